@@ -1,0 +1,46 @@
+/*
+ * Step forward: may the packet go on, and by which interface? It decides before anything is
+ * written, so that whoever must answer the sender still has the packet as it was sent.
+ *
+ * Ends with PASS_HOP_LIMIT and PASS_TOO_BIG: the stack has the packet as it was sent, and answers.
+ */
+#pragma once
+
+#include "bpf/maps.h"
+#include "bpf/packet.h"
+#include "include/verdict.h"
+
+/* Generic XDP sees what GRO has put together; on the way out it is cut up again. */
+static __always_inline bool may_be_segments(const struct packet *packet)
+{
+	__u32 index = ingress_index(packet_ingress(packet));
+	struct port *port = bpf_map_lookup_elem(&ports, &index);
+
+	return port && (port->flags & PORT_GENERIC);
+}
+
+static __always_inline enum verdict find_egress(struct packet *packet)
+{
+	__u32 index = packet->hop.port;
+	struct port *port;
+
+	if (packet->hop_limit <= 1)
+		return VERDICT_PASS_HOP_LIMIT;
+	port = index ? bpf_map_lookup_elem(&ports, &index) : NULL;
+	if (!port || !port->ifindex || (port->flags & PORT_BY_STACK))
+		return VERDICT_CONTINUE;
+	if (packet->bytes - sizeof(struct ethhdr) > port->mtu && !may_be_segments(packet))
+		return VERDICT_PASS_TOO_BIG;
+	packet->egress = port;
+	return VERDICT_CONTINUE;
+}
+
+/*
+ * The last word on a translated packet: which way it leaves, or that the stack takes it from here.
+ */
+static __always_inline enum verdict egress_verdict(const struct packet *packet)
+{
+	if (!packet->egress)
+		return packet->hop.port ? VERDICT_PASS_BY_STACK : VERDICT_PASS_UNRESOLVED;
+	return packet->egress->ifindex == packet_ingress(packet) ? VERDICT_TX : VERDICT_REDIRECT;
+}

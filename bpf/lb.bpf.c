@@ -1,0 +1,83 @@
+/*
+ * The datapath: what happens to a packet, in order. Each step is a file that says how; a step lets
+ * the packet go on (VERDICT_CONTINUE) or ends its walk with a named verdict. One place counts, one
+ * place turns verdicts into what XDP does.
+ *
+ * The deny list, fragments and ICMP errors have their place between parse and find_connection.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/packet.h"
+#include "bpf/maps.h"
+#include "bpf/parse.h"
+#include "bpf/connection.h"
+#include "bpf/service.h"
+#include "bpf/forward.h"
+#include "bpf/nat.h"
+#include "bpf/count.h"
+
+static __always_inline enum verdict walk(struct packet *packet)
+{
+	enum verdict verdict;
+
+	verdict = parse(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = find_connection(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = find_service(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = find_egress(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	translate(packet);
+	return egress_verdict(packet);
+}
+
+/* A redirect that finds no transmit port is XDP_ABORTED: seen by the tracepoint xdp_exception. */
+static __always_inline int act(const struct packet *packet, enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_CONTINUE:
+	case VERDICT_PASS_PROTOCOL:
+	case VERDICT_PASS_MALFORMED:
+	case VERDICT_PASS_FRAGMENT:
+	case VERDICT_PASS_OTHER_HOST:
+	case VERDICT_PASS_NO_SERVICE:
+	case VERDICT_PASS_HOP_LIMIT:
+	case VERDICT_PASS_TOO_BIG:
+	case VERDICT_PASS_UNRESOLVED:
+	case VERDICT_PASS_BY_STACK:
+		return XDP_PASS;
+	case VERDICT_DROP_NO_BACKEND:
+	case VERDICT_DROP_BACKEND_GONE:
+	case VERDICT_DROP_COLLISION:
+	case VERDICT_DROP_TABLE:
+	case _VERDICT_COUNT:
+		return XDP_DROP;
+	case VERDICT_TX:
+		if (!(packet->egress->flags & PORT_TX_BY_REDIRECT))
+			return XDP_TX;
+		return bpf_redirect_map(&transmit, packet->egress->ifindex, XDP_ABORTED);
+	case VERDICT_REDIRECT:
+		return bpf_redirect_map(&transmit, packet->egress->ifindex, XDP_ABORTED);
+	}
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int lb(struct xdp_md *ctx)
+{
+	struct packet packet = {};
+	enum verdict verdict;
+
+	packet_init(&packet, ctx);
+	verdict = walk(&packet);
+	count(&packet, verdict);
+	return act(&packet, verdict);
+}
+
+char _license[] SEC("license") = "GPL";

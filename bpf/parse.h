@@ -1,0 +1,117 @@
+/*
+ * Step parse: bytes to facts. Ethernet, IPv4 with options, IPv6, TCP, UDP. Reads, never writes.
+ *
+ * Ends with PASS_PROTOCOL (not ours to look at), PASS_MALFORMED (headers cut short, or lengths that
+ * contradict each other), PASS_FRAGMENT.
+ */
+#pragma once
+
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include "bpf/packet.h"
+#include "include/verdict.h"
+
+#define IPV4_MAPPED bpf_htonl(0xffff)   /* word 2 of ::ffff:a.b.c.d */
+#define IPV4_FRAGMENT bpf_htons(0x3fff) /* more fragments, or an offset (RFC 791, 3.1) */
+#define TCP_FLAGS_OFFSET 13
+#define TCP_DOFF_MIN 5 /* 32-bit words (RFC 9293, 3.1) */
+
+/* *length: the bytes that IP says follow its header; more may lie there, that is padding. */
+static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *length)
+{
+	struct iphdr *ip = packet->network;
+	__u32 header;
+
+	if ((void *)(ip + 1) > packet->end)
+		return VERDICT_PASS_MALFORMED;
+	header = ip->ihl * 4;
+	if (ip->version != 4 || header < sizeof(*ip) || bpf_ntohs(ip->tot_len) < header ||
+	    sizeof(struct ethhdr) + bpf_ntohs(ip->tot_len) > packet->bytes)
+		return VERDICT_PASS_MALFORMED;
+	if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
+		return VERDICT_PASS_PROTOCOL;
+	if (ip->frag_off & IPV4_FRAGMENT)
+		return VERDICT_PASS_FRAGMENT;
+	*length = bpf_ntohs(ip->tot_len) - header;
+	packet->transport = packet->network + header;
+	packet->hop_limit = ip->ttl;
+	packet->flow.protocol = ip->protocol;
+	packet->flow.src.word[2] = IPV4_MAPPED;
+	packet->flow.src.word[3] = ip->saddr;
+	packet->flow.dst.word[2] = IPV4_MAPPED;
+	packet->flow.dst.word[3] = ip->daddr;
+	return VERDICT_CONTINUE;
+}
+
+/* In a real IPv6 header such an address would pass for an IPv4 one (RFC 4942, 2.2). */
+static __always_inline bool is_mapped(const struct address *address)
+{
+	return !address->word[0] && !address->word[1] && address->word[2] == IPV4_MAPPED;
+}
+
+static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *length)
+{
+	struct ipv6hdr *ip = packet->network;
+
+	if ((void *)(ip + 1) > packet->end)
+		return VERDICT_PASS_MALFORMED;
+	if (ip->version != 6 ||
+	    sizeof(struct ethhdr) + sizeof(*ip) + bpf_ntohs(ip->payload_len) > packet->bytes)
+		return VERDICT_PASS_MALFORMED;
+	if (ip->nexthdr == IPPROTO_FRAGMENT)
+		return VERDICT_PASS_FRAGMENT;
+	if (ip->nexthdr != IPPROTO_TCP && ip->nexthdr != IPPROTO_UDP)
+		return VERDICT_PASS_PROTOCOL;
+	*length = bpf_ntohs(ip->payload_len);
+	packet->is_ipv6 = true;
+	packet->transport = ip + 1;
+	packet->hop_limit = ip->hop_limit;
+	packet->flow.protocol = ip->nexthdr;
+	__builtin_memcpy(&packet->flow.src, &ip->saddr, sizeof(packet->flow.src));
+	__builtin_memcpy(&packet->flow.dst, &ip->daddr, sizeof(packet->flow.dst));
+	if (is_mapped(&packet->flow.src) || is_mapped(&packet->flow.dst))
+		return VERDICT_PASS_MALFORMED;
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict parse_transport(struct packet *packet, __u32 length)
+{
+	struct udphdr *udp = packet->transport;
+	struct tcphdr *tcp = packet->transport;
+
+	if (length < sizeof(*udp) || (void *)(udp + 1) > packet->end)
+		return VERDICT_PASS_MALFORMED;
+	packet->flow.src_port = udp->source;
+	packet->flow.dst_port = udp->dest;
+	packet->checksum = &udp->check;
+	if (packet->flow.protocol == IPPROTO_UDP)
+		return VERDICT_CONTINUE;
+	if (length < sizeof(*tcp) || (void *)(tcp + 1) > packet->end || tcp->doff < TCP_DOFF_MIN)
+		return VERDICT_PASS_MALFORMED;
+	packet->checksum = &tcp->check;
+	packet->tcp_flags = ((const __u8 *)tcp)[TCP_FLAGS_OFFSET];
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict parse(struct packet *packet)
+{
+	struct ethhdr *ethernet = packet->ethernet;
+	enum verdict verdict;
+	__u32 length;
+
+	if ((void *)(ethernet + 1) > packet->end)
+		return VERDICT_PASS_MALFORMED;
+	packet->network = ethernet + 1;
+	if (ethernet->h_proto == bpf_htons(ETH_P_IP))
+		verdict = parse_ipv4(packet, &length);
+	else if (ethernet->h_proto == bpf_htons(ETH_P_IPV6))
+		verdict = parse_ipv6(packet, &length);
+	else
+		return VERDICT_PASS_PROTOCOL;
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	return parse_transport(packet, length);
+}

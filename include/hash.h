@@ -1,0 +1,44 @@
+/*
+ * The hash that picks a slot of a ring, the same in the datapath and in what explains or tests it.
+ * It must be even and cheap, not secret.
+ */
+#pragma once
+
+#include "include/abi.h"
+
+/* One round of multiply and fold; the constant is 2^64 divided by the golden ratio, made odd. */
+static inline __attribute__((always_inline)) __u64 hash_mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9E3779B97F4A7C15ull;
+	return hash ^ (hash >> 32);
+}
+
+static inline __attribute__((always_inline)) __u64 hash_address(__u64 hash,
+								const struct address *address)
+{
+	hash = hash_mix(hash, (__u64)address->word[0] << 32 | address->word[1]);
+	return hash_mix(hash, (__u64)address->word[2] << 32 | address->word[3]);
+}
+
+/* Of all five values: a Maglev service spreads flows by it. */
+static inline __attribute__((always_inline)) __u32 hash_flow(const struct flow *flow)
+{
+	__u64 hash = hash_address(0, &flow->src);
+
+	hash = hash_address(hash, &flow->dst);
+	hash = hash_mix(hash,
+			(__u64)flow->src_port << 32 | (__u64)flow->dst_port << 16 | flow->protocol);
+	return (__u32)hash_mix(hash, 0);
+}
+
+/* Of the client's address alone: source-hash keeps a client at one backend. */
+static inline __attribute__((always_inline)) __u32 hash_client(const struct flow *flow)
+{
+	return (__u32)hash_mix(hash_address(0, &flow->src), 0);
+}
+
+/* Maps 32 even bits onto 0 … length - 1 without a division (Lemire, fast range reduction). */
+static inline __attribute__((always_inline)) __u32 hash_slot(__u32 hash, __u32 length)
+{
+	return (__u32)(((__u64)hash * length) >> 32);
+}

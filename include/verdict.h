@@ -1,0 +1,34 @@
+/*
+ * Why a packet's walk ended. One name for each reason, the same in the datapath, in counters, on
+ * the command line and in the documentation.
+ */
+#pragma once
+
+/*
+ * name, what lbctl says of it. PASS_: goes to the kernel's stack, DROP_: ends here, the rest is
+ * sent by us. The order is the index in the map verdict_counters: append only.
+ */
+#define VERDICTS(_)                                                                                \
+	_(CONTINUE, "continue", "not a verdict: the next step decides")                            \
+	_(PASS_PROTOCOL, "pass-protocol", "not TCP or UDP over IPv4 or IPv6: the stack's")         \
+	_(PASS_MALFORMED, "pass-malformed", "cut short or inconsistent: the stack judges it")      \
+	_(PASS_FRAGMENT, "pass-fragment", "a fragment: the stack's")                               \
+	_(PASS_OTHER_HOST, "pass-other-host", "sent to another MAC address: not for this node")    \
+	_(PASS_NO_SERVICE, "pass-no-service", "of no service and no known connection")             \
+	_(PASS_HOP_LIMIT, "pass-hop-limit", "hop limit used up: the stack answers time exceeded")  \
+	_(PASS_TOO_BIG, "pass-too-big", "larger than the MTU of its way out: the stack answers")   \
+	_(PASS_UNRESOLVED, "pass-unresolved", "translated, next hop unknown: the stack forwards")  \
+	_(PASS_BY_STACK, "pass-by-stack", "translated, the interface takes no XDP frames")         \
+	_(DROP_NO_BACKEND, "drop-no-backend", "the service has no backend to send it to")          \
+	_(DROP_BACKEND_GONE, "drop-backend-gone", "a reply from a backend that was removed")       \
+	_(DROP_COLLISION, "drop-collision", "no backend where its replies would be its own")       \
+	_(DROP_TABLE, "drop-table", "the connection table refused the entry")                      \
+	_(TX, "tx", "sent back out of the interface it came in by")                                \
+	_(REDIRECT, "redirect", "sent out of another interface")
+
+enum verdict {
+#define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,
+	VERDICTS(VERDICT_MEMBER)
+#undef VERDICT_MEMBER
+		_VERDICT_COUNT,
+};
