@@ -1,0 +1,49 @@
+/*
+ * Addresses, ports, prefixes and services as people write them. The only place where text becomes
+ * network byte order and back.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "include/abi.h"
+#include "lb/refusal.h"
+
+#define ADDRESS_TEXT_MAX 46  /* an IPv6 address and its NUL (INET6_ADDRSTRLEN) */
+#define ENDPOINT_TEXT_MAX 64 /* [address]:port/protocol and its NUL */
+
+/* A range of addresses, in the 128-bit form: 10.0.0.0/8 has length 104. Host bits are zero. */
+struct prefix {
+	struct address address;
+	__u8 length; /* 0 … 128; of IPv4 96 … 128 */
+};
+
+bool address_is_ipv4(const struct address *address);
+bool address_equal(const struct address *a, const struct address *b);
+
+/* Text without port or brackets. 0, or -EINVAL with *address untouched. */
+int address_parse(const char *text, struct address *address);
+
+/* Writes at most ADDRESS_TEXT_MAX bytes (RFC 5952 for IPv6) and returns `text`. */
+char *address_format(const struct address *address, char text[ADDRESS_TEXT_MAX]);
+
+/* `ADDR:PORT` with IPv6 in brackets; port 1–65535. 0, or -EINVAL with a refusal naming the word. */
+int endpoint_parse(const char *text, struct address *address, __be16 *port,
+		   struct refusal *refusal);
+
+/* Writes `ADDR:PORT` or `[ADDR]:PORT` and returns `text`. */
+char *endpoint_format(const struct address *address, __be16 port, char text[ENDPOINT_TEXT_MAX]);
+
+/* `ADDR:PORT[/PROTO]`, tcp where none is given; padding is zeroed. 0, or -EINVAL with a refusal. */
+int service_key_parse(const char *text, struct service_key *key, struct refusal *refusal);
+
+/* Writes `ADDR:PORT/PROTO` and returns `text`. */
+char *service_key_format(const struct service_key *key, char text[ENDPOINT_TEXT_MAX]);
+
+/* `tcp` or `udp` and back; -EINVAL, or NULL for what is neither. */
+int protocol_parse(const char *text, __u8 *protocol);
+const char *protocol_name(__u8 protocol);
+
+/* `ADDR/LENGTH`, or an address alone for a host; set host bits are refused. 0, or -EINVAL. */
+int prefix_parse(const char *text, struct prefix *prefix, struct refusal *refusal);
+char *prefix_format(const struct prefix *prefix, char text[ENDPOINT_TEXT_MAX]);

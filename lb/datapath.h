@@ -1,0 +1,147 @@
+/*
+ * The datapath as control sees it: the loaded BPF object, its pinned maps and its attachments. The
+ * only user of libbpf. It never logs; what it refuses comes with a reason.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "include/abi.h"
+#include "include/verdict.h"
+#include "lb/refusal.h"
+
+struct datapath;
+
+/* Fixed when the programs are loaded. Timeouts are in seconds without a packet. */
+struct datapath_options {
+	const char *pin_path; /* the directory holding program/, map/ and link/ */
+	uint32_t max_services;
+	uint32_t max_backends;
+	uint32_t max_connections;
+	uint32_t tcp_opening_seconds; /* no answer from the backend, or none to that answer */
+	uint32_t tcp_established_seconds;
+	uint32_t tcp_closing_seconds; /* one side has sent FIN */
+	uint32_t tcp_closed_seconds;  /* both have, or RST was seen */
+	uint32_t udp_seconds;
+	struct hairpin hairpin; /* the source a pod sees when it is sent to itself */
+	bool replace;           /* take interfaces over from a foreign XDP program */
+};
+
+enum datapath_mode {
+	MODE_AUTO, /* native, and where the driver cannot: generic */
+	MODE_NATIVE,
+	MODE_GENERIC,
+	MODE_OFFLOAD,
+};
+
+/* `auto`, `native`, `generic`, `offload`; 0 or -EINVAL. */
+int datapath_mode_parse(const char *text, enum datapath_mode *mode);
+const char *datapath_mode_name(enum datapath_mode mode);
+
+/*
+ * Mounts a bpffs where the pin path has none, loads the programs, adopts pinned maps or creates and
+ * pins them, and pins the program. Pinned links go on with the program they have until
+ * datapath_attach. *adopted tells whether maps of an earlier lbd were found.
+ */
+int datapath_open(const struct datapath_options *options, struct datapath **datapath, bool *adopted,
+		  struct refusal *refusal);
+/* What datapath_open had to do for a bpffs at the pin path. */
+enum bpffs_made {
+	BPFFS_FOUND,
+	BPFFS_OUTSIDE, /* ours is hidden (`ip netns exec`): the machine's */
+	BPFFS_MOUNTED, /* in a private mount namespace pins end with it */
+};
+enum bpffs_made datapath_bpffs(const struct datapath *datapath);
+/* Detaches from every interface and removes every pin: as if there never had been an lbd. */
+void datapath_forget(struct datapath *datapath);
+/* Closes fds and mappings; what is pinned stays and goes on. */
+void datapath_close(struct datapath *datapath);
+
+/*
+ * Attaches to an interface by a pinned bpf_link, or moves an existing pinned link to the program
+ * of this lbd. *used: the mode that took effect (never MODE_AUTO). -EBUSY with the name and id of
+ * a foreign program; -EOPNOTSUPP where the mode cannot be had.
+ */
+int datapath_attach(struct datapath *datapath, const char *interface, uint32_t ifindex,
+		    enum datapath_mode mode, enum datapath_mode *used, struct refusal *refusal);
+/* Detaches and unpins; also for an interface that has vanished. 0 or -errno (-ENOENT: no link). */
+int datapath_detach(struct datapath *datapath, const char *interface);
+/* Calls visit for the interface of each pinned link. 0 or -errno. */
+int datapath_links(struct datapath *datapath, void (*visit)(void *context, const char *interface),
+		   void *context);
+
+/*
+ * Tables. The array tables are mapped memory: *_set is a few aligned stores (the last publishes)
+ * and cannot fail. The index must be below the table's capacity.
+ */
+uint32_t datapath_capacity_services(const struct datapath *datapath);
+uint32_t datapath_capacity_backends(const struct datapath *datapath); /* and next hops */
+uint32_t datapath_capacity_rings(const struct datapath *datapath);    /* in slots */
+uint32_t datapath_capacity_ports(const struct datapath *datapath);
+uint32_t datapath_capacity_connections(const struct datapath *datapath);
+
+void datapath_set_backend(struct datapath *datapath, uint32_t index,
+			  const struct backend_record *record);
+void datapath_get_backend(const struct datapath *datapath, uint32_t index,
+			  struct backend_record *record);
+void datapath_set_ring(struct datapath *datapath, uint32_t offset, const uint32_t *slots,
+		       uint32_t length);
+const uint32_t *datapath_get_ring(const struct datapath *datapath, uint32_t offset);
+void datapath_set_nexthop(struct datapath *datapath, uint32_t index, const struct nexthop *hop);
+void datapath_get_nexthop(const struct datapath *datapath, uint32_t index, struct nexthop *hop);
+
+/* Services: an LRU hash, written in batches. 0 or -errno; on error a part may be written. */
+int datapath_set_services(struct datapath *datapath, const struct service_key *keys,
+			  const struct service_record *records, uint32_t count);
+int datapath_remove_services(struct datapath *datapath, const struct service_key *keys,
+			     uint32_t count);
+int datapath_find_service(struct datapath *datapath, const struct service_key *key,
+			  struct service_record *record); /* -ENOENT */
+/* All of them: *keys and *records are the caller's to free. 0 or -errno. */
+int datapath_list_services(struct datapath *datapath, struct service_key **keys,
+			   struct service_record **records, uint32_t *count);
+
+/*
+ * An interface we send by: its record, the way in (ingress) and the transmit port. A port whose
+ * ifindex is 0 is gone and its ways are removed. 0 or -errno.
+ */
+int datapath_set_port(struct datapath *datapath, uint32_t index, const struct port *port);
+void datapath_get_port(const struct datapath *datapath, uint32_t index, struct port *port);
+
+/* Waits until no packet looks at what was replaced before the call (an RCU grace period). */
+void datapath_settle(struct datapath *datapath);
+
+/* Calls visit for each connection entry, both directions; true from it removes the entry. 0/-errno.
+ */
+typedef bool (*connection_visitor)(void *context, const struct flow *flow,
+				   const struct connection *connection);
+int datapath_visit_connections(struct datapath *datapath, connection_visitor visit, void *context);
+
+/*
+ * The same a few thousand entries at a time: 1 while there are more, 0 at the end (the next call
+ * begins anew), or -errno. A cursor starts as all zero.
+ */
+struct connection_cursor {
+	uint32_t position;
+	bool started;
+};
+int datapath_visit_some(struct datapath *datapath, struct connection_cursor *cursor,
+			connection_visitor visit, void *context);
+/* Whether its timeout has passed at `now_ns` (CLOCK_MONOTONIC). */
+bool datapath_is_expired(const struct datapath *datapath, const struct flow *flow,
+			 const struct connection *connection, uint64_t now_ns);
+
+/* The flow of the packets that go the other way. */
+struct flow datapath_reverse_flow(const struct datapath *datapath, const struct flow *flow,
+				  const struct connection *connection);
+
+/* Sums over CPUs. 0 or -errno. */
+int datapath_read_verdicts(struct datapath *datapath, struct counter counters[_VERDICT_COUNT]);
+int datapath_read_service(struct datapath *datapath, uint32_t service,
+			  struct traffic_counter *counter);
+int datapath_read_backend(struct datapath *datapath, uint32_t backend,
+			  struct traffic_counter *counter);
+/* A given back index starts from zero. 0 or -errno. */
+int datapath_clear_service(struct datapath *datapath, uint32_t service);
+int datapath_clear_backend(struct datapath *datapath, uint32_t backend);

@@ -1,0 +1,203 @@
+/*
+ * Attaches the program to interfaces by pinned bpf_links. A link survives its owner, so a new lbd
+ * moves it to its own program in one atomic step (bpf_link_update) and no packet goes unseen.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <string.h>
+#include <unistd.h>
+#include "lb/datapath_internal.h"
+
+static const char *const MODE_NAMES[] = {
+	[MODE_AUTO] = "auto",
+	[MODE_NATIVE] = "native",
+	[MODE_GENERIC] = "generic",
+	[MODE_OFFLOAD] = "offload",
+};
+
+static const __u32 MODE_FLAGS[] = {
+	[MODE_NATIVE] = XDP_FLAGS_DRV_MODE,
+	[MODE_GENERIC] = XDP_FLAGS_SKB_MODE,
+	[MODE_OFFLOAD] = XDP_FLAGS_HW_MODE,
+};
+
+int datapath_mode_parse(const char *text, enum datapath_mode *mode)
+{
+	for (size_t i = 0; i < sizeof(MODE_NAMES) / sizeof(MODE_NAMES[0]); i++) {
+		if (strcmp(text, MODE_NAMES[i]))
+			continue;
+		*mode = (enum datapath_mode)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+const char *datapath_mode_name(enum datapath_mode mode)
+{
+	return MODE_NAMES[mode];
+}
+
+/* How our program is attached; MODE_AUTO: it is not. */
+static enum datapath_mode attached_mode(const struct datapath *datapath, uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (bpf_xdp_query((int)ifindex, 0, &query) || query.prog_id != datapath->program_id)
+		return MODE_AUTO;
+	if (query.attach_mode == XDP_ATTACHED_HW)
+		return MODE_OFFLOAD;
+	return query.attach_mode == XDP_ATTACHED_SKB ? MODE_GENERIC : MODE_NATIVE;
+}
+
+/* Who is there already, by name where the kernel tells. */
+static int refuse_foreign(const struct datapath *datapath, const char *interface, uint32_t ifindex,
+			  struct refusal *refusal)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+	int fd = -1;
+
+	if (!bpf_xdp_query((int)ifindex, 0, &query))
+		fd = bpf_prog_get_fd_by_id(query.prog_id ? query.prog_id : query.skb_prog_id);
+	if (fd >= 0) {
+		bpf_obj_get_info_by_fd(fd, &info, &size);
+		close(fd);
+	}
+	return refuse_with(refusal, EBUSY, "%s has another XDP program, %s (id %u); %s", interface,
+			   info.name[0] ? info.name : "unnamed", query.prog_id,
+			   datapath->replace
+				   ? "a bpf_link holds it, so only its owner can take it off"
+				   : "remove it, or start lbd with --replace");
+}
+
+/*
+ * Only hardware that runs BPF itself (today nfp) takes a program bound to it; a two-instruction one
+ * tells whether this is such a device. Ours then still needs an LRU hash and a devmap, which none
+ * offers.
+ */
+static int refuse_offload(const char *interface, uint32_t ifindex, struct refusal *refusal)
+{
+	const struct bpf_insn pass[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, load, .prog_ifindex = ifindex);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "probe", "GPL", pass, 2, &load);
+
+	if (fd < 0)
+		return refuse_with(
+			refusal, EOPNOTSUPP,
+			"%s: the device cannot run XDP programs itself (offload): %s; use "
+			"--xdp-mode auto, native or generic",
+			interface, strerror(errno));
+	close(fd);
+	return refuse_with(
+		refusal, EOPNOTSUPP,
+		"%s: the device runs XDP programs but has no LRU hash and no devmap, which "
+		"this one needs; use --xdp-mode auto, native or generic",
+		interface);
+}
+
+static int create_link(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
+		       const char *path)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = MODE_FLAGS[mode]);
+	int program = bpf_program__fd(datapath->skeleton->progs.lb);
+	int error = 0;
+	int link;
+
+	link = bpf_link_create(program, (int)ifindex, BPF_XDP, &options);
+	if (link < 0)
+		return -errno;
+	if (bpf_obj_pin(link, path))
+		error = -errno;
+	close(link); /* the pin holds it, or, where pinning failed, this detaches it again */
+	return error;
+}
+
+/*
+ * Moves a link of an earlier lbd to this one's program. 1: done, 0: there is none that fits, or
+ * -errno. The kernel has the last word on whether that link is this interface's: an index may be
+ * used again here while the link's own interface lives on in another namespace.
+ */
+static int adopt_link(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
+		      const char *path)
+{
+	int program = bpf_program__fd(datapath->skeleton->progs.lb);
+	int link = link_pin_take(datapath, ifindex, path);
+	enum datapath_mode attached = MODE_AUTO;
+
+	if (link < 0)
+		return link == -ENOENT ? 0 : link;
+	if (!bpf_link_update(link, program, NULL))
+		attached = attached_mode(datapath, ifindex);
+	if (attached != MODE_AUTO && (mode == MODE_AUTO || mode == attached)) {
+		close(link);
+		return 1;
+	}
+	bpf_link_detach(link);
+	unlink(path);
+	close(link);
+	return 0;
+}
+
+static int attach_new(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
+		      const char *path)
+{
+	int error;
+
+	if (mode != MODE_AUTO)
+		return create_link(datapath, ifindex, mode, path);
+	error = create_link(datapath, ifindex, MODE_NATIVE, path);
+	if (error && error != -EBUSY && error != -EEXIST && error != -EPERM && error != -ENODEV)
+		error = create_link(datapath, ifindex, MODE_GENERIC, path);
+	return error;
+}
+
+/* Takes a program that netlink attached off again; one that a bpf_link holds stays. */
+static void detach_foreign(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (bpf_xdp_query((int)ifindex, 0, &query))
+		return;
+	if (query.skb_prog_id || query.attach_mode == XDP_ATTACHED_SKB)
+		bpf_xdp_detach((int)ifindex, XDP_FLAGS_SKB_MODE, NULL);
+	if (query.drv_prog_id || query.attach_mode == XDP_ATTACHED_DRV)
+		bpf_xdp_detach((int)ifindex, XDP_FLAGS_DRV_MODE, NULL);
+}
+
+static bool is_taken(int error)
+{
+	return error == -EBUSY || error == -EEXIST;
+}
+
+int datapath_attach(struct datapath *datapath, const char *interface, uint32_t ifindex,
+		    enum datapath_mode mode, enum datapath_mode *used, struct refusal *refusal)
+{
+	char path[PIN_PATH_MAX];
+	int answer;
+
+	if (mode == MODE_OFFLOAD)
+		return refuse_offload(interface, ifindex, refusal);
+	answer = link_pin_path(datapath, interface, path);
+	if (!answer)
+		answer = adopt_link(datapath, ifindex, mode, path);
+	if (!answer) {
+		answer = attach_new(datapath, ifindex, mode, path);
+		if (is_taken(answer) && datapath->replace) {
+			detach_foreign(ifindex);
+			answer = attach_new(datapath, ifindex, mode, path);
+		}
+	}
+	if (is_taken(answer))
+		return refuse_foreign(datapath, interface, ifindex, refusal);
+	if (answer < 0)
+		return refuse_with(refusal, -answer, "%s: cannot attach in %s mode: %s", interface,
+				   datapath_mode_name(mode), strerror(-answer));
+	*used = attached_mode(datapath, ifindex);
+	return 0;
+}

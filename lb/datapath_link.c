@@ -1,0 +1,181 @@
+/*
+ * The pins of our links, DIR/link/INTERFACE. What a pin is named after may be renamed or vanish
+ * while no lbd looks, so links are found by the interface they are on, and pins follow.
+ */
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "lb/datapath_internal.h"
+
+/* Pinned names may not hold a '.', interface names may not hold a ':' (dev_valid_name). */
+static void replace_char(char *text, char from, char to)
+{
+	for (; *text; text++)
+		if (*text == from)
+			*text = to;
+}
+
+int link_pin_path(const struct datapath *datapath, const char *interface, char path[PIN_PATH_MAX])
+{
+	char name[64];
+
+	if (strlen(interface) >= sizeof(name))
+		return -ENAMETOOLONG;
+	strcpy(name, interface);
+	replace_char(name, '.', ':');
+	return datapath_pin_path(datapath, "link", name, path);
+}
+
+/* ifindex 0 asks whether it is on none: its device is gone. */
+static bool is_on(int link, uint32_t ifindex)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(link, &info, &size) && info.xdp.ifindex == ifindex;
+}
+
+/* Calls visit for the path of each pin. 0 or -errno. */
+static int visit_paths(const struct datapath *datapath,
+		       void (*visit)(void *context, const char *path), void *context)
+{
+	char path[PIN_PATH_MAX];
+	struct dirent *entry;
+	DIR *pins;
+
+	if (datapath_pin_path(datapath, "link", "", path))
+		return -ENAMETOOLONG;
+	pins = opendir(path);
+	if (!pins)
+		return -errno;
+	while ((entry = readdir(pins)))
+		if (entry->d_name[0] != '.' &&
+		    !datapath_pin_path(datapath, "link", entry->d_name, path))
+			visit(context, path);
+	closedir(pins);
+	return 0;
+}
+
+struct search {
+	uint32_t ifindex;
+	int link; /* -1: not found yet */
+	char *path;
+};
+
+static void compare_pin(void *context, const char *path)
+{
+	struct search *search = context;
+	int link;
+
+	if (search->link >= 0)
+		return;
+	link = bpf_obj_get(path);
+	if (link >= 0 && is_on(link, search->ifindex)) {
+		search->link = link;
+		snprintf(search->path, PIN_PATH_MAX, "%s", path);
+	} else if (link >= 0) {
+		close(link);
+	}
+}
+
+/* The fd of the pinned link on that interface and the pin's path; -ENOENT. */
+static int find_on(const struct datapath *datapath, uint32_t ifindex, char found[PIN_PATH_MAX])
+{
+	struct search search = {.ifindex = ifindex, .link = -1, .path = found};
+
+	visit_paths(datapath, compare_pin, &search);
+	return search.link < 0 ? -ENOENT : search.link;
+}
+
+static void count_alive(void *context, const char *path)
+{
+	int link = bpf_obj_get(path);
+
+	if (link < 0)
+		return;
+	*(int *)context += !is_on(link, 0);
+	close(link);
+}
+
+bool link_pins_are_alive(struct datapath *datapath)
+{
+	int alive = 0;
+
+	visit_paths(datapath, count_alive, &alive);
+	return alive;
+}
+
+/* Another interface had that name: its link keeps living under a name no interface can have. */
+static void move_aside(const struct datapath *datapath, const char *path)
+{
+	char aside[PIN_PATH_MAX], name[32];
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	int link = bpf_obj_get(path);
+
+	if (link < 0)
+		return;
+	bpf_obj_get_info_by_fd(link, &info, &size);
+	snprintf(name, sizeof(name), ":%u", info.xdp.ifindex);
+	if (!info.xdp.ifindex || datapath_pin_path(datapath, "link", name, aside) ||
+	    rename(path, aside))
+		unlink(path); /* its interface is gone, and the link with it */
+	close(link);
+}
+
+int link_pin_take(const struct datapath *datapath, uint32_t ifindex, const char *path)
+{
+	char found[PIN_PATH_MAX];
+	int link = find_on(datapath, ifindex, found);
+
+	if (link >= 0 && !strcmp(found, path))
+		return link;
+	move_aside(datapath, path);
+	if (link >= 0 && rename(found, path)) {
+		close(link);
+		return -errno;
+	}
+	return link;
+}
+
+int datapath_detach(struct datapath *datapath, const char *interface)
+{
+	char path[PIN_PATH_MAX];
+	int link, error;
+
+	error = link_pin_path(datapath, interface, path);
+	if (error)
+		return error;
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return -errno;
+	bpf_link_detach(link);
+	close(link);
+	return unlink(path) ? -errno : 0;
+}
+
+struct name_visit {
+	void (*visit)(void *context, const char *interface);
+	void *context;
+};
+
+static void visit_name(void *context, const char *path)
+{
+	const struct name_visit *names = context;
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s", strrchr(path, '/') + 1);
+	replace_char(name, ':', '.');
+	names->visit(names->context, name);
+}
+
+int datapath_links(struct datapath *datapath, void (*visit)(void *context, const char *interface),
+		   void *context)
+{
+	struct name_visit names = {.visit = visit, .context = context};
+
+	return visit_paths(datapath, visit_name, &names);
+}

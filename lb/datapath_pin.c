@@ -1,0 +1,177 @@
+/*
+ * Pins: what of the datapath outlives lbd. DIR/map/NAME, DIR/program/lb and, in datapath_link.c,
+ * DIR/link/INTERFACE.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "lb/datapath_internal.h"
+
+int datapath_pin_path(const struct datapath *datapath, const char *kind, const char *name,
+		      char path[PIN_PATH_MAX])
+{
+	int length = snprintf(path, PIN_PATH_MAX, "%s/%s/%s", datapath->pin_path, kind, name);
+
+	return length < PIN_PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int pins_make_directories(struct datapath *datapath, struct refusal *refusal)
+{
+	static const char *const KINDS[] = {"program", "map", "link"};
+	char path[PIN_PATH_MAX];
+	int error = 0;
+
+	if (mkdir(datapath->pin_path, 0700) && errno != EEXIST)
+		return refuse_with(refusal, errno, "%s: %s", datapath->pin_path, strerror(errno));
+	for (size_t i = 0; !error && i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", datapath->pin_path, KINDS[i]);
+		if (mkdir(path, 0700) && errno != EEXIST)
+			error = refuse_with(refusal, errno, "%s: %s", path, strerror(errno));
+	}
+	return error;
+}
+
+/* What an earlier lbd pinned must be laid out as ours is. */
+static int check_layout(const struct bpf_map *map, int fd, const char *path,
+			struct refusal *refusal)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return refuse_with(refusal, errno, "%s: %s", path, strerror(errno));
+	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+	    info.value_size != bpf_map__value_size(map))
+		return refuse_with(refusal, EPROTO,
+				   "%s: pinned by an lbd of another layout; stop it and remove the "
+				   "pin directory, which ends the connections it holds",
+				   path);
+	if (info.max_entries != bpf_map__max_entries(map))
+		return refuse_with(
+			refusal, EPROTO,
+			"%s: pinned with %u entries, wanted are %u; start with the same "
+			"--max-services, --max-backends and --max-connections, or remove "
+			"the pin directory, which ends the connections it holds",
+			path, info.max_entries, bpf_map__max_entries(map));
+	return 0;
+}
+
+/*
+ * Not by libbpf's own pinning: until 1.2 it finds a pinned devmap incompatible, because the kernel
+ * adds BPF_F_RDONLY_PROG to its flags (kernel/bpf/devmap.c). `reuse` hands the map to the object,
+ * without it only the layout is checked. 1: it was there, 0: it was not.
+ */
+static int try_map(struct bpf_map *map, const char *path, bool reuse, struct refusal *refusal)
+{
+	int fd = bpf_obj_get(path);
+	int error;
+
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	if (fd < 0)
+		return refuse_with(refusal, errno, "%s: %s", path, strerror(errno));
+	error = check_layout(map, fd, path, refusal);
+	if (!error && reuse)
+		error = bpf_map__reuse_fd(map, fd);
+	close(fd);
+	return error ? error : 1;
+}
+
+static int try_maps(struct datapath *datapath, bool reuse, bool *found, struct refusal *refusal)
+{
+	char path[PIN_PATH_MAX];
+	struct bpf_map *map;
+	int answer;
+
+	*found = false;
+	bpf_object__for_each_map (map, datapath->skeleton->obj) {
+		if (bpf_map__is_internal(map))
+			continue;
+		answer = datapath_pin_path(datapath, "map", bpf_map__name(map), path);
+		if (!answer)
+			answer = try_map(map, path, reuse, refusal);
+		if (answer < 0)
+			return answer;
+		*found |= answer;
+	}
+	return 0;
+}
+
+int pins_reuse_maps(struct datapath *datapath, bool *adopted, struct refusal *refusal)
+{
+	int error = try_maps(datapath, false, adopted, refusal);
+
+	/* Maps of another layout that no interface uses hold nothing that anybody would miss. */
+	if (error == -EPROTO && !link_pins_are_alive(datapath)) {
+		datapath_forget(datapath);
+		error = pins_make_directories(datapath, refusal);
+	}
+	return error ? error : try_maps(datapath, true, adopted, refusal);
+}
+
+/* Those that were not pinned already. */
+int pins_add_maps(struct datapath *datapath)
+{
+	char path[PIN_PATH_MAX];
+	struct bpf_map *map;
+	int error;
+
+	bpf_object__for_each_map (map, datapath->skeleton->obj) {
+		if (bpf_map__is_internal(map))
+			continue;
+		error = datapath_pin_path(datapath, "map", bpf_map__name(map), path);
+		if (!error && access(path, F_OK))
+			error = bpf_map__pin(map, path);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* A new pin takes the old one's place in one step: DIR/program/lb always names a program. */
+int pins_set_program(struct datapath *datapath)
+{
+	char path[PIN_PATH_MAX], fresh[PIN_PATH_MAX];
+	int error;
+
+	error = datapath_pin_path(datapath, "program", "lb", path);
+	if (!error)
+		error = datapath_pin_path(datapath, "program", "lb_new", fresh);
+	if (error)
+		return error;
+	unlink(fresh);
+	error = bpf_program__pin(datapath->skeleton->progs.lb, fresh);
+	if (error)
+		return error;
+	return rename(fresh, path) ? -errno : 0;
+}
+
+static void unpin_link(void *context, const char *interface)
+{
+	datapath_detach(context, interface);
+}
+
+void datapath_forget(struct datapath *datapath)
+{
+	static const char *const KINDS[] = {"program", "map", "link"};
+	char path[PIN_PATH_MAX];
+	struct bpf_map *map;
+
+	datapath_links(datapath, unpin_link, datapath);
+	bpf_object__for_each_map (map, datapath->skeleton->obj) {
+		if (!bpf_map__is_internal(map) &&
+		    !datapath_pin_path(datapath, "map", bpf_map__name(map), path))
+			unlink(path);
+	}
+	if (!datapath_pin_path(datapath, "program", "lb", path))
+		unlink(path);
+	for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", datapath->pin_path, KINDS[i]);
+		rmdir(path);
+	}
+	rmdir(datapath->pin_path);
+}

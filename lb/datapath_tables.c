@@ -1,0 +1,279 @@
+/*
+ * Reads and writes the tables. Arrays are mapped memory: what a packet may look at meanwhile is
+ * written in aligned words, the word that makes the rest count last.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include "lb/datapath_internal.h"
+
+#define BATCH_ENTRIES 4096
+#define SETTLE_FALLBACK_NS 100000000 /* far more than a packet's walk takes */
+
+/* Each word is one store; a release order keeps them in this one. Sizes are multiples of eight. */
+static void store_words(void *to, const void *from, size_t size)
+{
+	uint64_t *target = to;
+	uint64_t word;
+
+	for (size_t i = 0; i < size / sizeof(word); i++) {
+		memcpy(&word, (const char *)from + i * sizeof(word), sizeof(word));
+		__atomic_store_n(&target[i], word, __ATOMIC_RELEASE);
+	}
+}
+
+static void *element(const struct mapping *mapping, uint32_t index, size_t size)
+{
+	return (char *)mapping->memory + (size_t)index * size;
+}
+
+uint32_t datapath_capacity_services(const struct datapath *datapath)
+{
+	return bpf_map__max_entries(datapath->skeleton->maps.service_counters);
+}
+
+uint32_t datapath_capacity_backends(const struct datapath *datapath)
+{
+	return bpf_map__max_entries(datapath->skeleton->maps.backends);
+}
+
+uint32_t datapath_capacity_rings(const struct datapath *datapath)
+{
+	return bpf_map__max_entries(datapath->skeleton->maps.rings) * RING_ROW_SLOTS;
+}
+
+uint32_t datapath_capacity_ports(const struct datapath *datapath)
+{
+	return bpf_map__max_entries(datapath->skeleton->maps.ports);
+}
+
+uint32_t datapath_capacity_connections(const struct datapath *datapath)
+{
+	return bpf_map__max_entries(datapath->skeleton->maps.connections) / 2;
+}
+
+void datapath_set_backend(struct datapath *datapath, uint32_t index,
+			  const struct backend_record *record)
+{
+	store_words(element(&datapath->backends, index, sizeof(*record)), record, sizeof(*record));
+}
+
+void datapath_get_backend(const struct datapath *datapath, uint32_t index,
+			  struct backend_record *record)
+{
+	memcpy(record, element(&datapath->backends, index, sizeof(*record)), sizeof(*record));
+}
+
+/* Slot by slot: a ring that is in use is rewritten in place, and each slot is the old or the new.
+ */
+void datapath_set_ring(struct datapath *datapath, uint32_t offset, const uint32_t *slots,
+		       uint32_t length)
+{
+	uint32_t *target = element(&datapath->rings, offset, sizeof(*slots));
+
+	for (uint32_t i = 0; i < length; i++)
+		__atomic_store_n(&target[i], slots[i], __ATOMIC_RELEASE);
+}
+
+const uint32_t *datapath_get_ring(const struct datapath *datapath, uint32_t offset)
+{
+	return element(&datapath->rings, offset, sizeof(uint32_t));
+}
+
+void datapath_set_nexthop(struct datapath *datapath, uint32_t index, const struct nexthop *hop)
+{
+	store_words(element(&datapath->nexthops, index, sizeof(*hop)), hop, sizeof(*hop));
+}
+
+void datapath_get_nexthop(const struct datapath *datapath, uint32_t index, struct nexthop *hop)
+{
+	memcpy(hop, element(&datapath->nexthops, index, sizeof(*hop)), sizeof(*hop));
+}
+
+/* The ifindex comes last, so a port counts only once its address and flags are there. */
+int datapath_set_port(struct datapath *datapath, uint32_t index, const struct port *port)
+{
+	int ways = bpf_map__fd(datapath->skeleton->maps.ingresses);
+	int transmit = bpf_map__fd(datapath->skeleton->maps.transmit);
+	struct ingress ingress = {.port = index}, way;
+	struct port old;
+
+	datapath_get_port(datapath, index, &old);
+	/* Only while the way in is still this port's: the interface may have another one by now. */
+	if (old.ifindex && old.ifindex != port->ifindex &&
+	    !bpf_map_lookup_elem(ways, &old.ifindex, &way) && way.port == index) {
+		bpf_map_delete_elem(ways, &old.ifindex);
+		bpf_map_delete_elem(transmit, &old.ifindex);
+	}
+	if (port->ifindex && bpf_map_update_elem(transmit, &port->ifindex, &port->ifindex, BPF_ANY))
+		return -errno;
+	store_words(element(&datapath->ports, index, sizeof(*port)), port, sizeof(*port));
+	if (port->ifindex && bpf_map_update_elem(ways, &port->ifindex, &ingress, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+void datapath_get_port(const struct datapath *datapath, uint32_t index, struct port *port)
+{
+	memcpy(port, element(&datapath->ports, index, sizeof(*port)), sizeof(*port));
+}
+
+int datapath_set_services(struct datapath *datapath, const struct service_key *keys,
+			  const struct service_record *records, uint32_t count)
+{
+	int map = bpf_map__fd(datapath->skeleton->maps.services);
+
+	/* Counted down by what a call has written; an interrupted one goes on where it stopped. */
+	while (count) {
+		__u32 done = count;
+
+		if (count == 1)
+			return bpf_map_update_elem(map, keys, records, BPF_ANY) ? -errno : 0;
+		if (bpf_map_update_batch(map, keys, records, &done, NULL))
+			return -errno;
+		keys += done;
+		records += done;
+		count -= done;
+	}
+	return 0;
+}
+
+int datapath_remove_services(struct datapath *datapath, const struct service_key *keys,
+			     uint32_t count)
+{
+	int map = bpf_map__fd(datapath->skeleton->maps.services);
+
+	for (uint32_t i = 0; i < count; i++)
+		if (bpf_map_delete_elem(map, &keys[i]) && errno != ENOENT)
+			return -errno;
+	return 0;
+}
+
+int datapath_find_service(struct datapath *datapath, const struct service_key *key,
+			  struct service_record *record)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(datapath->skeleton->maps.services), key, record)
+		       ? -errno
+		       : 0;
+}
+
+static int reserve_batch(struct batch *batch, uint32_t room, size_t key_size, size_t value_size)
+{
+	free(batch->keys);
+	free(batch->values);
+	batch->keys = malloc(room * key_size);
+	batch->values = malloc(room * value_size);
+	return batch->keys && batch->values ? 0 : -ENOMEM;
+}
+
+/*
+ * A bucket of the hash comes whole or not at all: ENOSPC asks for more room, and the walk goes on
+ * with a longer batch.
+ */
+int map_visit_some(const struct map_shape *shape, struct connection_cursor *cursor,
+		   int (*visit)(void *context, const struct batch *batch), void *context)
+{
+	struct batch batch = {};
+	uint32_t room = BATCH_ENTRIES;
+	int error, ended;
+
+	do {
+		error = reserve_batch(&batch, room, shape->key_size, shape->value_size);
+		if (error)
+			break;
+		batch.count = room;
+		ended = bpf_map_lookup_batch(shape->map, cursor->started ? &cursor->position : NULL,
+					     &cursor->position, batch.keys, batch.values,
+					     &batch.count, NULL)
+				? errno
+				: 0;
+		room *= 2;
+	} while (ended == ENOSPC);
+	if (!error && ended && ended != ENOENT)
+		error = -ended;
+	if (!error && batch.count)
+		error = visit(context, &batch);
+	cursor->started = !error && !ended;
+	free(batch.keys);
+	free(batch.values);
+	return error ? error : !ended;
+}
+
+int map_visit(const struct map_shape *shape, int (*visit)(void *context, const struct batch *batch),
+	      void *context)
+{
+	struct connection_cursor cursor = {};
+	int answer;
+
+	do {
+		answer = map_visit_some(shape, &cursor, visit, context);
+	} while (answer > 0);
+	return answer;
+}
+
+struct service_list {
+	struct service_key *keys;
+	struct service_record *records;
+	uint32_t count;
+};
+
+static int append_services(void *context, const struct batch *batch)
+{
+	struct service_list *list = context;
+	size_t total = (size_t)list->count + batch->count;
+	struct service_key *keys = realloc(list->keys, total * sizeof(*keys));
+	struct service_record *records;
+
+	if (!keys)
+		return -ENOMEM;
+	list->keys = keys;
+	records = realloc(list->records, total * sizeof(*records));
+	if (!records)
+		return -ENOMEM;
+	list->records = records;
+	memcpy(keys + list->count, batch->keys, batch->count * sizeof(*keys));
+	memcpy(records + list->count, batch->values, batch->count * sizeof(*records));
+	list->count = (uint32_t)total;
+	return 0;
+}
+
+int datapath_list_services(struct datapath *datapath, struct service_key **keys,
+			   struct service_record **records, uint32_t *count)
+{
+	struct service_list list = {};
+	const struct map_shape shape = {
+		.map = bpf_map__fd(datapath->skeleton->maps.services),
+		.key_size = sizeof(**keys),
+		.value_size = sizeof(**records),
+	};
+	int error = map_visit(&shape, append_services, &list);
+
+	if (error) {
+		free(list.keys);
+		free(list.records);
+		return error;
+	}
+	*keys = list.keys;
+	*records = list.records;
+	*count = list.count;
+	return 0;
+}
+
+/*
+ * MEMBARRIER_CMD_GLOBAL waits for an RCU grace period (kernel/sched/membarrier.c), and XDP programs
+ * run inside RCU read-side sections. Kernels with nohz_full refuse it; there, time must do.
+ */
+void datapath_settle(struct datapath *datapath)
+{
+	const struct timespec wait = {.tv_nsec = SETTLE_FALLBACK_NS};
+
+	(void)datapath;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		nanosleep(&wait, NULL);
+}

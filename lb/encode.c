@@ -1,0 +1,103 @@
+/*
+ * Encoding: see encode.h.
+ */
+#include "lb/encode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include "lb/maglev.h"
+
+#define STACK_MEMBERS 64 /* services of more backends take memory from the heap */
+
+/* The backends that take connections, as members of the ring. Places may be NULL for the length. */
+static size_t collect_members(const struct service *service, const struct placement *placement,
+			      struct ring_member *members)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct backend *backend = &service->backends[i];
+
+		if (!backend_takes_connections(backend))
+			continue;
+		members[count++] = (struct ring_member){
+			.address = backend->address,
+			.port = backend->port,
+			.weight = backend->weight,
+			.backend = placement ? placement->places[i].backend : 0,
+		};
+	}
+	return count;
+}
+
+static struct ring_member *members_room(const struct service *service,
+					struct ring_member stack[STACK_MEMBERS])
+{
+	if (service->backend_count <= STACK_MEMBERS)
+		return stack;
+	return calloc(service->backend_count, sizeof(struct ring_member));
+}
+
+uint32_t encode_ring_length(const struct service *service)
+{
+	struct ring_member stack[STACK_MEMBERS];
+	struct ring_member *members = members_room(service, stack);
+	uint32_t length = 0;
+	size_t count;
+
+	if (!members)
+		return 0;
+	count = collect_members(service, NULL, members);
+	if (count)
+		length = service->algorithm == ALGORITHM_ROUND_ROBIN
+				 ? interleave_length(members, count)
+				 : maglev_length(members, count);
+	if (members != stack)
+		free(members);
+	return length;
+}
+
+int encode_ring(const struct service *service, const struct placement *placement, uint32_t *slots)
+{
+	struct ring_member stack[STACK_MEMBERS];
+	struct ring_member *members = members_room(service, stack);
+	size_t count;
+	int error;
+
+	if (!members)
+		return -ENOMEM;
+	count = collect_members(service, placement, members);
+	if (service->algorithm == ALGORITHM_ROUND_ROBIN)
+		error = interleave_fill(members, count, placement->ring.length, slots);
+	else
+		error = maglev_fill(members, count, placement->ring.length, slots);
+	if (members != stack)
+		free(members);
+	return error;
+}
+
+struct service_record encode_service(const struct service *service,
+				     const struct placement *placement)
+{
+	return (struct service_record){
+		.ring = placement->ring,
+		.service = placement->service,
+		.algorithm = (__u8)service->algorithm,
+	};
+}
+
+struct backend_record encode_backend(const struct service *service,
+				     const struct placement *placement, size_t i,
+				     uint32_t generation)
+{
+	const struct backend *backend = &service->backends[i];
+
+	return (struct backend_record){
+		.address = backend->address,
+		.port = backend->port,
+		.service = placement->service,
+		.generation = generation,
+		.nexthop = placement->places[i].nexthop,
+		.state = (__u8)backend->state,
+	};
+}

@@ -1,0 +1,24 @@
+/*
+ * The model and its placement as the records of the tables. Pure: the same in, the same out.
+ */
+#pragma once
+
+#include "include/abi.h"
+#include "lb/placement.h"
+#include "lb/service.h"
+
+/*
+ * The length of the ring that the service's backends and algorithm want; 0: none takes connections.
+ */
+uint32_t encode_ring_length(const struct service *service);
+
+/* Fills placement->ring.length slots. 0 or -ENOMEM. */
+int encode_ring(const struct service *service, const struct placement *placement, uint32_t *slots);
+
+struct service_record encode_service(const struct service *service,
+				     const struct placement *placement);
+
+/* The record of backend number `i`; `generation` is what its index has reached. */
+struct backend_record encode_backend(const struct service *service,
+				     const struct placement *placement, size_t i,
+				     uint32_t generation);

@@ -1,0 +1,269 @@
+/*
+ * Plans: see plan.h for the order and why.
+ */
+#include "lb/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lb/encode.h"
+
+void plan_init(struct plan *plan, struct room *room)
+{
+	*plan = (struct plan){.room = room};
+}
+
+int plan_add(struct plan *plan, const struct service *before, struct placement *before_placement,
+	     const struct service *after, struct refusal *refusal)
+{
+	struct plan_step step = {
+		.before = before, .before_placement = before_placement, .after = after};
+	struct plan_step *steps;
+
+	if (plan->count == plan->capacity) {
+		plan->capacity = plan->capacity ? 2 * plan->capacity : 8;
+		steps = realloc(plan->steps, plan->capacity * sizeof(*steps));
+		if (!steps)
+			return refuse_with(refusal, ENOMEM, "out of memory");
+		plan->steps = steps;
+	}
+	if (after) {
+		step.after_placement =
+			placement_new(plan->room, after, before_placement, before, refusal);
+		if (!step.after_placement)
+			return -ENOSPC;
+	}
+	plan->steps[plan->count++] = step;
+	return 0;
+}
+
+static bool is_kept(const struct plan_step *step, uint32_t backend)
+{
+	const struct placement *before = step->before_placement;
+
+	for (size_t i = 0; before && i < before->count; i++)
+		if (before->places[i].backend == backend)
+			return true;
+	return false;
+}
+
+static void write_backend(struct datapath *datapath, const struct plan_step *step, size_t i)
+{
+	const uint32_t index = step->after_placement->places[i].backend;
+	struct backend_record record;
+
+	datapath_get_backend(datapath, index, &record);
+	record = encode_backend(step->after, step->after_placement, i, record.generation);
+	datapath_set_backend(datapath, index, &record);
+}
+
+/*
+ * An index that is handed out gets a generation that nobody has seen: a packet that looked while
+ * the old backend was being retired may remember the one it had in between.
+ */
+static void make_backend(struct datapath *datapath, const struct plan_step *step, size_t i)
+{
+	const uint32_t index = step->after_placement->places[i].backend;
+	struct backend_record old;
+
+	datapath_get_backend(datapath, index, &old);
+	plan_retire_backend(datapath, index);
+	/* A system call each: a first load of 250,000 has nothing to clear. */
+	if (old.generation)
+		datapath_clear_backend(datapath, index);
+	write_backend(datapath, step, i);
+}
+
+/* New backends, and those that come up again: packets may be sent to them from now on. */
+static void make_backends(struct datapath *datapath, const struct plan_step *step)
+{
+	for (size_t i = 0; i < step->after_placement->count; i++) {
+		if (!is_kept(step, step->after_placement->places[i].backend))
+			make_backend(datapath, step, i);
+		else if (step->after->backends[i].state != BACKEND_DOWN)
+			write_backend(datapath, step, i);
+	}
+}
+
+static int make_ring(struct datapath *datapath, const struct plan_step *step)
+{
+	const struct ring *ring = &step->after_placement->ring;
+	uint32_t stack[RING_GRANULE];
+	uint32_t *slots = stack;
+	int error;
+
+	if (!ring->length)
+		return 0;
+	if (ring->length > RING_GRANULE)
+		slots = calloc(ring->length, sizeof(*slots));
+	if (!slots)
+		return -ENOMEM;
+	error = encode_ring(step->after, step->after_placement, slots);
+	if (!error)
+		datapath_set_ring(datapath, ring->offset, slots, ring->length);
+	if (slots != stack)
+		free(slots);
+	return error;
+}
+
+static int make(struct plan *plan, struct datapath *datapath)
+{
+	int error = 0, failed;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_step *step = &plan->steps[i];
+
+		if (!step->after)
+			continue;
+		if (!step->before)
+			datapath_clear_service(datapath, step->after_placement->service);
+		failed = make_ring(datapath, step);
+		step->failed = failed;
+		if (failed && !error)
+			error = failed;
+		if (!failed)
+			make_backends(datapath, step);
+	}
+	return error;
+}
+
+/* A record that would be written as it is already is left alone. */
+static bool is_published(const struct plan_step *step)
+{
+	struct service_record before, after;
+
+	if (!step->before)
+		return false;
+	before = encode_service(step->before, step->before_placement);
+	after = encode_service(step->after, step->after_placement);
+	return !memcmp(&before, &after, sizeof(before));
+}
+
+struct service_writes {
+	struct service_key *keys;
+	struct service_record *records;
+	uint32_t count;
+};
+
+/* Which records of a batch that failed are not there; they are tried no more. */
+static void mark_unpublished(struct plan *plan, struct datapath *datapath)
+{
+	struct service_record wanted, found;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_step *step = &plan->steps[i];
+
+		if (!step->after || step->failed)
+			continue;
+		wanted = encode_service(step->after, step->after_placement);
+		step->failed = datapath_find_service(datapath, &step->after->key, &found) ||
+			       memcmp(&wanted, &found, sizeof(wanted));
+	}
+}
+
+static int publish(struct plan *plan, struct datapath *datapath)
+{
+	struct service_writes writes = {
+		.keys = calloc(plan->count, sizeof(*writes.keys)),
+		.records = calloc(plan->count, sizeof(*writes.records)),
+	};
+	int error = -ENOMEM;
+
+	if (!writes.keys || !writes.records)
+		goto out;
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if (!step->after || step->failed || is_published(step))
+			continue;
+		writes.keys[writes.count] = step->after->key;
+		writes.records[writes.count++] = encode_service(step->after, step->after_placement);
+	}
+	error = datapath_set_services(datapath, writes.keys, writes.records, writes.count);
+out:
+	if (error)
+		mark_unpublished(plan, datapath);
+	free(writes.keys);
+	free(writes.records);
+	return error;
+}
+
+/* Raises the generation first of all: what remembers the backend finds it gone from here on. */
+void plan_retire_backend(struct datapath *datapath, uint32_t index)
+{
+	struct backend_record record;
+
+	datapath_get_backend(datapath, index, &record);
+	record.generation++;
+	record.state = BACKEND_NONE;
+	datapath_set_backend(datapath, index, &record);
+}
+
+static bool has_place(const struct placement *placement, uint32_t backend)
+{
+	for (size_t i = 0; placement && i < placement->count; i++)
+		if (placement->places[i].backend == backend)
+			return true;
+	return false;
+}
+
+static void retire_backends(struct datapath *datapath, const struct plan_step *step)
+{
+	const struct placement *before = step->before_placement;
+
+	for (size_t i = 0; before && i < before->count; i++)
+		if (!has_place(step->after_placement, before->places[i].backend))
+			plan_retire_backend(datapath, before->places[i].backend);
+	for (size_t i = 0; step->after && i < step->after->backend_count; i++)
+		if (step->after->backends[i].state == BACKEND_DOWN)
+			write_backend(datapath, step, i);
+}
+
+static int retire(struct plan *plan, struct datapath *datapath)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_step *step = &plan->steps[i];
+		int failed = 0;
+
+		if (!step->after)
+			failed = datapath_remove_services(datapath, &step->before->key, 1);
+		if (failed)
+			step->failed = true;
+		if (failed && !error)
+			error = failed;
+		if (step->failed)
+			continue;
+		retire_backends(datapath, step);
+		placement_release(plan->room, step->before_placement, step->before,
+				  step->after_placement);
+		step->before_placement = NULL;
+	}
+	return error;
+}
+
+int plan_apply(struct plan *plan, struct datapath *datapath)
+{
+	int made = make(plan, datapath);
+	int published = plan->count ? publish(plan, datapath) : 0;
+	int retired = retire(plan, datapath);
+
+	plan->applied = true;
+	if (made)
+		return made;
+	return published ? published : retired;
+}
+
+void plan_finish(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct plan_step *step = &plan->steps[i];
+
+		if (!plan->applied || step->failed)
+			placement_release(plan->room, step->after_placement, step->after,
+					  step->before_placement);
+	}
+	free(plan->steps);
+	*plan = (struct plan){};
+}

@@ -1,0 +1,51 @@
+/*
+ * Ordered writes that lead the tables from what they hold to what is wanted: make before break. New
+ * backends and rings first, then the service records that name them, then what nothing names any
+ * more. Building a plan takes places but writes nothing; it is then applied or dropped.
+ */
+#pragma once
+
+#include <stddef.h>
+#include "lb/datapath.h"
+#include "lb/placement.h"
+#include "lb/refusal.h"
+#include "lb/service.h"
+
+/* One service before and after; NULL before: it is new, NULL after: it goes. */
+struct plan_step {
+	const struct service *before;
+	struct placement *before_placement; /* freed by plan_apply */
+	const struct service *after;
+	struct placement *after_placement; /* the plan's until it is applied, then the caller's */
+	bool failed; /* applying it failed: what was before is in force, and everything kept */
+};
+
+struct plan {
+	struct room *room;
+	struct plan_step *steps;
+	size_t count;
+	size_t capacity;
+	bool applied;
+};
+
+void plan_init(struct plan *plan, struct room *room);
+
+/*
+ * Adds a step. The services must live as long as the plan. 0, or an error with a refusal naming the
+ * table that is full; the plan is as it was then.
+ */
+int plan_add(struct plan *plan, const struct service *before, struct placement *before_placement,
+	     const struct service *after, struct refusal *refusal);
+
+/*
+ * Writes it all, as many steps as can be written. Where one fails (out of memory, the kernel
+ * refuses) it is marked, its old state stays in force, and the first error is returned. Placements
+ * of steps that did not fail are the caller's then.
+ */
+int plan_apply(struct plan *plan, struct datapath *datapath);
+
+/* Frees a backend's index in the table, so that whatever remembers it finds nothing there. */
+void plan_retire_backend(struct datapath *datapath, uint32_t index);
+
+/* Gives back what plan_add took (for steps that were not applied) and the plan's memory. */
+void plan_finish(struct plan *plan);

@@ -1,0 +1,308 @@
+/*
+ * Services and their backends as values: made, copied, compared and changed within their limits. A
+ * change that is refused changes nothing. Which services exist side by side is not known here.
+ */
+#include "lb/service.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+
+struct service *service_new(const struct service_key *key)
+{
+	struct service *service = calloc(1, sizeof(*service));
+
+	if (!service)
+		return NULL;
+	service->key = *key;
+	service->algorithm = ALGORITHM_MAGLEV;
+	service->source = SOURCE_OPERATOR;
+	return service;
+}
+
+/* A copy of the items. NULL for none, and with *failed set when out of memory. */
+static void *copy_items(const void *items, size_t count, size_t size, bool *failed)
+{
+	void *copy = NULL;
+
+	if (!count)
+		return NULL;
+	copy = reallocarray(NULL, count, size);
+	if (copy)
+		memcpy(copy, items, count * size);
+	else
+		*failed = true;
+	return copy;
+}
+
+struct service *service_clone(const struct service *service)
+{
+	struct service *clone = service_new(&service->key);
+	bool failed = false;
+
+	if (!clone)
+		return NULL;
+	*clone = *service;
+	clone->name = copy_items(service->name, service->name ? strlen(service->name) + 1 : 0, 1,
+				 &failed);
+	clone->backends = copy_items(service->backends, service->backend_count,
+				     sizeof(*service->backends), &failed);
+	clone->source_ranges = copy_items(service->source_ranges, service->source_range_count,
+					  sizeof(*service->source_ranges), &failed);
+	if (!failed)
+		return clone;
+	service_free(clone);
+	return NULL;
+}
+
+void service_free(struct service *service)
+{
+	if (!service)
+		return;
+	free(service->name);
+	free(service->source_ranges);
+	free(service->backends);
+	free(service);
+}
+
+static bool is_name(const char *text)
+{
+	size_t namespace_length = strspn(text, NAME_CHARACTERS);
+	const char *name = text + namespace_length + 1;
+
+	return namespace_length && text[namespace_length] == '/' && *name &&
+	       !name[strspn(name, NAME_CHARACTERS)];
+}
+
+int service_set_name(struct service *service, const char *name, struct refusal *refusal)
+{
+	char *copy = NULL;
+
+	if (name && !is_name(name))
+		return refuse(refusal,
+			      "\"%.64s\" is not a name; write NAMESPACE/NAME, each of "
+			      "letters, digits, '.', '_' and '-'",
+			      name);
+	if (name && strlen(name) > MAX_NAME)
+		return refuse(refusal, "name \"%.64s…\" is longer than %d characters", name,
+			      MAX_NAME);
+	if (name) {
+		copy = strdup(name);
+		if (!copy)
+			return refuse_with(refusal, ENOMEM, "out of memory");
+	}
+	free(service->name);
+	service->name = copy;
+	return 0;
+}
+
+static bool is_unspecified(const struct address *address)
+{
+	const __be32 *word = address->word;
+
+	return !word[0] && !word[1] && !word[3] && (!word[2] || address_is_ipv4(address));
+}
+
+static bool is_multicast(const struct address *address)
+{
+	if (address_is_ipv4(address))
+		return (ntohl(address->word[3]) >> 28) == 0xe;
+	return (ntohl(address->word[0]) >> 24) == 0xff;
+}
+
+static bool is_loopback(const struct address *address)
+{
+	const __be32 *word = address->word;
+
+	if (address_is_ipv4(address))
+		return (ntohl(word[3]) >> 24) == 127;
+	return !word[0] && !word[1] && !word[2] && word[3] == htonl(1);
+}
+
+/* What makes it no destination of unicast packets, or NULL. */
+static const char *find_fault(const struct address *address)
+{
+	if (is_unspecified(address))
+		return "an unspecified";
+	if (is_multicast(address))
+		return "a multicast";
+	if (address_is_ipv4(address) && address->word[3] == htonl(INADDR_BROADCAST))
+		return "a broadcast";
+	return NULL;
+}
+
+static const char *family_name(const struct address *address)
+{
+	return address_is_ipv4(address) ? "IPv4" : "IPv6";
+}
+
+/* `words` say what is added: `backend 10.1.0.5:8080`. */
+static int check_family(const struct service *service, const struct address *address,
+			const char *words, struct refusal *refusal)
+{
+	const struct address *own = &service->key.address;
+	char text[ADDRESS_TEXT_MAX];
+
+	if (address_is_ipv4(own) == address_is_ipv4(address))
+		return 0;
+	return refuse(refusal, "%s is %s, but the service's address %s is %s", words,
+		      family_name(address), address_format(own, text), family_name(own));
+}
+
+static int check_backend(const struct service *service, const struct backend *backend,
+			 struct refusal *refusal)
+{
+	const char *fault = find_fault(&backend->address);
+	char text[ENDPOINT_TEXT_MAX];
+	int error;
+
+	endpoint_format(&backend->address, backend->port, text);
+	if (fault)
+		return refuse(refusal, "%s is %s address; a backend needs a unicast one", text,
+			      fault);
+	if (!backend->port)
+		return refuse(refusal, "port 0 of %s is not 1–65535", text);
+	error = check_family(service, &backend->address, text, refusal);
+	if (error)
+		return error;
+	if (service_find_backend(service, &backend->address, backend->port))
+		return refuse_with(refusal, EEXIST, "%s is already a backend of this service",
+				   text);
+	if (service->backend_count >= MAX_BACKENDS_PER_SERVICE)
+		return refuse_with(refusal, ENOSPC,
+				   "%s is one more than the %d backends a service "
+				   "may have",
+				   text, MAX_BACKENDS_PER_SERVICE);
+	return 0;
+}
+
+int service_add_backend(struct service *service, const struct backend *backend,
+			struct refusal *refusal)
+{
+	struct backend *backends;
+	int error = check_backend(service, backend, refusal);
+
+	if (error)
+		return error;
+	backends = reallocarray(service->backends, service->backend_count + 1, sizeof(*backends));
+	if (!backends)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	backends[service->backend_count++] = *backend;
+	service->backends = backends;
+	return 0;
+}
+
+struct backend *service_find_backend(const struct service *service, const struct address *address,
+				     __be16 port)
+{
+	for (size_t i = 0; i < service->backend_count; i++) {
+		struct backend *backend = &service->backends[i];
+
+		if (backend->port == port && address_equal(&backend->address, address))
+			return backend;
+	}
+	return NULL;
+}
+
+void service_remove_backend(struct service *service, struct backend *backend)
+{
+	size_t index = backend - service->backends;
+	size_t after = --service->backend_count - index;
+
+	memmove(backend, backend + 1, after * sizeof(*backend));
+}
+
+static bool prefix_equal(const struct prefix *a, const struct prefix *b)
+{
+	return a->length == b->length && address_equal(&a->address, &b->address);
+}
+
+static int check_source_range(const struct service *service, const struct prefix *prefix,
+			      struct refusal *refusal)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	int error = check_family(service, &prefix->address, prefix_format(prefix, text), refusal);
+
+	if (error)
+		return error;
+	for (size_t i = 0; i < service->source_range_count; i++)
+		if (prefix_equal(&service->source_ranges[i], prefix))
+			return refuse_with(refusal, EEXIST,
+					   "%s is already a source range of this "
+					   "service",
+					   text);
+	if (service->source_range_count >= MAX_SOURCE_RANGES)
+		return refuse_with(refusal, ENOSPC,
+				   "%s is one more than the %d source ranges a "
+				   "service may have",
+				   text, MAX_SOURCE_RANGES);
+	return 0;
+}
+
+int service_add_source_range(struct service *service, const struct prefix *prefix,
+			     struct refusal *refusal)
+{
+	struct prefix *ranges;
+	int error = check_source_range(service, prefix, refusal);
+
+	if (error)
+		return error;
+	ranges = reallocarray(service->source_ranges, service->source_range_count + 1,
+			      sizeof(*ranges));
+	if (!ranges)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	ranges[service->source_range_count++] = *prefix;
+	service->source_ranges = ranges;
+	return 0;
+}
+
+int service_key_check(const struct service_key *key, struct refusal *refusal)
+{
+	const char *fault = is_loopback(&key->address) ? "a loopback" : find_fault(&key->address);
+	char text[ADDRESS_TEXT_MAX];
+
+	address_format(&key->address, text);
+	if (fault)
+		return refuse(refusal, "%s is %s address; a service needs a unicast one", text,
+			      fault);
+	if (!key->port)
+		return refuse(refusal, "port 0 of %s is not 1–65535", text);
+	return 0;
+}
+
+static bool backends_equal(const struct service *a, const struct service *b)
+{
+	for (size_t i = 0; i < a->backend_count && i < b->backend_count; i++) {
+		const struct backend *left = &a->backends[i], *right = &b->backends[i];
+
+		if (!address_equal(&left->address, &right->address) || left->port != right->port ||
+		    left->weight != right->weight || left->state != right->state)
+			return false;
+	}
+	return a->backend_count == b->backend_count;
+}
+
+static bool source_ranges_equal(const struct service *a, const struct service *b)
+{
+	for (size_t i = 0; i < a->source_range_count && i < b->source_range_count; i++)
+		if (!prefix_equal(&a->source_ranges[i], &b->source_ranges[i]))
+			return false;
+	return a->source_range_count == b->source_range_count;
+}
+
+bool service_equal(const struct service *a, const struct service *b)
+{
+	bool same_name = a->name && b->name ? !strcmp(a->name, b->name) : a->name == b->name;
+
+	return same_name && !memcmp(&a->key, &b->key, sizeof(a->key)) &&
+	       a->algorithm == b->algorithm && a->affinity_seconds == b->affinity_seconds &&
+	       source_ranges_equal(a, b) && backends_equal(a, b);
+}
+
+bool backend_takes_connections(const struct backend *backend)
+{
+	return backend->state == BACKEND_ACTIVE && backend->weight;
+}

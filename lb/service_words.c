@@ -1,0 +1,72 @@
+/*
+ * The model's enums in words, as the command line, JSON and people have them. Upper and lower case
+ * differ: one thing has one word.
+ */
+#include "lb/service.h"
+
+#include <errno.h>
+#include <string.h>
+
+static const char *const ALGORITHM_NAMES[_ALGORITHM_COUNT] = {
+	[ALGORITHM_MAGLEV] = "maglev",
+	[ALGORITHM_RANDOM] = "random",
+	[ALGORITHM_ROUND_ROBIN] = "round-robin",
+	[ALGORITHM_SOURCE_HASH] = "source-hash",
+};
+
+static const char *const STATE_NAMES[_BACKEND_STATE_COUNT] = {
+	[BACKEND_NONE] = "none",
+	[BACKEND_ACTIVE] = "active",
+	[BACKEND_DRAINING] = "draining",
+	[BACKEND_DOWN] = "down",
+};
+
+static const char *const SOURCE_NAMES[_SOURCE_COUNT] = {
+	[SOURCE_OPERATOR] = "operator",
+	[SOURCE_FILE] = "file",
+	[SOURCE_KUBERNETES] = "kubernetes",
+};
+
+/* Enums also come out of maps that another lbd wrote, so their range is not taken for granted. */
+static const char *name_value(const char *const *names, unsigned int count, unsigned int value)
+{
+	return value < count ? names[value] : "unknown";
+}
+
+int algorithm_parse(const char *text, enum algorithm *algorithm)
+{
+	for (unsigned int i = 0; i < _ALGORITHM_COUNT; i++) {
+		if (strcmp(text, ALGORITHM_NAMES[i]))
+			continue;
+		*algorithm = i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+const char *algorithm_name(enum algorithm algorithm)
+{
+	return name_value(ALGORITHM_NAMES, _ALGORITHM_COUNT, algorithm);
+}
+
+/* Nobody asks for a backend that is none: that state is the datapath's alone. */
+int backend_state_parse(const char *text, enum backend_state *state)
+{
+	for (unsigned int i = BACKEND_ACTIVE; i < _BACKEND_STATE_COUNT; i++) {
+		if (strcmp(text, STATE_NAMES[i]))
+			continue;
+		*state = i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+const char *backend_state_name(enum backend_state state)
+{
+	return name_value(STATE_NAMES, _BACKEND_STATE_COUNT, state);
+}
+
+const char *source_name(enum source source)
+{
+	return name_value(SOURCE_NAMES, _SOURCE_COUNT, source);
+}
