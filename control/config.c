@@ -1,0 +1,178 @@
+/*
+ * The settings file: the options of the command line as JSON, and the timeouts, which have no
+ * option. Unknown keys, wrong types and values out of range are refused by their path.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "control/options.h"
+#include "control/tables.h"
+#include "lb/address.h"
+
+#define TIMEOUT_MAX_SECONDS (30 * 24 * 60 * 60)
+
+static int refuse_key(const struct options *options, const char *key, const char *wanted,
+		      struct refusal *refusal)
+{
+	return refuse(refusal, "%s: %.64s: not %s", options->config_path, key, wanted);
+}
+
+static int read_text(const struct options *options, const char *key, const json_t *value,
+		     char **target, struct refusal *refusal)
+{
+	if (!json_is_string(value) || !json_string_length(value))
+		return refuse_key(options, key, "a path", refusal);
+	return option_set_text(target, json_string_value(value), refusal);
+}
+
+static int read_number(const struct options *options, const char *key, const json_t *value,
+		       long most, uint32_t *target, struct refusal *refusal)
+{
+	char wanted[32];
+
+	snprintf(wanted, sizeof(wanted), "1–%ld", most);
+	if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+	    json_integer_value(value) > most)
+		return refuse_key(options, key, wanted, refusal);
+	*target = (uint32_t)json_integer_value(value);
+	return 0;
+}
+
+/* A text, or a list of them. */
+static int read_list(const struct options *options, const char *key, const json_t *value,
+		     struct text_list *list, struct refusal *refusal)
+{
+	const json_t *item;
+	size_t i;
+
+	if (json_is_string(value))
+		return text_list_add(list, json_string_value(value)) ? -ENOMEM : 0;
+	if (!json_is_array(value))
+		return refuse_key(options, key, "a text or a list of texts", refusal);
+	json_array_foreach ((json_t *)value, i, item) {
+		if (!json_is_string(item))
+			return refuse_key(options, key, "a list of texts", refusal);
+		if (text_list_add(list, json_string_value(item)))
+			return refuse_with(refusal, ENOMEM, "out of memory");
+	}
+	return 0;
+}
+
+static int read_timeouts(struct options *options, const json_t *value, struct refusal *refusal)
+{
+	const struct {
+		const char *name;
+		uint32_t *target;
+	} timeouts[] = {
+		{"tcp_opening", &options->datapath.tcp_opening_seconds},
+		{"tcp_established", &options->datapath.tcp_established_seconds},
+		{"tcp_closing", &options->datapath.tcp_closing_seconds},
+		{"tcp_closed", &options->datapath.tcp_closed_seconds},
+		{"udp", &options->datapath.udp_seconds},
+	};
+	size_t known = sizeof(timeouts) / sizeof(timeouts[0]), i;
+	const json_t *item;
+	const char *key;
+	char path[96];
+	int error;
+
+	if (!json_is_object(value))
+		return refuse_key(options, "timeouts", "an object of seconds", refusal);
+	json_object_foreach ((json_t *)value, key, item) {
+		snprintf(path, sizeof(path), "timeouts.%.64s", key);
+		for (i = 0; i < known && strcmp(key, timeouts[i].name); i++)
+			;
+		if (i == known)
+			return refuse_key(options, path,
+					  "one of tcp_opening, tcp_established, tcp_closing, "
+					  "tcp_closed, udp",
+					  refusal);
+		error = read_number(options, path, item, TIMEOUT_MAX_SECONDS, timeouts[i].target,
+				    refusal);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int read_hairpin(struct options *options, const char *key, const json_t *value,
+			struct refusal *refusal)
+{
+	const bool ipv4 = !strcmp(key, "hairpin-ipv4");
+	struct address address;
+
+	if (!json_is_string(value) || address_parse(json_string_value(value), &address) ||
+	    address_is_ipv4(&address) != ipv4)
+		return refuse_key(options, key, ipv4 ? "an IPv4 address" : "an IPv6 address",
+				  refusal);
+	*(ipv4 ? &options->datapath.hairpin.ipv4 : &options->datapath.hairpin.ipv6) = address;
+	return 0;
+}
+
+static int read_mode(struct options *options, const json_t *value, struct refusal *refusal)
+{
+	if (!json_is_string(value) || datapath_mode_parse(json_string_value(value), &options->mode))
+		return refuse_key(options, "xdp-mode", "auto, native, generic or offload", refusal);
+	return 0;
+}
+
+static int read_key(struct options *options, const char *key, const json_t *value,
+		    struct refusal *refusal)
+{
+	if (!strcmp(key, "socket"))
+		return read_text(options, key, value, &options->socket_path, refusal);
+	if (!strcmp(key, "pin"))
+		return read_text(options, key, value, &options->pin_path, refusal);
+	if (!strcmp(key, "state"))
+		return read_text(options, key, value, &options->state_path, refusal);
+	if (!strcmp(key, "tables"))
+		return read_list(options, key, value, &options->tables, refusal);
+	if (!strcmp(key, "interface"))
+		return read_list(options, key, value, &options->interfaces, refusal);
+	if (!strcmp(key, "xdp-mode"))
+		return read_mode(options, value, refusal);
+	if (!strcmp(key, "hairpin-ipv4") || !strcmp(key, "hairpin-ipv6"))
+		return read_hairpin(options, key, value, refusal);
+	if (!strcmp(key, "timeouts"))
+		return read_timeouts(options, value, refusal);
+	if (!strcmp(key, "max-services"))
+		return read_number(options, key, value, 1000000, &options->datapath.max_services,
+				   refusal);
+	if (!strcmp(key, "max-backends"))
+		return read_number(options, key, value, 10000000, &options->datapath.max_backends,
+				   refusal);
+	if (!strcmp(key, "max-connections"))
+		return read_number(options, key, value, 100000000,
+				   &options->datapath.max_connections, refusal);
+	if (!strcmp(key, "replace") && json_is_boolean(value)) {
+		options->datapath.replace = json_is_true(value);
+		return 0;
+	}
+	return refuse(
+		refusal,
+		"%s: %.64s: unknown key; known are socket, pin, state, tables, "
+		"interface, xdp-mode, replace (true or false), timeouts, hairpin-ipv4, "
+		"hairpin-ipv6, max-services, max-backends, max-connections",
+		options->config_path, key);
+}
+
+int options_read_config(struct options *options, struct refusal *refusal)
+{
+	json_t *document = tables_load_file(options->config_path, refusal);
+	const json_t *value;
+	const char *key;
+	int error = 0;
+
+	if (!document)
+		return -EINVAL;
+	if (!json_is_object(document))
+		error = refuse(refusal, "%s: not a JSON object of settings", options->config_path);
+	else
+		json_object_foreach (document, key, value) {
+			error = read_key(options, key, value, refusal);
+			if (error)
+				break;
+		}
+	json_decref(document);
+	return error;
+}

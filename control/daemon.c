@@ -1,0 +1,307 @@
+/*
+ * Puts the parts of lbd together, in the order that never lets traffic down: adopt what is pinned,
+ * bring the wanted tables, then attach, then say `ready`. On the way out everything that is pinned
+ * stays and goes on.
+ */
+#include "control/daemon.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include "control/files.h"
+#include "control/link.h"
+#include "control/log.h"
+#include "control/notify.h"
+#include "control/requests.h"
+#include "control/server.h"
+#include "control/upkeep.h"
+
+#define READY_INTERVAL_MS 10
+#define BUSY_TRIES 10
+#define BUSY_PAUSE_NS 50000000
+#define READY_WAIT_MS 1000 /* for neighbours that do not answer */
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+/* Destinations come and go with services; the table keeps what an earlier lbd resolved. */
+static void destination_added(void *context, const struct address *address, uint32_t slot)
+{
+	struct daemon *daemon = context;
+	struct nexthop known;
+
+	datapath_get_nexthop(daemon->datapath, slot, &known);
+	if (neighbours_watch(daemon->neighbours, address, slot, known.port ? &known : NULL))
+		log_error("out-of-memory", "what=%s", "neighbour");
+}
+
+static void destination_removed(void *context, const struct address *address, uint32_t slot)
+{
+	const struct nexthop unresolved = {};
+	struct daemon *daemon = context;
+
+	neighbours_unwatch(daemon->neighbours, address);
+	datapath_set_nexthop(daemon->datapath, slot, &unresolved);
+}
+
+static void nexthop_resolved(void *context, uint32_t slot, const struct nexthop *hop)
+{
+	struct daemon *daemon = context;
+
+	datapath_set_nexthop(daemon->datapath, slot, hop);
+}
+
+static uint16_t port_of(void *context, uint32_t ifindex)
+{
+	struct daemon *daemon = context;
+
+	return interfaces_port(daemon->interfaces, ifindex);
+}
+
+static void interface_changed(void *context, uint32_t ifindex)
+{
+	struct daemon *daemon = context;
+
+	neighbours_link_changed(daemon->neighbours, ifindex);
+}
+
+static void link_changed(void *context, const struct link *link)
+{
+	struct daemon *daemon = context;
+
+	interfaces_link_changed(daemon->interfaces, link);
+}
+
+static void link_vanished(void *context, uint32_t ifindex, const char *name)
+{
+	struct daemon *daemon = context;
+
+	interfaces_link_vanished(daemon->interfaces, ifindex, name);
+}
+
+static json_t *answer(void *context, const json_t *request)
+{
+	return requests_answer(context, request);
+}
+
+static bool is_settled(void *context)
+{
+	struct daemon *daemon = context;
+
+	return !neighbours_pending(daemon->neighbours);
+}
+
+static void stop(void *context, uint32_t events)
+{
+	struct daemon *daemon = context;
+
+	log_info("stopping", "signal=%u why=%s", events,
+		 log_quote("what is pinned goes on without lbd"));
+	loop_stop(daemon->loop);
+}
+
+static void reload(void *context, uint32_t events)
+{
+	struct daemon *daemon = context;
+	struct refusal refusal;
+
+	(void)events;
+	if (files_load(daemon->reconcile, daemon->options.tables.items,
+		       daemon->options.tables.count, &refusal))
+		log_error("reload-refused", "reason=%s", log_quote(refusal.text));
+}
+
+/* Ready once the neighbours have answered, or had the time to. */
+static void check_ready(void *context, uint32_t events)
+{
+	struct daemon *daemon = context;
+	uint64_t waited_ms = (monotonic_ns() - daemon->started_ns) / 1000000;
+
+	(void)events;
+	if (daemon->ready)
+		return;
+	if (neighbours_pending(daemon->neighbours) && waited_ms < READY_WAIT_MS)
+		return;
+	daemon->ready = true;
+	log_info("ready", "services=%zu backends=%zu unresolved=%zu version=%s",
+		 reconcile_count_services(daemon->reconcile),
+		 reconcile_count_backends(daemon->reconcile),
+		 neighbours_pending(daemon->neighbours), LB_VERSION);
+	notify_ready();
+}
+
+static int open_datapath(struct daemon *daemon, struct refusal *refusal)
+{
+	const struct interface_hooks interface_hooks = {daemon, interface_changed};
+	const struct neighbour_hooks neighbour_hooks = {daemon, nexthop_resolved, port_of};
+	const struct destination_hooks destination_hooks = {daemon, destination_added,
+							    destination_removed};
+	int error;
+
+	daemon->options.datapath.pin_path = daemon->options.pin_path;
+	error = datapath_open(&daemon->options.datapath, &daemon->datapath, &daemon->adopted,
+			      refusal);
+	if (error)
+		return error;
+	if (datapath_bpffs(daemon->datapath) == BPFFS_MOUNTED)
+		log_info(
+			"bpffs-mounted", "at=/sys/fs/bpf why=%s",
+			log_quote("there was none; in a private mount namespace pins end with it"));
+	if (datapath_bpffs(daemon->datapath) == BPFFS_OUTSIDE)
+		log_info("bpffs-outside", "pin=%s why=%s", log_quote(daemon->options.pin_path),
+			 log_quote("ip netns exec hides it here; look for the pins outside"));
+	daemon->interfaces =
+		interfaces_new(daemon->datapath, daemon->options.mode, &interface_hooks);
+	daemon->neighbours = neighbours_new(daemon->loop, &neighbour_hooks);
+	daemon->reconcile = reconcile_new(daemon->datapath, &destination_hooks);
+	if (!daemon->interfaces || !daemon->neighbours || !daemon->reconcile)
+		return refuse_with(refusal, errno ? errno : ENOMEM, "cannot start: %s",
+				   strerror(errno ? errno : ENOMEM));
+	if (!daemon->adopted)
+		return 0;
+	error = reconcile_adopt(daemon->reconcile);
+	if (error)
+		return refuse_with(refusal, -error, "cannot adopt what is pinned in %s: %s",
+				   daemon->options.pin_path, strerror(-error));
+	log_info("adopted", "services=%zu pin=%s", reconcile_count_services(daemon->reconcile),
+		 log_quote(daemon->options.pin_path));
+	return 0;
+}
+
+static int bring_tables(struct daemon *daemon, struct refusal *refusal)
+{
+	int error;
+
+	error = operator_open(daemon->reconcile, daemon->options.state_path, &daemon->operator,
+			      refusal);
+	if (!error)
+		error = files_load(daemon->reconcile, daemon->options.tables.items,
+				   daemon->options.tables.count, refusal);
+	if (error)
+		return error;
+	error = reconcile_drop_orphans(daemon->reconcile);
+	if (error > 0)
+		log_info("dropped", "services=%d why=%s", error,
+			 log_quote("pinned, but no source has them"));
+	return error < 0 ? refuse_with(refusal, -error, "cannot clean the tables: %s",
+				       strerror(-error))
+			 : 0;
+}
+
+/*
+ * After `rm -r` of a pin directory the kernel detaches its links a moment later (bpf_link_put
+ * defers it), so an interface that is taken is asked again before it is called foreign.
+ */
+static int want_interface(struct daemon *daemon, const char *pattern, struct refusal *refusal)
+{
+	const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
+	int error = -EBUSY;
+
+	for (int i = 0; error == -EBUSY && i < BUSY_TRIES; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		error = interfaces_want(daemon->interfaces, pattern, refusal);
+	}
+	return error == -EEXIST ? 0 : error;
+}
+
+static int attach(struct daemon *daemon, struct refusal *refusal)
+{
+	const struct text_list *interfaces = &daemon->options.interfaces;
+	const struct link_hooks link_hooks = {daemon, link_changed, link_vanished};
+	int error;
+
+	daemon->links = links_open(daemon->loop, &link_hooks);
+	if (!daemon->links)
+		return refuse_with(refusal, errno, "cannot listen to netlink: %s", strerror(errno));
+	for (size_t i = 0; i < interfaces->count; i++) {
+		error = want_interface(daemon, interfaces->items[i], refusal);
+		if (error)
+			return error;
+	}
+	interfaces_drop_unwanted(daemon->interfaces);
+	return 0;
+}
+
+static int listen_to_signals(struct daemon *daemon)
+{
+	int error = loop_add_signal(daemon->loop, SIGTERM, stop, daemon);
+
+	if (!error)
+		error = loop_add_signal(daemon->loop, SIGINT, stop, daemon);
+	if (!error)
+		error = loop_add_signal(daemon->loop, SIGHUP, reload, daemon);
+	return error;
+}
+
+/* Asked first, so that a user without them is told so and not what failed for want of them. */
+static int check_privileges(struct refusal *refusal)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {};
+	uint64_t effective;
+
+	if (syscall(SYS_capget, &header, data))
+		return refuse_with(refusal, errno, "cannot read capabilities: %s", strerror(errno));
+	effective = (uint64_t)data[1].effective << 32 | data[0].effective;
+	if ((effective & (1ull << CAP_NET_ADMIN)) &&
+	    (effective & (1ull << CAP_BPF | 1ull << CAP_SYS_ADMIN)))
+		return 0;
+	return refuse_with(refusal, EPERM,
+			   "not privileged: lbd needs CAP_BPF and CAP_NET_ADMIN, and "
+			   "CAP_SYS_ADMIN to enter the namespaces of veth peers; start it as root");
+}
+
+int daemon_start(struct daemon *daemon, struct refusal *refusal)
+{
+	const struct server_hooks server_hooks = {daemon, answer, is_settled};
+	int error;
+
+	error = check_privileges(refusal);
+	if (error)
+		return error;
+	daemon->started_ns = monotonic_ns();
+	daemon->loop = loop_new();
+	if (!daemon->loop || listen_to_signals(daemon))
+		return refuse_with(refusal, errno, "cannot start: %s", strerror(errno));
+	/* The socket first: a second lbd of the same socket ends before it touches anything. */
+	daemon->server =
+		server_open(daemon->loop, daemon->options.socket_path, &server_hooks, refusal);
+	if (!daemon->server)
+		return -EINVAL;
+	error = open_datapath(daemon, refusal);
+	if (!error)
+		error = bring_tables(daemon, refusal);
+	if (!error)
+		error = attach(daemon, refusal);
+	/* What this start has made nobody else needs; what it found goes on as it was. */
+	if (error && daemon->datapath && !daemon->adopted)
+		datapath_forget(daemon->datapath);
+	if (error)
+		return error;
+	error = upkeep_start(daemon);
+	if (!error)
+		error = upkeep_add_timer(daemon, check_ready, READY_INTERVAL_MS);
+	return error ? refuse_with(refusal, -error, "cannot start: %s", strerror(-error)) : 0;
+}
+
+void daemon_finish(struct daemon *daemon)
+{
+	server_close(daemon->server);
+	operator_close(daemon->operator);
+	links_close(daemon->links);
+	neighbours_free(daemon->neighbours);
+	interfaces_free(daemon->interfaces);
+	reconcile_free(daemon->reconcile);
+	datapath_close(daemon->datapath);
+	loop_free(daemon->loop);
+}

@@ -1,0 +1,37 @@
+/*
+ * lbd's parts in one place, for those that put them together and those that answer requests.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "control/interface.h"
+#include "control/loop.h"
+#include "control/neighbour.h"
+#include "control/operator.h"
+#include "control/options.h"
+#include "control/reconcile.h"
+#include "lb/datapath.h"
+
+struct daemon {
+	struct options options;
+	struct loop *loop;
+	struct datapath *datapath;
+	struct reconcile *reconcile;
+	struct interfaces *interfaces;
+	struct neighbours *neighbours;
+	struct links *links;
+	struct operator* operator;
+	struct server *server;
+	uint64_t started_ns;            /* CLOCK_MONOTONIC */
+	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
+	int sweep_timer;
+	uint64_t trimmed_at; /* the number of changes when memory was last given back */
+	bool adopted; /* what an earlier lbd had pinned */
+	bool ready;
+};
+
+/* Opens everything and listens; lbd is ready a moment later, from the loop. 0 or a refusal. */
+int daemon_start(struct daemon *daemon, struct refusal *refusal);
+/* Also after a failed start. */
+void daemon_finish(struct daemon *daemon);

@@ -1,0 +1,143 @@
+/*
+ * Table files: all are decoded before any is applied.
+ */
+#include "control/files.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include "control/log.h"
+#include "control/tables.h"
+
+struct changes {
+	struct change *list;
+	size_t count;
+	size_t capacity;
+};
+
+static int add(struct changes *changes, struct change change)
+{
+	struct change *list = changes->list;
+
+	if (changes->count == changes->capacity) {
+		changes->capacity = changes->capacity ? 2 * changes->capacity : 64;
+		list = realloc(changes->list, changes->capacity * sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		changes->list = list;
+	}
+	list[changes->count++] = change;
+	return 0;
+}
+
+/* `path: reason`, the file named before what is wrong in it. */
+static int refuse_in_file(const char *path, int error, struct refusal *refusal)
+{
+	struct refusal reason = *refusal;
+
+	if (!strncmp(reason.text, path, strlen(path)))
+		return error;
+	return refuse_with(refusal, -error, "%s: %.400s", path, reason.text);
+}
+
+static int read_file(const char *path, struct changes *changes, struct refusal *refusal)
+{
+	struct tables tables = {};
+	json_t *document = tables_load_file(path, refusal);
+	int error;
+
+	if (!document)
+		return refuse_in_file(path, -EINVAL, refusal);
+	error = tables_decode(document, SOURCE_FILE, &tables, refusal);
+	json_decref(document);
+	if (error)
+		return refuse_in_file(path, error, refusal);
+	if (tables.deny_count)
+		error = refuse_with(refusal, EOPNOTSUPP,
+				    "%s: deny: this version blocks nothing; "
+				    "leave it empty",
+				    path);
+	for (size_t i = 0; !error && i < tables.service_count; i++) {
+		error = add(changes, (struct change){.key = tables.services[i]->key,
+						     .service = tables.services[i]});
+		if (error)
+			refuse(refusal, "out of memory");
+		else
+			tables.services[i] = NULL;
+	}
+	tables_finish(&tables);
+	return error;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct change *x = a, *y = b;
+
+	return memcmp(&x->key, &y->key, sizeof(x->key));
+}
+
+static int refuse_duplicates(const struct changes *changes, struct refusal *refusal)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 1; i < changes->count; i++)
+		if (!compare(&changes->list[i - 1], &changes->list[i]))
+			return refuse_with(refusal, EEXIST, "%s is in more than one --tables file",
+					   service_key_format(&changes->list[i].key, text));
+	return 0;
+}
+
+/* What the files brought before and do not bring now. */
+static int add_removals(const struct reconcile *reconcile, struct changes *changes)
+{
+	const size_t put = changes->count;
+	const struct entry *entry = NULL;
+	struct change change;
+	int error = 0;
+
+	while (!error && (entry = reconcile_next(reconcile, entry))) {
+		change = (struct change){.key = entry->service->key};
+		if (entry->service->source == SOURCE_FILE &&
+		    (!put || !bsearch(&change, changes->list, put, sizeof(change), compare)))
+			error = add(changes, change);
+	}
+	return error;
+}
+
+int files_load(struct reconcile *reconcile, char *const *paths, size_t count,
+	       struct refusal *refusal)
+{
+	struct transaction_counts counts;
+	struct transaction *transaction;
+	struct changes changes = {};
+	int error = 0;
+
+	for (size_t i = 0; !error && i < count; i++)
+		error = read_file(paths[i], &changes, refusal);
+	if (!error && changes.count) {
+		qsort(changes.list, changes.count, sizeof(*changes.list), compare);
+		error = refuse_duplicates(&changes, refusal);
+	}
+	if (!error && add_removals(reconcile, &changes))
+		error = refuse_with(refusal, ENOMEM, "out of memory");
+	if (error) {
+		for (size_t i = 0; i < changes.count; i++)
+			service_free(changes.list[i].service);
+		free(changes.list);
+		return error;
+	}
+	error = reconcile_prepare(reconcile, SOURCE_FILE, changes.list, changes.count, &transaction,
+				  refusal);
+	free(changes.list);
+	if (error)
+		return error;
+	counts = transaction_counts(transaction);
+	error = reconcile_apply(reconcile, transaction);
+	if (error)
+		return refuse_with(refusal, -error, "cannot write the tables: %s",
+				   strerror(-error));
+	log_info("tables-loaded", "added=%zu changed=%zu removed=%zu unchanged=%zu", counts.added,
+		 counts.changed, counts.removed, counts.unchanged);
+	return 0;
+}

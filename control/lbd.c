@@ -1,0 +1,66 @@
+/*
+ * lbd's main: options, then either a check of the files or the daemon. Exit status: 0, 1 refused or
+ * failed, 2 usage.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "control/daemon.h"
+#include "control/tables.h"
+
+/* --check: everything that can be known without privileges. */
+static int check(const struct options *options, struct refusal *refusal)
+{
+	struct tables tables = {};
+	json_t *document;
+	int error = 0;
+
+	for (size_t i = 0; !error && i < options->tables.count; i++) {
+		document = tables_load_file(options->tables.items[i], refusal);
+		error = document ? tables_decode(document, SOURCE_FILE, &tables, refusal) : -EINVAL;
+		if (!error)
+			printf("%s: %zu services\n", options->tables.items[i],
+			       tables.service_count);
+		json_decref(document);
+		tables_finish(&tables);
+		tables = (struct tables){};
+	}
+	return error;
+}
+
+static int run(struct daemon *daemon, struct refusal *refusal)
+{
+	int error;
+
+	if (daemon->options.check)
+		return check(&daemon->options, refusal);
+	error = daemon_start(daemon, refusal);
+	if (!error)
+		error = loop_run(daemon->loop);
+	daemon_finish(daemon);
+	return error;
+}
+
+int main(int argc, char *argv[])
+{
+	struct daemon daemon = {};
+	struct refusal refusal = {""};
+	int error;
+
+	error = options_parse(argc, argv, &daemon.options, &refusal);
+	if (error) {
+		fprintf(stderr, "lbd: %s\n", refusal.text);
+		options_finish(&daemon.options);
+		return 2;
+	}
+	if (daemon.options.help || daemon.options.version) {
+		fputs(daemon.options.help ? options_help() : "lbd " LB_VERSION "\n", stdout);
+		options_finish(&daemon.options);
+		return 0;
+	}
+	error = run(&daemon, &refusal);
+	if (error)
+		fprintf(stderr, "lbd: %s\n", refusal.text[0] ? refusal.text : strerror(-error));
+	options_finish(&daemon.options);
+	return error ? 1 : 0;
+}

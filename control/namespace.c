@@ -1,0 +1,169 @@
+/*
+ * Finding network namespaces by id. Candidates are asked for their id one by one, each only once
+ * however many processes are in it. Reading those of other users' processes takes CAP_SYS_PTRACE,
+ * entering one CAP_SYS_ADMIN.
+ */
+#include "control/namespace.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/net_namespace.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "control/log.h"
+#include "control/netlink.h"
+
+#define MAX_NAMESPACES_SEEN 4096 /* beyond it some are asked again, which only takes time */
+
+struct search {
+	struct netlink *question;
+	int netnsid;
+	size_t seen_count;
+	ino_t seen[MAX_NAMESPACES_SEEN];
+};
+
+static void read_netnsid(void *context, const struct nlmsghdr *message)
+{
+	struct nlattr *attribute;
+	int *netnsid = context;
+
+	attribute =
+		nlmsg_find_attr((struct nlmsghdr *)message, sizeof(struct rtgenmsg), NETNSA_NSID);
+	if (attribute && nla_len(attribute) == sizeof(*netnsid))
+		*netnsid = nla_get_s32(attribute);
+}
+
+/* The id of an open namespace here, or negative: it has none, or the fd is of something else. */
+static int ask_netnsid(struct netlink *question, int namespace)
+{
+	struct rtgenmsg header = {.rtgen_family = AF_UNSPEC};
+	int netnsid = NETNSA_NSID_NOT_ASSIGNED;
+	struct nl_msg *message;
+
+	message = nlmsg_alloc_simple(RTM_GETNSID, 0);
+	if (!message)
+		return -ENOMEM;
+	if (!nlmsg_append(message, &header, sizeof(header), NLMSG_ALIGNTO) &&
+	    !nla_put_u32(message, NETNSA_FD, (uint32_t) namespace))
+		netlink_ask(question, message, read_netnsid, &netnsid);
+	nlmsg_free(message);
+	return netnsid;
+}
+
+static bool is_new(struct search *search, ino_t inode)
+{
+	for (size_t i = 0; i < search->seen_count; i++) {
+		if (search->seen[i] == inode)
+			return false;
+	}
+	if (search->seen_count < MAX_NAMESPACES_SEEN)
+		search->seen[search->seen_count++] = inode;
+	return true;
+}
+
+/* The fd, or -ENOENT where it is another namespace, or none that may be looked at. */
+static int try_file(struct search *search, const char *path)
+{
+	struct stat status;
+	int fd;
+
+	if (stat(path, &status) || !is_new(search, status.st_ino))
+		return -ENOENT;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -ENOENT;
+	if (ask_netnsid(search->question, fd) == search->netnsid)
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+static int search_named(struct search *search, const char *directory)
+{
+	DIR *entries = opendir(directory);
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	int fd = -ENOENT;
+
+	if (!entries)
+		return -ENOENT;
+	while (fd < 0 && (entry = readdir(entries))) {
+		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
+		if (entry->d_name[0] != '.')
+			fd = try_file(search, path);
+	}
+	closedir(entries);
+	return fd;
+}
+
+static int search_processes(struct search *search)
+{
+	DIR *entries = opendir("/proc");
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	int fd = -ENOENT;
+
+	if (!entries)
+		return -errno;
+	while (fd < 0 && (entry = readdir(entries))) {
+		snprintf(path, sizeof(path), "/proc/%s/ns/net", entry->d_name);
+		if (isdigit((unsigned char)entry->d_name[0]))
+			fd = try_file(search, path);
+	}
+	closedir(entries);
+	return fd;
+}
+
+int namespace_open(int netnsid)
+{
+	struct search *search;
+	int fd;
+
+	search = calloc(1, sizeof(*search));
+	if (!search)
+		return -ENOMEM;
+	search->netnsid = netnsid;
+	search->question = netlink_open();
+	if (!search->question) {
+		fd = -errno;
+	} else {
+		fd = search_named(search, "/run/netns");
+		if (fd < 0)
+			fd = search_named(search, "/var/run/netns");
+		if (fd < 0)
+			fd = search_processes(search);
+	}
+	netlink_close(search->question);
+	free(search);
+	return fd;
+}
+
+int namespace_socket(int namespace)
+{
+	int home, fd;
+
+	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home < 0)
+		return -errno;
+	if (setns(namespace, CLONE_NEWNET)) {
+		fd = -errno;
+	} else {
+		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			fd = -errno;
+		if (setns(home, CLONE_NEWNET)) {
+			/* Whatever this thread did from now on would befall a pod's namespace. */
+			log_error("namespace-lost", "error=%d", errno);
+			abort();
+		}
+	}
+	close(home);
+	return fd;
+}

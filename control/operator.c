@@ -1,0 +1,300 @@
+/*
+ * Operator: changes from the control socket, and their replay at the start.
+ */
+#include "control/operator.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include "control/log.h"
+#include "control/state.h"
+
+struct operator
+{
+	struct reconcile *reconcile;
+	struct state *state;
+};
+
+/* The snapshot's services and the journal's changes, by the text of their keys. */
+static int replay_put(json_t *services, json_t *service, struct refusal *refusal)
+{
+	struct service *decoded;
+	char text[ENDPOINT_TEXT_MAX];
+	int error = tables_decode_service(service, "service", &decoded, refusal);
+
+	if (error)
+		return error;
+	service_key_format(&decoded->key, text);
+	service_free(decoded);
+	return json_object_set(services, text, service) ? -ENOMEM : 0;
+}
+
+static int replay_change(json_t *services, const json_t *change, struct refusal *refusal)
+{
+	json_t *item;
+	size_t i;
+	int error;
+
+	json_array_foreach (json_object_get(change, "remove"), i, item)
+		json_object_del(services, json_string_value(item) ? json_string_value(item) : "");
+	json_array_foreach (json_object_get(change, "put"), i, item) {
+		error = replay_put(services, item, refusal);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int bring(struct operator* operator, json_t * services, struct refusal *refusal)
+{
+	struct transaction_counts counts;
+	struct transaction *transaction;
+	struct change *changes = calloc(json_object_size(services) + 1, sizeof(*changes));
+	const char *key;
+	size_t count = 0;
+	json_t *value;
+	int error;
+
+	if (!changes)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	json_object_foreach (services, key, value) {
+		if (tables_decode_service(value, key, &changes[count].service, refusal))
+			continue; /* it was decoded before, when it was replayed */
+		changes[count].key = changes[count].service->key;
+		count++;
+	}
+	error = reconcile_prepare(operator->reconcile, SOURCE_OPERATOR, changes, count,
+				  &transaction, refusal);
+	free(changes);
+	if (error)
+		return error;
+	counts = transaction_counts(transaction);
+	error = reconcile_apply(operator->reconcile, transaction);
+	if (error)
+		return refuse_with(refusal, -error, "cannot write the tables: %s",
+				   strerror(-error));
+	if (counts.added)
+		log_info("state-loaded", "services=%zu", counts.added);
+	return 0;
+}
+
+int operator_open(struct reconcile *reconcile, const char *state_path, struct operator** operator,
+		  struct refusal * refusal)
+{
+	struct operator* opened = calloc(1, sizeof(*opened));
+	json_t *snapshot = NULL, *journal = NULL, *services = json_object(), *item;
+	int error = -ENOMEM;
+	size_t i;
+
+	refuse(refusal, "out of memory");
+	if (!opened || !services)
+		goto out;
+	opened->reconcile = reconcile;
+	error = state_open(state_path, &opened->state, &snapshot, &journal, refusal);
+	json_array_foreach (json_object_get(snapshot, "services"), i, item)
+		if (!error)
+			error = replay_put(services, item, refusal);
+	json_array_foreach (journal, i, item)
+		if (!error)
+			error = replay_change(services, item, refusal);
+	if (!error)
+		error = bring(opened, services, refusal);
+out:
+	json_decref(snapshot);
+	json_decref(journal);
+	json_decref(services);
+	if (error)
+		operator_close(opened);
+	else
+		*operator= opened;
+	return error;
+}
+
+void operator_close(struct operator* operator)
+{
+	if (!operator)
+		return;
+	state_close(operator->state);
+	free(operator);
+}
+
+/* {"put": [SERVICE…], "remove": [KEY…]}; NULL when out of memory. */
+static json_t *encode_changes(const struct change *changes, size_t count)
+{
+	json_t *put = json_array(), *removed = json_array();
+	char text[ENDPOINT_TEXT_MAX];
+	int failed = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (changes[i].service)
+			failed |= json_array_append_new(put,
+							tables_encode_service(changes[i].service));
+		else
+			failed |= json_array_append_new(
+				removed, json_string(service_key_format(&changes[i].key, text)));
+	}
+	if (!failed)
+		return json_pack("{s:o, s:o}", "put", put, "remove", removed);
+	json_decref(put);
+	json_decref(removed);
+	return NULL;
+}
+
+static json_t *encode_snapshot(struct reconcile *reconcile)
+{
+	json_t *services = json_array();
+	const struct entry *entry = NULL;
+
+	reconcile_sort(reconcile);
+	while ((entry = reconcile_next(reconcile, entry)))
+		if (entry->service->source == SOURCE_OPERATOR)
+			json_array_append_new(services, tables_encode_service(entry->service));
+	return json_pack("{s:o}", "services", services);
+}
+
+/*
+ * Failing to compact loses nothing: the journal goes on growing, and the next change tries again.
+ */
+static void compact_when_due(struct operator* operator)
+{
+	struct refusal refusal;
+	json_t *snapshot;
+
+	if (!state_wants_compaction(operator->state))
+		return;
+	snapshot = encode_snapshot(operator->reconcile);
+	if (!snapshot || state_compact(operator->state, snapshot, &refusal))
+		log_warning("state-not-compacted", "reason=%s",
+			    log_quote(snapshot ? refusal.text : "out of memory"));
+	json_decref(snapshot);
+}
+
+static bool does_something(const struct transaction_counts *counts)
+{
+	return counts->added || counts->changed || counts->removed;
+}
+
+static int commit(struct operator* operator, struct transaction * transaction,
+		  const json_t *journal_line, struct refusal *refusal)
+{
+	int error;
+
+	error = state_append(operator->state, journal_line, refusal);
+	if (error) {
+		reconcile_drop(operator->reconcile, transaction);
+		return error;
+	}
+	error = reconcile_apply(operator->reconcile, transaction);
+	if (error)
+		return refuse_with(refusal, -error,
+				   "stored, but not in force: the kernel refused an entry (%s); it "
+				   "is tried again when lbd starts",
+				   strerror(-error));
+	compact_when_due(operator);
+	return 0;
+}
+
+int operator_change(struct operator* operator, struct change * changes, size_t count,
+		    struct transaction_counts *counts, struct refusal *refusal)
+{
+	json_t *line = encode_changes(changes, count);
+	struct transaction *transaction;
+	int error;
+
+	if (!line) {
+		for (size_t i = 0; i < count; i++)
+			service_free(changes[i].service);
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	}
+	error = reconcile_prepare(operator->reconcile, SOURCE_OPERATOR, changes, count,
+				  &transaction, refusal);
+	if (!error) {
+		*counts = transaction_counts(transaction);
+		if (does_something(counts))
+			error = commit(operator, transaction, line, refusal);
+		else
+			reconcile_drop(operator->reconcile, transaction);
+	}
+	json_decref(line);
+	return error;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct service_key));
+}
+
+/* Removals of the operator's services whose keys are not in the sorted `kept`. */
+static size_t add_removals(const struct reconcile *reconcile, const struct service_key *kept,
+			   size_t kept_count, struct change *changes)
+{
+	const struct entry *entry = NULL;
+	size_t count = 0;
+
+	while ((entry = reconcile_next(reconcile, entry))) {
+		const struct service *service = entry->service;
+
+		if (service->source == SOURCE_OPERATOR &&
+		    (!kept_count ||
+		     !bsearch(&service->key, kept, kept_count, sizeof(*kept), compare_keys)))
+			changes[count++] = (struct change){.key = service->key};
+	}
+	return count;
+}
+
+/* The document's services as changes; with prune also what is not in it. The caller frees them. */
+static struct change *collect_changes(struct operator* operator, struct tables * tables, bool prune,
+				      size_t *count)
+{
+	const size_t most = tables->service_count + reconcile_count_services(operator->reconcile);
+	struct change *changes = calloc(most + 1, sizeof(*changes));
+	struct service_key *keys = calloc(tables->service_count + 1, sizeof(*keys));
+
+	if (changes && keys) {
+		for (size_t i = 0; i < tables->service_count; i++) {
+			keys[i] = tables->services[i]->key;
+			changes[i] =
+				(struct change){.key = keys[i], .service = tables->services[i]};
+		}
+		qsort(keys, tables->service_count, sizeof(*keys), compare_keys);
+		*count = tables->service_count;
+		tables->service_count = 0;
+		if (prune)
+			*count += add_removals(operator->reconcile, keys, *count, changes + *count);
+		free(keys);
+		return changes;
+	}
+	free(keys);
+	free(changes);
+	return NULL;
+}
+
+int operator_apply(struct operator* operator, struct tables * tables, struct apply_options options,
+		   struct transaction_counts *counts, struct refusal *refusal)
+{
+	struct transaction *transaction;
+	struct change *changes;
+	size_t count;
+	int error;
+
+	if (tables->deny_count)
+		return refuse_with(refusal, EOPNOTSUPP,
+				   "deny: this version blocks nothing; leave it "
+				   "empty");
+	changes = collect_changes(operator, tables, options.prune, &count);
+	if (!changes)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	if (options.dry_run) {
+		error = reconcile_prepare(operator->reconcile, SOURCE_OPERATOR, changes, count,
+					  &transaction, refusal);
+		if (!error) {
+			*counts = transaction_counts(transaction);
+			reconcile_drop(operator->reconcile, transaction);
+		}
+	} else {
+		error = operator_change(operator, changes, count, counts, refusal);
+	}
+	free(changes);
+	return error;
+}

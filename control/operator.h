@@ -1,0 +1,33 @@
+/*
+ * The operator's source: the services that lbctl brings, durable before they are acknowledged. A
+ * change is prepared, written to the journal, then applied and answered, in this order: what was
+ * answered is on disk, what is on disk is whole.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "control/reconcile.h"
+#include "control/tables.h"
+#include "lb/refusal.h"
+
+struct operator;
+
+/* Opens the state and brings its services back into force. 0 or -errno with a refusal. */
+int operator_open(struct reconcile *reconcile, const char *state_path, struct operator** operator,
+		  struct refusal * refusal);
+void operator_close(struct operator* operator);
+
+/* Consumes the services in `changes`. *counts on success. 0 or -errno with a refusal. */
+int operator_change(struct operator* operator, struct change * changes, size_t count,
+		    struct transaction_counts *counts, struct refusal *refusal);
+
+/*
+ * A whole document: its services are put, with `prune` the operator's others are removed. With
+ * `dry_run` nothing is written. Consumes the tables' services.
+ */
+struct apply_options {
+	bool prune;
+	bool dry_run;
+};
+int operator_apply(struct operator* operator, struct tables * tables, struct apply_options options,
+		   struct transaction_counts *counts, struct refusal *refusal);

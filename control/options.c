@@ -1,0 +1,293 @@
+/*
+ * The command line of lbd. The file it may name is read in config.c.
+ */
+#include "control/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lb/address.h"
+
+#define DEFAULT_MAX_SERVICES 65536
+#define DEFAULT_MAX_BACKENDS 262144
+#define DEFAULT_MAX_CONNECTIONS 262144
+#define LIMIT_SERVICES 1000000 /* of --max-services; memory is the real bound */
+#define LIMIT_BACKENDS 10000000
+#define LIMIT_CONNECTIONS 100000000
+
+enum option_id {
+	OPTION_CONFIG = 1000,
+	OPTION_TABLES,
+	OPTION_INTERFACE,
+	OPTION_XDP_MODE,
+	OPTION_SOCKET,
+	OPTION_PIN,
+	OPTION_STATE,
+	OPTION_METRICS,
+	OPTION_MAX_SERVICES,
+	OPTION_MAX_BACKENDS,
+	OPTION_MAX_CONNECTIONS,
+	OPTION_REPLACE,
+	OPTION_CHECK,
+	OPTION_VERSION,
+	OPTION_HELP,
+};
+
+static const struct option LONG_OPTIONS[] = {
+	{"config", required_argument, NULL, OPTION_CONFIG},
+	{"tables", required_argument, NULL, OPTION_TABLES},
+	{"interface", required_argument, NULL, OPTION_INTERFACE},
+	{"xdp-mode", required_argument, NULL, OPTION_XDP_MODE},
+	{"socket", required_argument, NULL, OPTION_SOCKET},
+	{"pin", required_argument, NULL, OPTION_PIN},
+	{"state", required_argument, NULL, OPTION_STATE},
+	{"metrics", required_argument, NULL, OPTION_METRICS},
+	{"max-services", required_argument, NULL, OPTION_MAX_SERVICES},
+	{"max-backends", required_argument, NULL, OPTION_MAX_BACKENDS},
+	{"max-connections", required_argument, NULL, OPTION_MAX_CONNECTIONS},
+	{"replace", no_argument, NULL, OPTION_REPLACE},
+	{"check", no_argument, NULL, OPTION_CHECK},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{},
+};
+
+/* None. '+': in order, up to the first word that is no option; ':': a missing value is told. */
+static const char SHORT_OPTIONS[] = "+:";
+
+static const char HELP[] =
+	"usage: lbd [OPTION]...\n"
+	"\n"
+	"Balances services over their backends in XDP. Runs in the foreground, logs to stderr.\n"
+	"\n"
+	"  --config FILE         settings as JSON under the names below; the command line wins\n"
+	"  --tables FILE         services (JSON, or kubectl's), repeatable; SIGHUP rereads\n"
+	"  --interface NAME|GLOB where packets arrive, repeatable (later: lbctl interface add)\n"
+	"  --xdp-mode MODE       auto (default), native, generic or offload\n"
+	"  --replace             take interfaces over from another XDP program\n"
+	"  --socket PATH         control socket (/run/lbd/lbd.sock)\n"
+	"  --pin DIR             programs, maps and links, on a bpffs (/sys/fs/bpf/lbd)\n"
+	"  --state FILE          what the operator changed (/var/lib/lbd/operator.json)\n"
+	"  --max-services N      65536\n"
+	"  --max-backends N      262144\n"
+	"  --max-connections N   262144\n"
+	"  --check               check config and tables, then end\n"
+	"  --version, --help\n"
+	"\n"
+	"The file of --config may also hold \"timeouts\": see docs/configuration.md.\n";
+
+const char *options_help(void)
+{
+	return HELP;
+}
+
+int text_list_add(struct text_list *list, const char *text)
+{
+	char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	list->items = items;
+	items[list->count] = strdup(text);
+	if (!items[list->count])
+		return -ENOMEM;
+	list->count++;
+	return 0;
+}
+
+void text_list_clear(struct text_list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		free(list->items[i]);
+	free(list->items);
+	*list = (struct text_list){};
+}
+
+int option_set_text(char **target, const char *value, struct refusal *refusal)
+{
+	char *copy = strdup(value);
+
+	if (!copy)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	free(*target);
+	*target = copy;
+	return 0;
+}
+
+static int set_defaults(struct options *options, struct refusal *refusal)
+{
+	int error;
+
+	*options = (struct options){
+		.datapath =
+			{
+				.max_services = DEFAULT_MAX_SERVICES,
+				.max_backends = DEFAULT_MAX_BACKENDS,
+				.max_connections = DEFAULT_MAX_CONNECTIONS,
+				.tcp_opening_seconds = 30,
+				.tcp_established_seconds = 6 * 60 * 60,
+				.tcp_closing_seconds = 120,
+				.tcp_closed_seconds = 10,
+				.udp_seconds = 120,
+			},
+	};
+	address_parse("169.254.42.1", &options->datapath.hairpin.ipv4);
+	/* Routable: an answer to a link-local one would ask the link for it, and find nobody. */
+	address_parse("fd6c:6264::1", &options->datapath.hairpin.ipv6);
+	error = option_set_text(&options->socket_path, "/run/lbd/lbd.sock", refusal);
+	if (!error)
+		error = option_set_text(&options->pin_path, "/sys/fs/bpf/lbd", refusal);
+	if (!error)
+		error = option_set_text(&options->state_path, "/var/lib/lbd/operator.json",
+					refusal);
+	return error;
+}
+
+/* An empty path would be an abstract socket, or the directory that lbd was started in. */
+static int set_path(const char *name, const char *value, char **target, struct refusal *refusal)
+{
+	if (!value[0])
+		return refuse(refusal, "--%s \"\": not a path", name);
+	return option_set_text(target, value, refusal);
+}
+
+static int parse_count(const char *name, const char *text, unsigned long most, uint32_t *value,
+		       struct refusal *refusal)
+{
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (errno || *end || text[0] < '0' || text[0] > '9' || !number || number > most)
+		return refuse(refusal, "--%s %.64s: not 1–%lu", name, text, most);
+	*value = (uint32_t)number;
+	return 0;
+}
+
+/* A list on the command line takes the place of the config file's. */
+static int add_text(struct text_list *list, bool *replaced, const char *value,
+		    struct refusal *refusal)
+{
+	if (!*replaced)
+		text_list_clear(list);
+	*replaced = true;
+	return text_list_add(list, value) ? refuse_with(refusal, ENOMEM, "out of memory") : 0;
+}
+
+struct lists_given {
+	bool tables;
+	bool interfaces;
+};
+
+static int apply_number(struct options *options, int id, const char *value, struct refusal *refusal)
+{
+	if (id == OPTION_MAX_SERVICES)
+		return parse_count("max-services", value, LIMIT_SERVICES,
+				   &options->datapath.max_services, refusal);
+	if (id == OPTION_MAX_BACKENDS)
+		return parse_count("max-backends", value, LIMIT_BACKENDS,
+				   &options->datapath.max_backends, refusal);
+	return parse_count("max-connections", value, LIMIT_CONNECTIONS,
+			   &options->datapath.max_connections, refusal);
+}
+
+static int apply(struct options *options, int id, const char *value, struct lists_given *given,
+		 struct refusal *refusal)
+{
+	switch (id) {
+	case OPTION_TABLES:
+		return add_text(&options->tables, &given->tables, value, refusal);
+	case OPTION_INTERFACE:
+		return add_text(&options->interfaces, &given->interfaces, value, refusal);
+	case OPTION_XDP_MODE:
+		if (datapath_mode_parse(value, &options->mode))
+			return refuse(refusal,
+				      "--xdp-mode %.64s: not auto, native, generic or "
+				      "offload",
+				      value);
+		return 0;
+	case OPTION_SOCKET:
+		return set_path("socket", value, &options->socket_path, refusal);
+	case OPTION_PIN:
+		return set_path("pin", value, &options->pin_path, refusal);
+	case OPTION_STATE:
+		return set_path("state", value, &options->state_path, refusal);
+	case OPTION_METRICS:
+		return refuse(refusal,
+			      "--metrics %.64s: this version serves no metrics; leave it "
+			      "out",
+			      value);
+	case OPTION_REPLACE:
+		options->datapath.replace = true;
+		return 0;
+	case OPTION_CHECK:
+		options->check = true;
+		return 0;
+	case OPTION_VERSION:
+		options->version = true;
+		return 0;
+	case OPTION_HELP:
+		options->help = true;
+		return 0;
+	case OPTION_CONFIG:
+		return 0; /* read before all others */
+	default:
+		return apply_number(options, id, value, refusal);
+	}
+}
+
+/* Names the word as it was typed: getopt only tells the last character or the index. */
+static int refuse_option(const char *word, int answer, struct refusal *refusal)
+{
+	if (answer == ':')
+		return refuse(refusal, "%.64s needs a value; see lbd --help", word);
+	return refuse(refusal, "%.64s: no such option; see lbd --help", word);
+}
+
+static int find_config(int argc, char *const argv[], struct options *options,
+		       struct refusal *refusal)
+{
+	int at = 1, id, error = 0;
+
+	optind = 0;
+	while (!error && (id = getopt_long(argc, argv, SHORT_OPTIONS, LONG_OPTIONS, NULL)) != -1) {
+		if (id == '?' || id == ':')
+			return refuse_option(argv[at], id, refusal);
+		if (id == OPTION_CONFIG)
+			error = option_set_text(&options->config_path, optarg, refusal);
+		at = optind;
+	}
+	if (!error && optind < argc)
+		return refuse(refusal, "%.64s: lbd takes options only; see lbd --help",
+			      argv[optind]);
+	return error;
+}
+
+int options_parse(int argc, char *const argv[], struct options *options, struct refusal *refusal)
+{
+	struct lists_given given = {};
+	int id, error;
+
+	error = set_defaults(options, refusal);
+	if (!error)
+		error = find_config(argc, argv, options, refusal);
+	if (!error && options->config_path)
+		error = options_read_config(options, refusal);
+	optind = 0;
+	while (!error && (id = getopt_long(argc, argv, SHORT_OPTIONS, LONG_OPTIONS, NULL)) != -1)
+		error = apply(options, id, optarg, &given, refusal);
+	return error;
+}
+
+void options_finish(struct options *options)
+{
+	text_list_clear(&options->tables);
+	text_list_clear(&options->interfaces);
+	free(options->config_path);
+	free(options->socket_path);
+	free(options->pin_path);
+	free(options->state_path);
+}

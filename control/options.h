@@ -1,0 +1,44 @@
+/*
+ * lbd's settings: defaults, then the file of --config, then the command line.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "lb/datapath.h"
+#include "lb/refusal.h"
+
+struct text_list {
+	char **items;
+	size_t count;
+};
+
+struct options {
+	char *config_path; /* NULL: none */
+	char *socket_path;
+	char *pin_path;
+	char *state_path;
+	struct text_list tables;
+	struct text_list interfaces;
+	enum datapath_mode mode;
+	struct datapath_options datapath; /* pin_path is set when it is opened */
+	bool check; /* --check: read config and tables, say whether they are right, and end */
+	bool version;
+	bool help;
+};
+
+/*
+ * 0, -EINVAL with a refusal naming the word (a usage error), or another error of the config file.
+ */
+int options_parse(int argc, char *const argv[], struct options *options, struct refusal *refusal);
+void options_finish(struct options *options);
+
+/* What --help prints. */
+const char *options_help(void);
+
+/* For the two files behind this header. */
+int text_list_add(struct text_list *list, const char *text);
+void text_list_clear(struct text_list *list);
+int option_set_text(char **target, const char *value, struct refusal *refusal);
+int options_read_config(struct options *options, struct refusal *refusal);

@@ -1,0 +1,199 @@
+/*
+ * Adopting the tables of an earlier lbd: the maps are read back into services and placements, so
+ * that what is wanted finds its id, its backends' indexes and so its connections again. Weights and
+ * names are not in the maps; the sources bring them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "control/reconcile_internal.h"
+#include "lb/maglev.h"
+#include "lb/plan.h"
+#include "lb/slots.h"
+
+/* The backends table by owner: a list of indexes for each service id. */
+struct owners {
+	uint32_t *first; /* by service id; 0: none */
+	uint32_t *next;  /* by backend index */
+};
+
+static int find_owners(const struct datapath *datapath, struct owners *owners)
+{
+	const uint32_t services = datapath_capacity_services(datapath);
+	const uint32_t backends = datapath_capacity_backends(datapath);
+	struct backend_record record;
+
+	owners->first = calloc(services, sizeof(*owners->first));
+	owners->next = calloc(backends, sizeof(*owners->next));
+	if (!owners->first || !owners->next)
+		return -ENOMEM;
+	for (uint32_t i = backends; --i > 0;) {
+		datapath_get_backend(datapath, i, &record);
+		if (record.state == BACKEND_NONE || record.service >= services)
+			continue;
+		owners->next[i] = owners->first[record.service];
+		owners->first[record.service] = i;
+	}
+	return 0;
+}
+
+/* Not the same place twice, not a place beyond the table: whoever wrote the maps may be anybody. */
+static int adopt_backend(struct reconcile *reconcile, uint32_t index, struct service *service,
+			 struct placement *placement)
+{
+	struct backend_record record;
+	struct refusal ignored;
+	struct backend backend;
+	int error;
+
+	datapath_get_backend(reconcile->datapath, index, &record);
+	backend = (struct backend){
+		.address = record.address,
+		.port = record.port,
+		.weight = 1,
+		.state = (enum backend_state)record.state,
+	};
+	if (record.state >= _BACKEND_STATE_COUNT)
+		return -EINVAL;
+	error = service_add_backend(service, &backend, &ignored);
+	if (error)
+		return error;
+	error = destinations_adopt(reconcile->room.destinations, &record.address, record.nexthop);
+	if (!error) {
+		error = slots_adopt(reconcile->room.backends, index, 1);
+		if (error)
+			destinations_release(reconcile->room.destinations, &record.address);
+	}
+	if (!error)
+		placement->places[placement->count++] =
+			(struct place){.backend = index, .nexthop = record.nexthop};
+	else
+		service_remove_backend(service,
+				       service_find_backend(service, &record.address, record.port));
+	return error;
+}
+
+static bool is_sound(const struct datapath *datapath, const struct service_record *record)
+{
+	const struct ring *ring = &record->ring;
+
+	return record->service && record->service < datapath_capacity_services(datapath) &&
+	       record->algorithm < _ALGORITHM_COUNT && ring->length <= RING_LENGTH_MAX &&
+	       ring->offset % RING_GRANULE == 0 &&
+	       (uint64_t)ring->offset + ring->length <= datapath_capacity_rings(datapath);
+}
+
+static int adopt_places(struct reconcile *reconcile, const struct service_record *record,
+			struct placement *placement)
+{
+	int error;
+
+	placement->service = record->service;
+	placement->ring = record->ring;
+	error = slots_adopt(reconcile->room.services, record->service, 1);
+	if (error || !record->ring.length)
+		return error;
+	error = slots_adopt(reconcile->room.rings, record->ring.offset / RING_GRANULE,
+			    ring_granules(record->ring.length));
+	if (error)
+		slots_give_back(reconcile->room.services, record->service, 1);
+	return error;
+}
+
+/* A backend that makes no sense is left out here, and retired with what nobody adopted. */
+static int adopt_service(struct reconcile *reconcile, const struct owners *owners,
+			 const struct service_key *key, const struct service_record *record)
+{
+	struct service *service = service_new(key);
+	struct placement *placement = NULL;
+	uint32_t count = 0, index;
+	int error = -EINVAL;
+
+	if (!service || !is_sound(reconcile->datapath, record))
+		goto out;
+	for (index = owners->first[record->service]; index; index = owners->next[index])
+		count++;
+	placement = calloc(1, sizeof(*placement) + count * sizeof(struct place));
+	error = placement ? adopt_places(reconcile, record, placement) : -ENOMEM;
+	if (error)
+		goto out;
+	for (index = owners->first[record->service]; index; index = owners->next[index])
+		adopt_backend(reconcile, index, service, placement);
+	service->algorithm = (enum algorithm)record->algorithm;
+	error = reconcile_insert(reconcile, service, placement, true);
+	if (!error)
+		return 0;
+out:
+	free(placement);
+	service_free(service);
+	return error;
+}
+
+/*
+ * Whatever is in the backends table and was not adopted: left by an lbd that ended between two
+ * writes. Its generation is raised, so that no connection takes it for the next owner of that
+ * index.
+ */
+static void retire_unowned(struct reconcile *reconcile)
+{
+	const uint32_t backends = datapath_capacity_backends(reconcile->datapath);
+	struct backend_record record;
+
+	for (uint32_t i = 1; i < backends; i++) {
+		datapath_get_backend(reconcile->datapath, i, &record);
+		if (record.state == BACKEND_NONE || slots_is_taken(reconcile->room.backends, i))
+			continue;
+		plan_retire_backend(reconcile->datapath, i);
+	}
+}
+
+int reconcile_adopt(struct reconcile *reconcile)
+{
+	struct service_record *records = NULL;
+	struct service_key *keys = NULL;
+	struct owners owners = {};
+	uint32_t count = 0;
+	int error;
+
+	error = datapath_list_services(reconcile->datapath, &keys, &records, &count);
+	if (!error)
+		error = find_owners(reconcile->datapath, &owners);
+	for (uint32_t i = 0; !error && i < count; i++)
+		if (adopt_service(reconcile, &owners, &keys[i], &records[i]))
+			error = datapath_remove_services(reconcile->datapath, &keys[i], 1);
+	if (!error)
+		retire_unowned(reconcile);
+	free(owners.first);
+	free(owners.next);
+	free(keys);
+	free(records);
+	return error;
+}
+
+int reconcile_drop_orphans(struct reconcile *reconcile)
+{
+	struct record *record, *next;
+	struct refusal ignored;
+	struct plan plan;
+	int dropped = 0;
+	int error = 0;
+
+	plan_init(&plan, &reconcile->room);
+	HASH_ITER (hh, reconcile->records, record, next) {
+		if (record->orphan && !error)
+			error = plan_add(&plan, record->service, record->placement, NULL, &ignored);
+	}
+	if (!error)
+		error = plan_apply(&plan, reconcile->datapath);
+	HASH_ITER (hh, reconcile->records, record, next) {
+		if (!record->orphan || (error && !plan.applied))
+			continue;
+		HASH_DEL(reconcile->records, record);
+		reconcile->backends -= record->service->backend_count;
+		service_free(record->service);
+		free(record);
+		dropped++;
+	}
+	plan_finish(&plan);
+	reconcile->audited = NULL;
+	return error ? error : dropped;
+}

@@ -1,0 +1,196 @@
+/*
+ * Transactions: changes checked as a whole, then applied as a whole or dropped.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "control/reconcile_internal.h"
+#include "lb/plan.h"
+
+struct transaction {
+	struct plan plan;
+	struct change *changes; /* those that change something; parallel to the plan's steps */
+	size_t count;
+	struct transaction_counts counts;
+};
+
+static int check_owner(const struct record *record, enum source source, struct refusal *refusal)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (!record || record->orphan || record->service->source == source)
+		return 0;
+	return refuse_with(refusal, EPERM, "%s belongs to the source %s; change it there",
+			   service_key_format(&record->key, text),
+			   source_name(record->service->source));
+}
+
+/* What the datapath cannot enforce yet is refused, not accepted and ignored. */
+static int check_supported(const struct service *service, struct refusal *refusal)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (service && service->affinity_seconds)
+		return refuse_with(
+			refusal, EOPNOTSUPP,
+			"%s: affinity_seconds: this version keeps no affinity; leave it 0 "
+			"(algorithm source-hash keeps a client at one backend)",
+			service_key_format(&service->key, text));
+	if (service && service->source_range_count)
+		return refuse_with(refusal, EOPNOTSUPP,
+				   "%s: source_ranges: this version enforces none; leave it empty",
+				   service_key_format(&service->key, text));
+	return 0;
+}
+
+/* Nothing to do for a service that is in force as it is, or removed and not there. */
+static bool changes_nothing(const struct record *record, const struct change *change)
+{
+	if (!change->service)
+		return !record;
+	return record && !record->orphan && service_equal(record->service, change->service);
+}
+
+static void count_change(struct transaction_counts *counts, const struct record *record,
+			 const struct change *change)
+{
+	if (!change->service)
+		counts->removed++;
+	else if (record && !record->orphan)
+		counts->changed++;
+	else
+		counts->added++;
+}
+
+static int add_change(struct reconcile *reconcile, struct transaction *transaction,
+		      struct change *change, enum source source, struct refusal *refusal)
+{
+	struct record *record = reconcile_find_record(reconcile, &change->key);
+	int error;
+
+	/* Before asking who owns it: what is the same already is nobody's business to refuse. */
+	if (changes_nothing(record, change)) {
+		service_free(change->service);
+		change->service = NULL;
+		transaction->counts.unchanged++;
+		return 0;
+	}
+	error = check_owner(record, source, refusal);
+	if (error)
+		return error;
+	error = plan_add(&transaction->plan, record ? record->service : NULL,
+			 record ? record->placement : NULL, change->service, refusal);
+	if (error)
+		return error;
+	count_change(&transaction->counts, record, change);
+	transaction->changes[transaction->count++] = *change;
+	change->service = NULL;
+	return 0;
+}
+
+/* A table may be full of what rests; waiting a grace period makes room. */
+static int add_change_settling(struct reconcile *reconcile, struct transaction *transaction,
+			       struct change *change, enum source source, struct refusal *refusal)
+{
+	int error = add_change(reconcile, transaction, change, source, refusal);
+
+	if (error != -ENOSPC)
+		return error;
+	reconcile_settle(reconcile);
+	return add_change(reconcile, transaction, change, source, refusal);
+}
+
+int reconcile_prepare(struct reconcile *reconcile, enum source source, struct change *changes,
+		      size_t count, struct transaction **transaction, struct refusal *refusal)
+{
+	struct transaction *prepared = calloc(1, sizeof(*prepared));
+	int error = 0;
+
+	if (prepared)
+		prepared->changes = calloc(count ? count : 1, sizeof(*prepared->changes));
+	if (!prepared || !prepared->changes)
+		error = refuse_with(refusal, ENOMEM, "out of memory");
+	else
+		plan_init(&prepared->plan, &reconcile->room);
+	for (size_t i = 0; !error && i < count; i++) {
+		error = check_supported(changes[i].service, refusal);
+		if (!error)
+			error = add_change_settling(reconcile, prepared, &changes[i], source,
+						    refusal);
+	}
+	if (!error) {
+		*transaction = prepared;
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		service_free(changes[i].service);
+	if (prepared)
+		reconcile_drop(reconcile, prepared);
+	return error;
+}
+
+struct transaction_counts transaction_counts(const struct transaction *transaction)
+{
+	return transaction->counts;
+}
+
+/* With the services that did not come into force; the plan still names them. */
+static void free_transaction(struct transaction *transaction)
+{
+	plan_finish(&transaction->plan);
+	for (size_t i = 0; i < transaction->count; i++)
+		service_free(transaction->changes[i].service);
+	free(transaction->changes);
+	free(transaction);
+}
+
+/* The old service is freed, the new one takes its place with its placement. */
+static int adopt_step(struct reconcile *reconcile, struct change *change,
+		      struct placement *placement)
+{
+	struct record *record = reconcile_find_record(reconcile, &change->key);
+
+	if (record)
+		reconcile->backends -= record->service->backend_count;
+	if (!change->service) {
+		HASH_DEL(reconcile->records, record);
+		record->placement = NULL;
+		reconcile_free_record(record);
+		return 0;
+	}
+	if (!record)
+		return reconcile_insert(reconcile, change->service, placement, false);
+	service_free(record->service);
+	record->service = change->service;
+	record->placement = placement;
+	record->orphan = false;
+	reconcile->backends += record->service->backend_count;
+	return 0;
+}
+
+int reconcile_apply(struct reconcile *reconcile, struct transaction *transaction)
+{
+	int error, failed;
+
+	error = plan_apply(&transaction->plan, reconcile->datapath);
+	reconcile->changes++;
+	for (size_t i = 0; i < transaction->count; i++) {
+		if (transaction->plan.steps[i].failed)
+			continue; /* what was in force is so still */
+		failed = adopt_step(reconcile, &transaction->changes[i],
+				    transaction->plan.steps[i].after_placement);
+		transaction->changes[i].service = NULL;
+		if (!error)
+			error = failed;
+	}
+	/* The cursor of the audit may have pointed at a record that is gone. */
+	reconcile->audited = NULL;
+	free_transaction(transaction);
+	return error;
+}
+
+void reconcile_drop(struct reconcile *reconcile, struct transaction *transaction)
+{
+	(void)reconcile;
+	free_transaction(transaction);
+}

@@ -1,0 +1,223 @@
+/*
+ * Requests: handlers of a few lines each, and the table that names them.
+ */
+#include "control/requests.h"
+
+#include <errno.h>
+#include <string.h>
+#include "control/connections.h"
+#include "control/report.h"
+#include "control/request_service.h"
+#include "control/request_words.h"
+#include "control/tables.h"
+
+#define ABI 1 /* of the protocol: raised when an answer's meaning changes */
+
+/* A result, or NULL with a refusal. */
+typedef json_t *(*handler)(struct daemon *daemon, const json_t *request, struct refusal *refusal);
+
+static json_t *apply(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	const json_t *document = json_object_get(request, "document");
+	const struct apply_options options = {
+		.prune = request_flag(request, "prune"),
+		.dry_run = request_flag(request, "dry_run"),
+	};
+	struct transaction_counts counts;
+	struct tables tables = {};
+	int error;
+
+	if (!document) {
+		refuse(refusal, "document: missing");
+		return NULL;
+	}
+	if (tables_decode(document, SOURCE_OPERATOR, &tables, refusal))
+		return NULL;
+	error = operator_apply(daemon->operator, & tables, options, &counts, refusal);
+	tables_finish(&tables);
+	if (error)
+		return NULL;
+	return json_pack("{s:I, s:I, s:I, s:I, s:b}", "added", (json_int_t)counts.added, "changed",
+			 (json_int_t)counts.changed, "removed", (json_int_t)counts.removed,
+			 "unchanged", (json_int_t)counts.unchanged, "dry_run", options.dry_run);
+}
+
+static json_t *export_tables(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	(void)request;
+	(void)refusal;
+	return report_export(daemon);
+}
+
+static json_t *interface_add(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	const char *name = request_text(request, "interface", refusal);
+
+	if (!name || interfaces_want(daemon->interfaces, name, refusal))
+		return NULL;
+	return report_interface(daemon, name);
+}
+
+static json_t *interface_del(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	const char *name = request_text(request, "interface", refusal);
+	json_t *was;
+
+	if (!name)
+		return NULL;
+	was = report_interface(daemon, name);
+	if (!interfaces_unwant(daemon->interfaces, name, refusal))
+		return was;
+	json_decref(was);
+	return NULL;
+}
+
+static json_t *interface_list(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	(void)request;
+	(void)refusal;
+	return report_interfaces(daemon);
+}
+
+static json_t *neighbour_list(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	(void)request;
+	(void)refusal;
+	return report_neighbours(daemon);
+}
+
+/* 0 with what the request asks for; the key and address must outlive the filter. */
+static int read_filter(struct daemon *daemon, const json_t *request,
+		       struct connection_filter *filter, struct address *client,
+		       struct refusal *refusal)
+{
+	const struct entry *entry;
+	const char *text;
+
+	*filter = (struct connection_filter){};
+	if (json_object_get(request, "service")) {
+		entry = request_entry(daemon, request, refusal);
+		if (!entry)
+			return -ENOENT;
+		filter->service = &entry->service->key;
+	}
+	if (!json_object_get(request, "client"))
+		return 0;
+	text = request_text(request, "client", refusal);
+	if (!text || address_parse(text, client))
+		return refuse(refusal, "client %.64s: not an IPv4 or IPv6 address",
+			      text ? text : "");
+	filter->client = client;
+	return 0;
+}
+
+static json_t *connection_list(struct daemon *daemon, const json_t *request,
+			       struct refusal *refusal)
+{
+	struct connection_filter filter;
+	struct address client;
+
+	if (read_filter(daemon, request, &filter, &client, refusal))
+		return NULL;
+	return connections_list(daemon, filter);
+}
+
+static json_t *connection_count(struct daemon *daemon, const json_t *request,
+				struct refusal *refusal)
+{
+	(void)request;
+	(void)refusal;
+	return connections_count(daemon);
+}
+
+static json_t *connection_flush(struct daemon *daemon, const json_t *request,
+				struct refusal *refusal)
+{
+	struct connection_filter filter;
+	struct address client;
+	size_t flushed = 0;
+	int error;
+
+	if (read_filter(daemon, request, &filter, &client, refusal))
+		return NULL;
+	error = connections_flush(daemon, filter, &flushed);
+	if (error) {
+		refuse(refusal, "cannot walk the connection table: %s", strerror(-error));
+		return NULL;
+	}
+	return json_pack("{s:I}", "flushed", (json_int_t)flushed);
+}
+
+static json_t *stats(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	const struct entry *only = NULL;
+
+	if (json_object_get(request, "service")) {
+		only = request_entry(daemon, request, refusal);
+		if (!only)
+			return NULL;
+	}
+	return report_stats(daemon, only);
+}
+
+static json_t *status(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	(void)request;
+	(void)refusal;
+	return report_status(daemon);
+}
+
+static json_t *version(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	(void)daemon;
+	(void)request;
+	(void)refusal;
+	return json_pack("{s:s, s:i}", "version", LB_VERSION, "abi", ABI);
+}
+
+static const struct {
+	const char *command;
+	handler handle;
+} COMMANDS[] = {
+	{"service add", request_service_add},
+	{"service set", request_service_set},
+	{"service del", request_service_del},
+	{"service list", request_service_list},
+	{"service show", request_service_show},
+	{"backend add", request_backend_add},
+	{"backend set", request_backend_set},
+	{"backend del", request_backend_del},
+	{"backend list", request_backend_list},
+	{"apply", apply},
+	{"export", export_tables},
+	{"interface add", interface_add},
+	{"interface del", interface_del},
+	{"interface list", interface_list},
+	{"neighbour list", neighbour_list},
+	{"connection list", connection_list},
+	{"connection count", connection_count},
+	{"connection flush", connection_flush},
+	{"stats", stats},
+	{"status", status},
+	{"version", version},
+};
+
+json_t *requests_answer(struct daemon *daemon, const json_t *request)
+{
+	struct refusal refusal = {"out of memory"};
+	json_t *result = NULL;
+	const char *command = request_text(request, "command", &refusal);
+	size_t i;
+
+	for (i = 0; command && i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
+		if (strcmp(command, COMMANDS[i].command))
+			continue;
+		result = COMMANDS[i].handle(daemon, request, &refusal);
+		break;
+	}
+	if (command && i == sizeof(COMMANDS) / sizeof(COMMANDS[0]))
+		refuse(&refusal, "command %.64s: unknown; see docs/protocol.md", command);
+	if (result)
+		return json_pack("{s:o}", "result", result);
+	return json_pack("{s:s}", "error", refusal.text);
+}

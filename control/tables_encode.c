@@ -1,0 +1,59 @@
+/*
+ * The model to the grammar's JSON, every key present and in the grammar's order.
+ */
+#include "control/tables.h"
+
+#include <arpa/inet.h>
+
+json_t *tables_encode_backend(const struct backend *backend)
+{
+	char address[ADDRESS_TEXT_MAX];
+
+	return json_pack("{s:s, s:i, s:i, s:s}", "address",
+			 address_format(&backend->address, address), "port", ntohs(backend->port),
+			 "weight", backend->weight, "state", backend_state_name(backend->state));
+}
+
+/* json_array_append_new frees the item where it fails, and takes NULL for a failure. */
+static json_t *encode_backends(const struct service *service)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < service->backend_count; i++) {
+		if (!json_array_append_new(list, tables_encode_backend(&service->backends[i])))
+			continue;
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
+static json_t *encode_source_ranges(const struct service *service)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < service->source_range_count; i++) {
+		json_t *item = json_string(prefix_format(&service->source_ranges[i], text));
+
+		if (!json_array_append_new(list, item))
+			continue;
+		json_decref(list);
+		return NULL;
+	}
+	return list;
+}
+
+/* json_pack's `o` takes the lists over, also where it fails, and fails for NULL. */
+json_t *tables_encode_service(const struct service *service)
+{
+	const struct service_key *key = &service->key;
+	char address[ADDRESS_TEXT_MAX];
+
+	return json_pack("{s:s?, s:s, s:i, s:s, s:s, s:I, s:o, s:o}", "name", service->name,
+			 "address", address_format(&key->address, address), "port",
+			 ntohs(key->port), "protocol", protocol_name(key->protocol), "algorithm",
+			 algorithm_name(service->algorithm), "affinity_seconds",
+			 (json_int_t)service->affinity_seconds, "source_ranges",
+			 encode_source_ranges(service), "backends", encode_backends(service));
+}

@@ -1,0 +1,27 @@
+/*
+ * What the files control/tables*.c share with each other and with nobody else.
+ */
+#pragma once
+
+#include "control/cursor.h"
+#include "control/tables.h"
+
+/* One value of the grammar. 0 or -errno with a refusal, and the output untouched. */
+int tables_read_service(const struct cursor *at, struct service **service);
+int tables_read_address(const struct cursor *at, struct address *address);
+int tables_read_prefix(const struct cursor *at, struct prefix *prefix);
+
+/*
+ * Adds the services of a kind List to empty *tables. 0 or -errno with a refusal; on error *tables
+ * holds a part, for the caller to finish.
+ */
+int tables_read_kubernetes(const struct cursor *document, struct tables *tables);
+
+/* The earliest element that repeats an earlier one. */
+struct repetition {
+	size_t first, second;
+};
+
+/* By key, and by prefix, in O(n log n). 1 and *repetition, 0 where there is none, or -ENOMEM. */
+int tables_find_repeated_service(const struct tables *tables, struct repetition *repetition);
+int tables_find_repeated_deny(const struct tables *tables, struct repetition *repetition);

@@ -1,0 +1,96 @@
+/*
+ * Upkeep: a timer for each chore, none of which takes longer than a few milliseconds.
+ */
+#include "control/upkeep.h"
+
+#include <malloc.h>
+#include <string.h>
+#include "control/connections.h"
+#include "control/log.h"
+
+#define SETTLE_INTERVAL_MS 1000
+#define AUDIT_INTERVAL_MS 500
+#define AUDIT_ROUNDS 8 /* the whole table in 4 seconds */
+#define RETRY_INTERVAL_MS 2000
+#define SWEEP_INTERVAL_MS 10000
+#define SWEEP_STEP_MS 10
+
+/* Reading a large document takes a hundred times what is kept of it; the rest goes back. */
+static void return_memory(struct daemon *daemon)
+{
+	const uint64_t changes = reconcile_changes(daemon->reconcile);
+
+	if (changes == daemon->trimmed_at)
+		return;
+	daemon->trimmed_at = changes;
+	malloc_trim(0);
+}
+
+static void settle(void *context, uint32_t events)
+{
+	struct daemon *daemon = context;
+
+	(void)events;
+	reconcile_settle(daemon->reconcile);
+	return_memory(daemon);
+}
+
+static void audit(void *context, uint32_t events)
+{
+	struct daemon *daemon = context;
+	size_t mended;
+
+	(void)events;
+	mended = reconcile_audit(daemon->reconcile,
+				 reconcile_count_services(daemon->reconcile) / AUDIT_ROUNDS + 1);
+	if (mended)
+		log_warning("services-repaired", "count=%zu", mended);
+}
+
+static void retry(void *context, uint32_t events)
+{
+	struct daemon *daemon = context;
+
+	(void)events;
+	interfaces_retry(daemon->interfaces);
+}
+
+/* A pass begins now and then; while it lasts, a step comes after each short pause. */
+static void sweep(void *context, uint32_t events)
+{
+	struct daemon *daemon = context;
+	int answer = connections_sweep_some(daemon);
+
+	(void)events;
+	if (answer < 0)
+		log_error("sweep-failed", "reason=%s", log_quote(strerror(-answer)));
+	loop_set_timer(daemon->sweep_timer, answer > 0 ? SWEEP_STEP_MS : SWEEP_INTERVAL_MS, 0);
+}
+
+static int start_sweep(struct daemon *daemon)
+{
+	daemon->sweep_timer = loop_add_timer(daemon->loop, sweep, daemon);
+	if (daemon->sweep_timer < 0)
+		return daemon->sweep_timer;
+	return loop_set_timer(daemon->sweep_timer, SWEEP_INTERVAL_MS, 0);
+}
+
+int upkeep_add_timer(struct daemon *daemon, loop_handler handler, unsigned int interval_ms)
+{
+	int timer = loop_add_timer(daemon->loop, handler, daemon);
+
+	return timer < 0 ? timer : loop_set_timer(timer, interval_ms, interval_ms);
+}
+
+int upkeep_start(struct daemon *daemon)
+{
+	int error = upkeep_add_timer(daemon, settle, SETTLE_INTERVAL_MS);
+
+	if (!error)
+		error = upkeep_add_timer(daemon, audit, AUDIT_INTERVAL_MS);
+	if (!error)
+		error = upkeep_add_timer(daemon, retry, RETRY_INTERVAL_MS);
+	if (!error)
+		error = start_sweep(daemon);
+	return error;
+}

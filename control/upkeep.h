@@ -1,0 +1,13 @@
+/*
+ * What lbd does again and again, so that what it promised stays true: frees what rests, compares
+ * the tables with what is wanted, tries again what failed, sweeps out what has expired.
+ */
+#pragma once
+
+#include "control/daemon.h"
+
+/* Starts all of it. 0 or -errno. */
+int upkeep_start(struct daemon *daemon);
+
+/* One timer more, with the daemon as context. 0 or -errno. */
+int upkeep_add_timer(struct daemon *daemon, loop_handler handler, unsigned int interval_ms);
