@@ -1,0 +1,216 @@
+/*
+ * lbd's command line: what holds without it, what it sets, and what is refused by its word.
+ */
+#include "test/unit/options_fixture.h"
+
+static void without_options_the_defaults_hold(void **state)
+{
+	const struct datapath_options *datapath = &options.datapath;
+
+	(void)state;
+	given_line("");
+
+	assert_null(options.config_path);
+	assert_string_equal(options.socket_path, "/run/lbd/lbd.sock");
+	assert_string_equal(options.pin_path, "/sys/fs/bpf/lbd");
+	assert_string_equal(options.state_path, "/var/lib/lbd/operator.json");
+	assert_int_equal(options.tables.count, 0);
+	assert_int_equal(options.interfaces.count, 0);
+	assert_int_equal(options.mode, MODE_AUTO);
+	assert_int_equal(datapath->max_services, 65536);
+	assert_int_equal(datapath->max_backends, 262144);
+	assert_int_equal(datapath->max_connections, 262144);
+	assert_int_equal(datapath->tcp_opening_seconds, 30);
+	assert_int_equal(datapath->tcp_established_seconds, 6 * 60 * 60);
+	assert_int_equal(datapath->tcp_closing_seconds, 120);
+	assert_int_equal(datapath->tcp_closed_seconds, 10);
+	assert_int_equal(datapath->udp_seconds, 120);
+	assert_address(&datapath->hairpin.ipv4, "169.254.42.1");
+	assert_address(&datapath->hairpin.ipv6, "fd6c:6264::1");
+	assert_false(datapath->replace);
+	assert_false(options.check || options.version || options.help);
+}
+
+static void every_option_sets_its_field(void **state)
+{
+	(void)state;
+	given_line("--socket /s --pin /p --state=/t --tables a --tables b --interface eth0 "
+		   "--interface veth* --xdp-mode generic --max-services 1 --max-backends 10000000 "
+		   "--max-connections 100000000 --replace");
+
+	assert_string_equal(options.socket_path, "/s");
+	assert_string_equal(options.pin_path, "/p");
+	assert_string_equal(options.state_path, "/t");
+	assert_list(&options.tables, "a b ");
+	assert_list(&options.interfaces, "eth0 veth* ");
+	assert_int_equal(options.mode, MODE_GENERIC);
+	assert_int_equal(options.datapath.max_services, 1);
+	assert_int_equal(options.datapath.max_backends, 10000000);
+	assert_int_equal(options.datapath.max_connections, 100000000);
+	assert_true(options.datapath.replace);
+}
+
+static void of_an_option_given_twice_the_last_wins(void **state)
+{
+	(void)state;
+	given_config("{\"pin\": \"/config\"}");
+	given_line("--socket /a --max-services 1 --config /nowhere --socket /b --max-services 2 "
+		   "--config CONFIG");
+
+	assert_string_equal(options.socket_path, "/b");
+	assert_int_equal(options.datapath.max_services, 2);
+	assert_string_equal(options.config_path, config_path);
+	assert_string_equal(options.pin_path, "/config");
+}
+
+static void the_command_line_wins_wherever_config_stands(void **state)
+{
+	static const char *const lines[] = {
+		"--config CONFIG --socket /line --max-services 5 --xdp-mode native",
+		"--socket /line --max-services 5 --xdp-mode native --config CONFIG",
+	};
+
+	(void)state;
+	given_config("{\"socket\": \"/config\", \"pin\": \"/config\", \"max-services\": 9,"
+		     " \"max-backends\": 9, \"xdp-mode\": \"generic\"}");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		given_line(lines[i]);
+
+		assert_string_equal(options.socket_path, "/line");
+		assert_string_equal(options.pin_path, "/config");
+		assert_int_equal(options.datapath.max_services, 5);
+		assert_int_equal(options.datapath.max_backends, 9);
+		assert_int_equal(options.mode, MODE_NATIVE);
+	}
+}
+
+static void lists_are_replaced_and_not_appended_to(void **state)
+{
+	(void)state;
+	given_config("{\"tables\": [\"c\", \"d\"], \"interface\": [\"eth8\", \"eth9\"]}");
+	given_line("--config CONFIG --tables a --tables b");
+
+	assert_list(&options.tables, "a b ");
+	assert_list(&options.interfaces, "eth8 eth9 ");
+
+	given_line("--interface eth0 --config CONFIG");
+	assert_list(&options.tables, "c d ");
+	assert_list(&options.interfaces, "eth0 ");
+}
+
+static void questions_are_flags(void **state)
+{
+	static const struct {
+		const char *line;
+		bool check, version, help;
+	} rows[] = {
+		{"--check", true, false, false},
+		{"--version", false, true, false},
+		{"--help", false, false, true},
+		{"--help --check --version", true, true, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		given_line(rows[i].line);
+		assert_int_equal(options.check, rows[i].check);
+		assert_int_equal(options.version, rows[i].version);
+		assert_int_equal(options.help, rows[i].help);
+	}
+}
+
+static void a_bad_value_is_refused_by_its_word(void **state)
+{
+	static const char *const rows[][2] = {
+		{"--xdp-mode fast", "--xdp-mode fast: not auto, native, generic or offload"},
+		{"--xdp-mode Native", "--xdp-mode Native"},
+		{"--max-services 0", "--max-services 0: not 1–1000000"},
+		{"--max-services 1000001", "--max-services 1000001: not 1–1000000"},
+		{"--max-services many", "--max-services many"},
+		{"--max-services 10k", "--max-services 10k"},
+		{"--max-services +1", "--max-services +1"},
+		{"--max-services -1", "--max-services -1"},
+		{"--max-services ''", "--max-services : not"},
+		{"--max-backends 10000001", "--max-backends 10000001: not 1–10000000"},
+		{"--max-backends 4294967297", "--max-backends 4294967297"},
+		{"--max-connections 100000001", "--max-connections 100000001: not 1–100000000"},
+		{"--max-connections 99999999999999999999",
+		 "--max-connections 99999999999999999999"},
+		{"--metrics 127.0.0.1:9", "--metrics 127.0.0.1:9: this version serves no metrics"},
+		{"--socket ''", "--socket \"\": not a path"},
+		{"--pin ''", "--pin \"\": not a path"},
+		{"--state ''", "--state \"\": not a path"},
+		{"--config /nowhere/lbd.json", "/nowhere/lbd.json: cannot be read"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_refused(rows[i][0], rows[i][1]);
+}
+
+static void what_is_no_option_is_refused_by_its_word(void **state)
+{
+	static const char *const rows[][2] = {
+		{"--colour", "--colour: no such option"},
+		{"--check --colour=red --pin /p", "--colour=red: no such option"},
+		{"--max 5", "--max: no such option"}, /* of three that begin so */
+		{"-x", "-x: no such option"},
+		{"-xy", "-xy: no such option"},
+		{"--check -help", "-help: no such option"},
+		{"--replace=yes", "--replace=yes"},
+		{"start", "start: lbd takes options only"},
+		{"--check start --replace", "start: lbd takes options only"},
+		{"--check -- start", "start: lbd takes options only"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_refused(rows[i][0], rows[i][1]);
+}
+
+static void a_missing_value_is_refused_by_its_option(void **state)
+{
+	static const char *const names[] = {
+		"--config", "--tables", "--interface",    "--xdp-mode",     "--socket",
+		"--pin",    "--state",  "--max-services", "--max-backends", "--max-connections",
+	};
+	char line[LINE_BYTES], words[LINE_BYTES];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(line, sizeof(line), "--check %s", names[i]);
+		snprintf(words, sizeof(words), "%s needs a value", names[i]);
+		assert_refused(line, words);
+	}
+}
+
+static void help_names_every_option(void **state)
+{
+	static const char *const names[] = {
+		"--config",          "--tables", "--interface", "--xdp-mode",     "--replace",
+		"--socket",          "--pin",    "--state",     "--max-services", "--max-backends",
+		"--max-connections", "--check",  "--version",   "--help",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_non_null(strstr(options_help(), names[i]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_CONFIG(without_options_the_defaults_hold),
+		WITH_CONFIG(every_option_sets_its_field),
+		WITH_CONFIG(of_an_option_given_twice_the_last_wins),
+		WITH_CONFIG(the_command_line_wins_wherever_config_stands),
+		WITH_CONFIG(lists_are_replaced_and_not_appended_to),
+		WITH_CONFIG(questions_are_flags),
+		WITH_CONFIG(a_bad_value_is_refused_by_its_word),
+		WITH_CONFIG(what_is_no_option_is_refused_by_its_word),
+		WITH_CONFIG(a_missing_value_is_refused_by_its_option),
+		cmocka_unit_test(help_names_every_option),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,181 @@
+/*
+ * lbd's settings file: what it sets, and what is refused by its path.
+ */
+#include "test/unit/options_fixture.h"
+
+static void every_key_sets_its_field(void **state)
+{
+	(void)state;
+	given_config("{\"socket\": \"/s\", \"pin\": \"/p\", \"state\": \"/t\","
+		     " \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
+		     " \"xdp-mode\": \"offload\", \"replace\": true, \"max-services\": 1000000,"
+		     " \"max-backends\": 2, \"max-connections\": 3,"
+		     " \"hairpin-ipv4\": \"192.0.2.1\", \"hairpin-ipv6\": \"2001:db8::1\"}");
+	given_line("--config CONFIG");
+
+	assert_string_equal(options.socket_path, "/s");
+	assert_string_equal(options.pin_path, "/p");
+	assert_string_equal(options.state_path, "/t");
+	assert_list(&options.tables, "a b ");
+	assert_list(&options.interfaces, "eth0 veth* ");
+	assert_int_equal(options.mode, MODE_OFFLOAD);
+	assert_true(options.datapath.replace);
+	assert_int_equal(options.datapath.max_services, 1000000);
+	assert_int_equal(options.datapath.max_backends, 2);
+	assert_int_equal(options.datapath.max_connections, 3);
+	assert_address(&options.datapath.hairpin.ipv4, "192.0.2.1");
+	assert_address(&options.datapath.hairpin.ipv6, "2001:db8::1");
+}
+
+static void timeouts_are_set_one_by_one(void **state)
+{
+	(void)state;
+	given_config("{\"timeouts\": {\"tcp_opening\": 1, \"tcp_established\": 2592000,"
+		     " \"tcp_closing\": 3, \"tcp_closed\": 4, \"udp\": 5}}");
+	given_line("--config CONFIG");
+	assert_int_equal(options.datapath.tcp_opening_seconds, 1);
+	assert_int_equal(options.datapath.tcp_established_seconds, 2592000);
+	assert_int_equal(options.datapath.tcp_closing_seconds, 3);
+	assert_int_equal(options.datapath.tcp_closed_seconds, 4);
+	assert_int_equal(options.datapath.udp_seconds, 5);
+
+	given_config("{\"timeouts\": {\"udp\": 7}}");
+	given_line("--config CONFIG");
+	assert_int_equal(options.datapath.tcp_opening_seconds, 30);
+	assert_int_equal(options.datapath.udp_seconds, 7);
+}
+
+static void a_list_of_one_may_be_a_text(void **state)
+{
+	(void)state;
+	given_config("{\"tables\": \"a\", \"interface\": \"eth0\"}");
+	given_line("--config CONFIG");
+
+	assert_list(&options.tables, "a ");
+	assert_list(&options.interfaces, "eth0 ");
+}
+
+static void an_empty_object_leaves_the_defaults(void **state)
+{
+	(void)state;
+	given_config("{}");
+	given_line("--config CONFIG");
+
+	assert_string_equal(options.socket_path, "/run/lbd/lbd.sock");
+	assert_int_equal(options.datapath.max_services, 65536);
+}
+
+/* Each message begins with the file's path, then names the key. */
+static void assert_rows_refused(const char *const rows[][2], size_t count)
+{
+	char words[LINE_BYTES];
+
+	for (size_t i = 0; i < count; i++) {
+		given_config(rows[i][0]);
+		snprintf(words, sizeof(words), "%s: %s", config_path, rows[i][1]);
+		assert_refused("--config CONFIG", words);
+		assert_ptr_equal(strstr(refusal.text, config_path), refusal.text);
+	}
+}
+
+#define ASSERT_REFUSED(rows) assert_rows_refused(rows, sizeof(rows) / sizeof((rows)[0]))
+
+static void a_file_that_is_no_object_of_settings_is_refused(void **state)
+{
+	static const char *const rows[][2] = {
+		{"", "line 1"},
+		{"{", "line 1"},
+		{"{\n\"pin\": oops}", "line 2"},
+		{"[]", "not a JSON object of settings"},
+		{"[\"pin\"]", "not a JSON object of settings"},
+		{"{\"pin\": \"/a\", \"pin\": \"/b\"}", "line 1"},
+		{"{\"pins\": \"/p\"}", "pins: unknown key; known are socket, pin"},
+		{"{\"Socket\": \"/s\"}", "Socket: unknown key"},
+		{"{\"check\": true}", "check: unknown key"},
+		{"{\"metrics\": \":9\"}", "metrics: unknown key"},
+	};
+
+	(void)state;
+	ASSERT_REFUSED(rows);
+}
+
+static void a_value_of_the_wrong_type_is_refused_by_its_key(void **state)
+{
+	static const char *const rows[][2] = {
+		{"{\"socket\": 5}", "socket: not a path"},
+		{"{\"socket\": \"\"}", "socket: not a path"},
+		{"{\"pin\": null}", "pin: not a path"},
+		{"{\"state\": [\"/t\"]}", "state: not a path"},
+		{"{\"tables\": 5}", "tables: not a text or a list of texts"},
+		{"{\"tables\": [\"a\", 5]}", "tables: not a list of texts"},
+		{"{\"interface\": {}}", "interface: not a text or a list of texts"},
+		{"{\"interface\": [[\"eth0\"]]}", "interface: not a list of texts"},
+		{"{\"xdp-mode\": 1}", "xdp-mode: not auto, native, generic or offload"},
+		{"{\"xdp-mode\": \"fast\"}", "xdp-mode: not auto, native, generic or offload"},
+		{"{\"replace\": 1}", "replace: "},
+		{"{\"replace\": \"true\"}", "replace: "},
+		{"{\"max-services\": \"5\"}", "max-services: not 1–1000000"},
+		{"{\"max-services\": 5.0}", "max-services: not 1–1000000"},
+		{"{\"timeouts\": 30}", "timeouts: not an object of seconds"},
+		{"{\"timeouts\": [30]}", "timeouts: not an object of seconds"},
+		{"{\"timeouts\": {\"udp\": \"30\"}}", "timeouts.udp: not 1–2592000"},
+		{"{\"timeouts\": {\"udp\": 1.5}}", "timeouts.udp: not 1–2592000"},
+	};
+
+	(void)state;
+	ASSERT_REFUSED(rows);
+}
+
+static void a_number_out_of_range_is_refused_by_its_path(void **state)
+{
+	static const char *const rows[][2] = {
+		{"{\"max-services\": 0}", "max-services: not 1–1000000"},
+		{"{\"max-services\": 1000001}", "max-services: not 1–1000000"},
+		{"{\"max-backends\": -1}", "max-backends: not 1–10000000"},
+		{"{\"max-backends\": 4294967297}", "max-backends: not 1–10000000"},
+		{"{\"max-connections\": 100000001}", "max-connections: not 1–100000000"},
+		{"{\"timeouts\": {\"tcp_opening\": 0}}", "timeouts.tcp_opening: not 1–2592000"},
+		{"{\"timeouts\": {\"tcp_closed\": -5}}", "timeouts.tcp_closed: not 1–2592000"},
+		{"{\"timeouts\": {\"udp\": 5, \"tcp_established\": 2592001}}",
+		 "timeouts.tcp_established: not 1–2592000"},
+		{"{\"timeouts\": {\"tcp_closing\": 4294967297}}", "timeouts.tcp_closing: not 1–"},
+		{"{\"timeouts\": {\"icmp\": 5}}",
+		 "timeouts.icmp: not one of tcp_opening, tcp_established, tcp_closing, tcp_closed, "
+		 "udp"},
+	};
+
+	(void)state;
+	ASSERT_REFUSED(rows);
+}
+
+static void a_hairpin_address_of_the_wrong_family_is_refused(void **state)
+{
+	static const char *const rows[][2] = {
+		{"{\"hairpin-ipv4\": \"2001:db8::1\"}", "hairpin-ipv4: not an IPv4 address"},
+		{"{\"hairpin-ipv6\": \"192.0.2.1\"}", "hairpin-ipv6: not an IPv6 address"},
+		{"{\"hairpin-ipv6\": \"::ffff:192.0.2.1\"}", "hairpin-ipv6: not an IPv6 address"},
+		{"{\"hairpin-ipv4\": \"192.0.2\"}", "hairpin-ipv4: not an IPv4 address"},
+		{"{\"hairpin-ipv4\": \"192.0.2.1/32\"}", "hairpin-ipv4: not an IPv4 address"},
+		{"{\"hairpin-ipv4\": \"\"}", "hairpin-ipv4: not an IPv4 address"},
+		{"{\"hairpin-ipv6\": 6}", "hairpin-ipv6: not an IPv6 address"},
+	};
+
+	(void)state;
+	ASSERT_REFUSED(rows);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_CONFIG(every_key_sets_its_field),
+		WITH_CONFIG(timeouts_are_set_one_by_one),
+		WITH_CONFIG(a_list_of_one_may_be_a_text),
+		WITH_CONFIG(an_empty_object_leaves_the_defaults),
+		WITH_CONFIG(a_file_that_is_no_object_of_settings_is_refused),
+		WITH_CONFIG(a_value_of_the_wrong_type_is_refused_by_its_key),
+		WITH_CONFIG(a_number_out_of_range_is_refused_by_its_path),
+		WITH_CONFIG(a_hairpin_address_of_the_wrong_family_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
