@@ -1,0 +1,199 @@
+#!/bin/bash
+# Every test, on a Debian 12 machine as root. What is missing is installed.
+#
+#     test/run.sh              all of them
+#     test/run.sh NAME…        those whose name contains one of the words; `test/run.sh -l` lists
+#
+# Each test prints `ok - …`, `not ok - …` and `ok - … # SKIP reason` lines, kept in
+# build/test-log/NAME.log; failures and skips are shown here. The last line is always
+# `N passed, N failed, N skipped`, and the exit status is 0 only when nothing failed.
+
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+. test/install.sh
+
+LOGS=build/test-log
+PASSED=0
+FAILED=0
+SKIPPED=0
+WANTED=("$@")
+
+NAMES=(house build unit bpf clang19 asan lbctl_test lbctl_output_test schema shellcheck)
+for file in test/netns/*_test.sh; do
+    NAMES+=("netns/$(basename "$file" _test.sh)")
+done
+NAMES+=(demo)
+
+is_wanted() { # NAME
+    local word
+    [ "${#WANTED[@]}" = 0 ] && return
+    for word in "${WANTED[@]}"; do
+        [[ $1 == *"$word"* ]] && return
+    done
+    return 1
+}
+
+count_lines() { # FILE PATTERN
+    grep -cE "$2" "$1"
+}
+
+# What a test without TAP lines amounts to: python's unittest, or just an exit status.
+count_plain() { # LOG STATUS
+    local ran good bad skipped
+    ran=$(sed -n 's/^Ran \([0-9]*\) tests\? in .*/\1/p' "$1" | tail -n 1)
+    bad=$(sed -n 's/^FAILED (\(.*\))$/\1/p' "$1" | grep -oE '(failures|errors)=[0-9]+' |
+        awk -F= '{sum += $2} END {print sum + 0}')
+    skipped=$(sed -n 's/^\(OK\|FAILED\) (.*skipped=\([0-9]*\).*/\2/p' "$1" | tail -n 1)
+    good=$((${ran:-1} - bad - ${skipped:-0}))
+    [ "$2" != 0 ] && [ "$bad" = 0 ] && { bad=1; good=$((good > 0 ? good - 1 : 0)); }
+    echo "$good $bad ${skipped:-0}"
+}
+
+# Adds up one log; a status that its lines do not explain is a failure too.
+tally() { # NAME LOG STATUS SECONDS
+    local passed failed skipped
+    skipped=$(count_lines "$2" '^ok\b.*# SKIP')
+    passed=$(($(count_lines "$2" '^ok\b') - skipped))
+    failed=$(count_lines "$2" '^not ok\b')
+    if [ $((passed + failed + skipped)) = 0 ]; then
+        read -r passed failed skipped <<<"$(count_plain "$2" "$3")"
+    elif [ "$3" != 0 ] && [ "$failed" = 0 ]; then
+        failed=1
+    fi
+    PASSED=$((PASSED + passed))
+    FAILED=$((FAILED + failed))
+    SKIPPED=$((SKIPPED + skipped))
+    printf '%-20s %4d passed, %d failed, %d skipped  (%d s)\n' "$1" "$passed" "$failed" \
+        "$skipped" "$4"
+    show_findings "$2" "$3" "$failed"
+}
+
+show_findings() { # LOG STATUS FAILED
+    grep -E '^ok\b.*# SKIP' "$1" | sed 's/^/    /'
+    [ "$3" = 0 ] && return
+    grep -q '^not ok' "$1" && { grep -A 12 '^not ok' "$1" | head -n 120 | sed 's/^/    /'; return; }
+    echo "    status $2 $([ "$2" = 124 ] && echo '(took too long)'), log $1 ends with:"
+    tail -n 30 "$1" | sed 's/^/    /'
+}
+
+run() { # NAME SECONDS COMMAND…, ended with its children when it takes longer
+    local name=$1 limit=$2 log start=$SECONDS status
+    shift 2
+    is_wanted "$name" || return
+    log=$LOGS/${name//\//-}.log
+    timeout --kill-after=20 "$limit" "$@" >"$log" 2>&1
+    status=$?
+    tally "$name" "$log" "$status" $((SECONDS - start))
+}
+
+# Sets a build directory up, or gives it these options, and builds it.
+build_in() { # DIRECTORY OPTION…
+    local directory=$1
+    shift
+    if [ -f "$directory/build.ninja" ]; then
+        meson configure "$directory" "$@" || return
+    else
+        meson setup "$directory" "$@" || return
+    fi
+    meson compile -C "$directory"
+}
+
+build_gcc() {
+    CC=gcc build_in build -Dwerror=true -Dtests=true
+}
+
+build_clang19() {
+    if ! command -v clang-19 >/dev/null; then
+        echo "ok - BPF compiled by clang-19 # SKIP clang-19 is not installed"
+        return
+    fi
+    CC=gcc build_in build-clang19 -Dwerror=true -Dtests=true -Dbpf_clang=clang-19 >&2 || return
+    echo "ok - everything builds with BPF compiled by clang-19"
+    run_binaries build-clang19/test/bpf
+}
+
+build_asan() {
+    CC=clang build_in build-asan -Dwerror=true -Dtests=true -Db_sanitize=address,undefined \
+        -Db_lundef=false >&2 || return
+    echo "ok - everything builds with clang and sanitizers"
+    export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
+    export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    run_binaries build-asan/test/unit
+}
+
+# Each executable of a directory; one that dies without a `not ok` line gets one here.
+run_binaries() { # DIRECTORY
+    local binary status worst=0 found=
+    export CMOCKA_MESSAGE_OUTPUT=TAP
+    for binary in "$1"/*; do
+        if [ ! -f "$binary" ] || [ ! -x "$binary" ]; then
+            continue
+        fi
+        found=yes
+        echo "# $binary"
+        timeout 120 "$binary" >"$LOGS/binary.out" 2>"$LOGS/binary.err"
+        status=$?
+        cat "$LOGS/binary.out" "$LOGS/binary.err"
+        if [ "$status" != 0 ] && ! grep -q '^not ok' "$LOGS/binary.out"; then
+            echo "not ok - $binary ends with status $status"
+        fi
+        [ "$status" = 0 ] || worst=1
+    done
+    [ -n "$found" ] || { echo "not ok - $1 holds tests"; return 1; }
+    return "$worst"
+}
+
+check_scripts() {
+    local script
+    while read -r script; do
+        if shellcheck -x "$script"; then
+            echo "ok - $script pleases shellcheck"
+        else
+            echo "not ok - $script pleases shellcheck"
+        fi
+    done < <(find .ci/run test -name '*.sh' -o -path .ci/run | sort)
+}
+
+check_demo() {
+    test/demo.sh || return
+    echo "ok - test/demo.sh shows the main job"
+}
+
+run_all() {
+    local name function=(test/run.sh --function)
+    run house 60 /usr/bin/python3 test/check_house.py
+    run build 300 "${function[@]}" build_gcc
+    [ -x build/control/lbd ] || { echo "no lbd was built: nothing else can run"; return; }
+    run unit 300 "${function[@]}" run_binaries build/test/unit
+    run bpf 300 "${function[@]}" run_binaries build/test/bpf
+    run clang19 300 "${function[@]}" build_clang19
+    run asan 400 "${function[@]}" build_asan
+    for name in test/unit/*_test.py; do
+        run "$(basename "$name" .py)" 120 /usr/bin/python3 "$name"
+    done
+    run schema 60 /usr/bin/python3 test/schema_check.py
+    run shellcheck 120 "${function[@]}" check_scripts
+    for name in "${NAMES[@]}"; do
+        [[ $name == netns/* ]] && run "$name" 300 "test/${name}_test.sh"
+    done
+    run demo 120 "${function[@]}" check_demo
+}
+
+if [ "${1:-}" = --function ]; then # how `run` calls the functions above, in a process of their own
+    shift
+    "$@"
+    exit
+fi
+if [ "${1:-}" = -l ]; then
+    printf '%s\n' "${NAMES[@]}"
+    exit
+fi
+if [ "$(id -u)" != 0 ]; then
+    echo "test/run.sh must run as root: it makes network namespaces" >&2
+    exit 1
+fi
+mkdir -p "$LOGS"
+install_packages --test || FAILED=1
+run_all
+echo "$PASSED passed, $FAILED failed, $SKIPPED skipped"
+[ "$FAILED" = 0 ]
