@@ -22,7 +22,7 @@ NAMES=(house build unit bpf clang19 asan lbctl_test lbctl_output_test schema she
 for file in test/netns/*_test.sh; do
     NAMES+=("netns/$(basename "$file" _test.sh)")
 done
-NAMES+=(demo)
+NAMES+=(demo counts bench)
 
 is_wanted() { # NAME
     local word
@@ -159,6 +159,12 @@ check_demo() {
     echo "ok - test/demo.sh shows the main job"
 }
 
+# That every part of the benchmark runs; how fast it was says nothing on a busy machine.
+check_bench() {
+    test/bench/run.sh --quick || return
+    echo "ok - test/bench/run.sh --quick runs every part"
+}
+
 run_all() {
     local name function=(test/run.sh --function)
     run house 60 /usr/bin/python3 test/check_house.py
@@ -177,6 +183,8 @@ run_all() {
         [[ $name == netns/* ]] && run "$name" 300 "test/${name}_test.sh"
     done
     run demo 120 "${function[@]}" check_demo
+    run counts 120 /usr/bin/python3 test/bench/counts.py build
+    run bench 400 "${function[@]}" check_bench
 }
 
 if [ "${1:-}" = --function ]; then # how `run` calls the functions above, in a process of their own

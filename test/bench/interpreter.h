@@ -1,0 +1,36 @@
+/*
+ * Runs a BPF program one instruction at a time, to count them: the same on every machine and
+ * kernel, for it is the compiled program that is counted, before any verifier or JIT changes it.
+ * Maps are the real ones of a loaded datapath, reached by system calls; time stands still. Trusts
+ * the program: the kernel's verifier has accepted it.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "test/bpf/packet_builder.h"
+
+#define MAX_HELPERS 256
+
+struct tally {
+	uint64_t instructions;
+	uint32_t calls[MAX_HELPERS]; /* by number of the helper */
+};
+
+struct interpreter;
+
+/* `code` with its relocations done, main program first; it must stay. NULL with errno set. */
+struct interpreter *interpreter_new(const struct bpf_insn *code, size_t length);
+void interpreter_free(struct interpreter *interpreter);
+
+/*
+ * Runs a frame that comes in by an interface; the frame becomes what the program makes of it.
+ * *action is what it returns. 0, or -errno with the reason on stderr (an instruction or helper
+ * unknown here).
+ */
+int interpreter_run(struct interpreter *interpreter, struct frame *frame, uint32_t ifindex,
+		    uint32_t *action, struct tally *tally);
+
+/* Of those known here; NULL: not known. */
+const char *helper_name(uint32_t number);

@@ -1,0 +1,103 @@
+/*
+ * Maps of an interpreted program: the kernel's, with a copy of each value that the program points
+ * at while a packet runs.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "test/bench/interpreter_internal.h"
+
+static bool describe(int map, struct bpf_map_info *description)
+{
+	__u32 size = sizeof(*description);
+
+	memset(description, 0, size);
+	return !bpf_obj_get_info_by_fd(map, description, &size) &&
+	       description->key_size <= sizeof(((struct held_value *)NULL)->key);
+}
+
+static bool is_per_cpu(const struct bpf_map_info *map)
+{
+	return map->type == BPF_MAP_TYPE_PERCPU_ARRAY || map->type == BPF_MAP_TYPE_PERCPU_HASH ||
+	       map->type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+}
+
+static size_t value_bytes(const struct bpf_map_info *map)
+{
+	const size_t rounded = (map->value_size + 7) / 8 * 8;
+
+	return is_per_cpu(map) ? rounded * (size_t)libbpf_num_possible_cpus() : rounded;
+}
+
+static struct held_value *find(const struct interpreter *interpreter, int map, const void *key)
+{
+	struct held_value *held = interpreter->held;
+
+	while (held && (held->map != map || memcmp(held->key, key, held->key_size)))
+		held = held->next;
+	return held;
+}
+
+void *map_value(struct interpreter *interpreter, int map, const void *key)
+{
+	static const uint64_t FIRST;
+	struct bpf_map_info description;
+	struct held_value *held;
+
+	key = key ? key : &FIRST;
+	held = find(interpreter, map, key);
+	if (held)
+		return held->value;
+	if (!describe(map, &description))
+		return NULL;
+	held = calloc(1, sizeof(*held) + value_bytes(&description));
+	if (!held)
+		return NULL;
+	held->map = map;
+	held->key_size = description.key_size;
+	memcpy(held->key, key, held->key_size);
+	if (bpf_map_lookup_elem(map, key, held->value)) {
+		free(held);
+		return NULL;
+	}
+	held->next = interpreter->held;
+	interpreter->held = held;
+	return held->value;
+}
+
+int64_t map_update(struct interpreter *interpreter, int map, const void *key, const void *value,
+		   uint64_t flags)
+{
+	struct held_value *held = find(interpreter, map, key);
+	struct bpf_map_info description;
+
+	if (!describe(map, &description) || is_per_cpu(&description))
+		return -EINVAL;
+	if (held)
+		memcpy(held->value, value, description.value_size);
+	return bpf_map_update_elem(map, key, value, flags) ? -errno : 0;
+}
+
+/* The copy stays for who still points at it, as an element does until the grace period is over. */
+int64_t map_delete(struct interpreter *interpreter, int map, const void *key)
+{
+	struct held_value *held = find(interpreter, map, key);
+
+	if (held)
+		held->map = -1;
+	return bpf_map_delete_elem(map, key) ? -errno : 0;
+}
+
+/* What is constant (.rodata) refuses, rightly. */
+void maps_write_back(struct interpreter *interpreter)
+{
+	while (interpreter->held) {
+		struct held_value *held = interpreter->held;
+
+		bpf_map_update_elem(held->map, held->key, held->value, BPF_EXIST);
+		interpreter->held = held->next;
+		free(held);
+	}
+}

@@ -1,0 +1,61 @@
+/*
+ * What is measured: a table of rows. A new scenario is a line in rows.c, as long as its traffic,
+ * its world and its program exist.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "test/bpf/cast.h"
+
+enum subject {
+	SUBJECT_NOP, /* the harness' own cost */
+	SUBJECT_FLOOR_A,
+	SUBJECT_FLOOR_B,
+	SUBJECT_OURS,
+};
+
+enum traffic {
+	TRAFFIC_ESTABLISHED, /* requests of connections that were answered */
+	TRAFFIC_REPLY,       /* replies of such, from the one backend of a service */
+	TRAFFIC_NEW,         /* each packet starts a connection */
+	TRAFFIC_NO_SERVICE,
+	TRAFFIC_NO_BACKEND,
+	TRAFFIC_NOT_IP,
+	_TRAFFIC_COUNT,
+};
+
+/* Of world.h; one is opened when the first row wants it. */
+enum place {
+	NO_WORLD,
+	WORLD_ROOMY,   /* one service, the connection table mostly free */
+	WORLD_FULL,    /* one service, the connection table full of other connections */
+	WORLD_MANY,    /* 50,000 services, the connection table full */
+	WORLD_MILLION, /* a connection table for a million flows of two kinds at once */
+	_WORLD_COUNT,
+};
+
+enum kind_index { TCP4, UDP4, TCP6, UDP6 }; /* in KINDS, cast.h */
+
+struct row {
+	const char *name;
+	enum subject subject;
+	enum traffic traffic;
+	enum kind_index kind;
+	enum place place;
+	uint32_t flows;    /* as many as follow each other; of new ones 0 */
+	uint32_t services; /* addressed in turn; 0 and 1: one */
+	unsigned int cpus; /* 2: on both at once; 0 and 1: on one */
+	bool slow;         /* left out by --quick */
+	double target;     /* at most so many times floor A; 0: none */
+	double scaling;    /* of two CPUs at least so many times one; 0: none */
+};
+
+extern const struct row ROWS[];
+extern const size_t ROW_COUNT;
+
+static inline const struct kind *row_kind(const struct row *row)
+{
+	return &KINDS[row->kind];
+}

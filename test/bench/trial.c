@@ -1,0 +1,195 @@
+/*
+ * Makes rows ready: see trial.h.
+ */
+#include "test/bench/trial.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lb/address.h"
+#include "test/bench/traffic.h"
+#include "test/bench/trial_internal.h"
+#include "test/bpf/network.h"
+
+#define WARM_PACKETS 2000
+#define PRIMINGS 4 /* a full table may evict some of the first; they then come again */
+
+/*
+ * Flow numbers: 0 on for known flows; of new ones a range for each row; longer ones for what a
+ * second CPU does of some row; the filling.
+ */
+#define FLOWS_OF_LANE (1u << 21)
+#define NEW_FLOWS_OF_ROW (1u << 24)
+#define OTHER_CPU_FLOWS (1u << 31)
+#define OTHER_CPU_FLOWS_OF_ROW (1u << 28)
+#define FILLING_FLOWS (3u << 30)
+
+static bool is_two_way(const struct row *row)
+{
+	return row->subject == SUBJECT_OURS &&
+	       (row->traffic == TRAFFIC_ESTABLISHED || row->traffic == TRAFFIC_REPLY);
+}
+
+static uint32_t first_flow(const struct row *row, int lane)
+{
+	if (row->flows)
+		return (uint32_t)lane * FLOWS_OF_LANE;
+	if (row < ROWS || row >= ROWS + ROW_COUNT)
+		return FILLING_FLOWS;
+	if (lane)
+		return OTHER_CPU_FLOWS + (uint32_t)(row - ROWS) % 4 * OTHER_CPU_FLOWS_OF_ROW;
+	return (uint32_t)(row - ROWS + 1) * NEW_FLOWS_OF_ROW;
+}
+
+static int open_harness(struct trial *trial, int lane, bool request, struct harness **harness)
+{
+	const struct row *row = trial->row;
+	const struct kind *kind = row_kind(row);
+	char wrapper[32];
+	const struct harness_options options = {
+		.wrapper = row->traffic == TRAFFIC_NOT_IP ? "as_it_is" : wrapper,
+		.subject = row->subject == SUBJECT_OURS
+				   ? world_program(trial->setting->worlds[row->place])
+				   : floors_program(trial->setting->floors, row->subject),
+		.ifindex = network_ifindex(request ? UPLINK : POD),
+		.first_flow = first_flow(row, lane),
+		.flows = row->flows,
+		.service_count = request ? row->services : 0,
+		.first_service = ntohl(traffic_service(row).address.word[3]),
+	};
+	int error;
+
+	snprintf(wrapper, sizeof(wrapper), "%s_%s_%s", kind->family == IPV6 ? "ipv6" : "ipv4",
+		 protocol_name(kind->protocol), request ? "request" : "reply");
+	error = harness_open(&options, harness);
+	if (error)
+		fprintf(stderr, "%s: cannot load the wrapper %s: %s\n", row->name, options.wrapper,
+			strerror(-error));
+	return error;
+}
+
+static void set_request(struct trial *trial, int lane, uint8_t tcp_flags)
+{
+	const struct blueprint request = traffic_request(trial->row, tcp_flags);
+
+	harness_set_frame(trial->lanes[lane].request, &request, true,
+			  trial->row->traffic == TRAFFIC_NOT_IP ? ETHERTYPE_NOT_IP : 0);
+}
+
+static void set_reply(struct trial *trial, int lane, uint32_t backend, uint8_t tcp_flags)
+{
+	const struct blueprint reply = traffic_reply(trial->row, backend, tcp_flags);
+
+	harness_set_frame(trial->lanes[lane].reply, &reply, false, 0);
+}
+
+static int open_lane(struct trial *trial, int lane)
+{
+	int error = open_harness(trial, lane, true, &trial->lanes[lane].request);
+
+	if (error)
+		return error;
+	set_request(trial, lane, trial->row->traffic == TRAFFIC_NEW ? SYN : ACK);
+	if (!is_two_way(trial->row))
+		return 0;
+	error = open_harness(trial, lane, false, &trial->lanes[lane].reply);
+	if (!error)
+		set_reply(trial, lane, 0, ACK);
+	return error;
+}
+
+struct trial *trial_open(const struct row *row, struct setting *setting)
+{
+	struct trial *trial = calloc(1, sizeof(*trial));
+	struct world *world = setting_world(setting, row->place);
+	int error = !trial || (row->place && !world);
+
+	if (!error) {
+		trial->row = row;
+		trial->setting = setting;
+		trial->lane_count = row->cpus == 2 ? 2 : 1;
+		error = check_init(&trial->check, row, world, setting->floors);
+	}
+	for (int lane = 0; !error && lane < trial->lane_count; lane++)
+		error = open_lane(trial, lane);
+	if (!error)
+		return trial;
+	trial_close(trial);
+	return NULL;
+}
+
+void trial_close(struct trial *trial)
+{
+	if (!trial)
+		return;
+	for (int lane = 0; lane < trial->lane_count; lane++) {
+		harness_close(trial->lanes[lane].request);
+		harness_close(trial->lanes[lane].reply);
+	}
+	free(trial);
+}
+
+/* Each flow: a SYN, the answer (from every backend it may have gone to), the answer to that. */
+static int shake_hands(struct trial *trial, int lane)
+{
+	static struct harness_result unchecked;
+	const uint32_t flows = trial->row->flows;
+	int error;
+
+	set_request(trial, lane, SYN);
+	error = trial_run_harness(trial, trial->lanes[lane].request, flows, &unchecked);
+	for (uint32_t i = 0; !error && i < traffic_backends(trial->row); i++) {
+		set_reply(trial, lane, i, SYN | ACK);
+		error = trial_run_harness(trial, trial->lanes[lane].reply, flows, &unchecked);
+	}
+	set_request(trial, lane, ACK);
+	if (!error)
+		error = trial_run_harness(trial, trial->lanes[lane].request, flows, &unchecked);
+	set_reply(trial, lane, 0, ACK);
+	return error;
+}
+
+/* Every flow once more: *strays are not known, and what is written once a second is written. */
+static int warm(struct trial *trial, int lane, uint64_t *strays)
+{
+	const uint32_t flows = trial->row->flows;
+	const uint32_t packets = flows > WARM_PACKETS ? flows : WARM_PACKETS;
+	static struct harness_result unchecked;
+	int error;
+
+	check_begin(&trial->check);
+	error = trial_run_harness(trial, trial_timed(trial, lane), packets, &unchecked);
+	*strays = check_strays(&trial->check, packets);
+	return error;
+}
+
+static int prepare_lane(struct trial *trial, int lane)
+{
+	const struct row *row = trial->row;
+	bool *known = &trial->known[lane];
+	uint64_t strays = 0;
+	int error = 0;
+
+	for (int i = 0; !error && i < PRIMINGS; i++) {
+		if (is_two_way(row) && !*known)
+			error = shake_hands(trial, lane);
+		if (!error)
+			error = warm(trial, lane, &strays);
+		*known = strays <= row->flows / STRAY_SHARE;
+		if (!error && (*known || row->traffic == TRAFFIC_NEW))
+			return 0;
+	}
+	if (!error)
+		fprintf(stderr, "%s: its connections do not stay in the table\n", row->name);
+	return -1;
+}
+
+int trial_prepare(struct trial *trial)
+{
+	int error = 0;
+
+	for (int lane = 0; !error && lane < trial->lane_count; lane++)
+		error = prepare_lane(trial, lane);
+	return error;
+}
