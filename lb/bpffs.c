@@ -99,11 +99,11 @@ static pid_t find_outside(void)
 	return 0;
 }
 
-/* In a child: a process can only mount where it lives. */
+/* In a child: a process can only mount where it lives. Entering a namespace undoes a chroot. */
 static int mount_outside(pid_t outside)
 {
 	char path[64];
-	int status, namespace;
+	int status, namespace, root;
 	pid_t child = fork();
 
 	if (child < 0)
@@ -111,8 +111,10 @@ static int mount_outside(pid_t outside)
 	if (!child) {
 		snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)outside);
 		namespace = open(path, O_RDONLY | O_CLOEXEC);
-		_exit(namespace < 0 || setns(namespace, CLONE_NEWNS) ||
-		      mount("bpf", BPFFS_USUAL, "bpf", 0, NULL));
+		snprintf(path, sizeof(path), "/proc/%d/root", (int)outside);
+		root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		_exit(namespace < 0 || root < 0 || setns(namespace, CLONE_NEWNS) || fchdir(root) ||
+		      chroot(".") || mount("bpf", BPFFS_USUAL, "bpf", 0, NULL));
 	}
 	return waitpid(child, &status, 0) == child && !status ? 0 : -EPERM;
 }
