@@ -173,7 +173,7 @@ void interfaces_retry(struct interfaces *interfaces)
 	HASH_ITER (hh, interfaces->table, interface, next) {
 		if (!interface->attached || interface->receives)
 			continue;
-		interface_prepare_peer(interfaces, interface);
+		interface_prepare_peer(interface);
 		port_update(interfaces, interface);
 	}
 }
@@ -228,7 +228,7 @@ void interfaces_link_changed(struct interfaces *interfaces, const struct link *l
 		interface_attach(interfaces, interface);
 	else if (wanted && (before.netnsid != link->netnsid ||
 			    before.peer_ifindex != link->peer_ifindex || before.up != link->up))
-		interface_prepare_peer(interfaces, interface);
+		interface_prepare_peer(interface);
 	if (interface->port)
 		port_update(interfaces, interface);
 	if (memcmp(&before, link, sizeof(before)))

@@ -33,13 +33,12 @@ static bool is_news(const struct interface *interface, const struct peer_result 
 	       interface->receives != result->receives;
 }
 
-int interface_prepare_peer(struct interfaces *interfaces, struct interface *interface)
+int interface_prepare_peer(struct interface *interface)
 {
 	struct peer_result result = {};
 	struct refusal refusal;
 	int error;
 
-	(void)interfaces;
 	if (!interface_is_veth(interface)) {
 		interface->receives = true;
 		return 0;
@@ -81,7 +80,7 @@ int interface_attach(struct interfaces *interfaces, struct interface *interface)
 		fail(interface, "not an Ethernet device");
 		return -EOPNOTSUPP;
 	}
-	error = interface_prepare_peer(interfaces, interface);
+	error = interface_prepare_peer(interface);
 	if (error)
 		return error;
 	/*

@@ -64,4 +64,4 @@ void port_drop(struct interfaces *interfaces, struct interface *interface);
 int interface_attach(struct interfaces *interfaces, struct interface *interface);
 void interface_detach(struct interfaces *interfaces, struct interface *interface);
 /* A veth's other end moved, or something reset it: makes it fit again. 0 or -errno. */
-int interface_prepare_peer(struct interfaces *interfaces, struct interface *interface);
+int interface_prepare_peer(struct interface *interface);

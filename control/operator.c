@@ -182,7 +182,7 @@ static int commit(struct operator* operator, struct transaction * transaction,
 
 	error = state_append(operator->state, journal_line, refusal);
 	if (error) {
-		reconcile_drop(operator->reconcile, transaction);
+		reconcile_drop(transaction);
 		return error;
 	}
 	error = reconcile_apply(operator->reconcile, transaction);
@@ -214,7 +214,7 @@ int operator_change(struct operator* operator, struct change * changes, size_t c
 		if (does_something(counts))
 			error = commit(operator, transaction, line, refusal);
 		else
-			reconcile_drop(operator->reconcile, transaction);
+			reconcile_drop(transaction);
 	}
 	json_decref(line);
 	return error;
@@ -290,7 +290,7 @@ int operator_apply(struct operator* operator, struct tables * tables, struct app
 					  &transaction, refusal);
 		if (!error) {
 			*counts = transaction_counts(transaction);
-			reconcile_drop(operator->reconcile, transaction);
+			reconcile_drop(transaction);
 		}
 	} else {
 		error = operator_change(operator, changes, count, counts, refusal);

@@ -61,7 +61,7 @@ struct transaction_counts transaction_counts(const struct transaction *transacti
 
 /* Frees the transaction. 0, or -errno: what failed is as it was before, the rest is in force. */
 int reconcile_apply(struct reconcile *reconcile, struct transaction *transaction);
-void reconcile_drop(struct reconcile *reconcile, struct transaction *transaction);
+void reconcile_drop(struct transaction *transaction);
 
 /* NULL where there is none. */
 const struct entry *reconcile_find(const struct reconcile *reconcile,

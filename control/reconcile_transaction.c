@@ -125,7 +125,7 @@ int reconcile_prepare(struct reconcile *reconcile, enum source source, struct ch
 	for (size_t i = 0; i < count; i++)
 		service_free(changes[i].service);
 	if (prepared)
-		reconcile_drop(reconcile, prepared);
+		reconcile_drop(prepared);
 	return error;
 }
 
@@ -189,8 +189,7 @@ int reconcile_apply(struct reconcile *reconcile, struct transaction *transaction
 	return error;
 }
 
-void reconcile_drop(struct reconcile *reconcile, struct transaction *transaction)
+void reconcile_drop(struct transaction *transaction)
 {
-	(void)reconcile;
 	free_transaction(transaction);
 }

@@ -136,7 +136,7 @@ struct connection {
 	struct address translation; /* REQUEST: new destination, REPLY: new source */
 	__be16 translation_port;
 	__u8 direction; /* enum direction */
-	__u8 seen;      /* enum tcp_seen; of UDP only TCP_SEEN_REPLY */
+	__u8 seen;      /* enum tcp_seen; of UDP the first two, which no timeout heeds */
 	__u32 service;  /* id */
 };
 
