@@ -17,7 +17,14 @@
 #include "lb/datapath_internal.h"
 
 #define NS_PER_SECOND 1000000000ull
-#define RING_SLOTS_PER_SERVICE 256 /* the shortest ring of several backends (251), rounded up */
+
+/*
+ * A ring of backends of equal weight takes 64 slots, the shortest there is, or less than twice the
+ * ten slots of each backend: what fits the limits of services and backends finds room for its ring.
+ */
+#define RING_SLOTS_PER_SERVICE 64
+#define RING_SLOTS_PER_BACKEND 20
+
 #define LIBBPF_TEXT_MAX 256
 
 /* The last warning of libbpf: it says more than errno does. One datapath a process, one thread. */
@@ -54,7 +61,8 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
  */
 static void set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options)
 {
-	const uint32_t slots = options->max_services * RING_SLOTS_PER_SERVICE;
+	const uint32_t slots = options->max_services * RING_SLOTS_PER_SERVICE +
+			       options->max_backends * RING_SLOTS_PER_BACKEND;
 
 	bpf_map__set_max_entries(skeleton->maps.services, 2 * options->max_services);
 	bpf_map__set_max_entries(skeleton->maps.connections, 2 * options->max_connections);

@@ -18,7 +18,8 @@
 #define SKIP_SEED 0x13198A2E03707344ull
 
 /* Primes just below powers of two: doubling keeps the number of different lengths small. */
-static const __u32 LENGTHS[] = {251, 509, 1021, 2039, 4093, 8191, 16381, 32749, RING_LENGTH_MAX};
+static const __u32 LENGTHS[] = {61,   127,  251,   509,   1021,           2039,
+				4093, 8191, 16381, 32749, RING_LENGTH_MAX};
 
 #define LENGTH_COUNT (sizeof(LENGTHS) / sizeof(LENGTHS[0]))
 
@@ -62,6 +63,17 @@ static int compare_walkers(const void *a, const void *b)
 	const struct walker *left = a, *right = b;
 
 	return compare_endpoints(left->member, right->member);
+}
+
+/* Most documents list a service's backends in order: seen in less time than sorting takes. */
+static void sort_walkers(struct walker *walkers, size_t count)
+{
+	size_t sorted = 1;
+
+	while (sorted < count && compare_walkers(&walkers[sorted - 1], &walkers[sorted]) < 0)
+		sorted++;
+	if (sorted < count)
+		qsort(walkers, count, sizeof(*walkers), compare_walkers);
 }
 
 static __u64 sum_weights(const struct ring_member *members, size_t count)
@@ -118,7 +130,7 @@ static void start_walkers(const struct ring_member *members, size_t count, __u32
 			.backend = member->backend,
 		};
 	}
-	qsort(walkers, count, sizeof(*walkers), compare_walkers);
+	sort_walkers(walkers, count);
 }
 
 /* Walks on to the next free slot. There must be one, and a prime length makes the walk reach it. */

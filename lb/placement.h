@@ -11,7 +11,7 @@
 #include "lb/refusal.h"
 #include "lb/service.h"
 
-#define RING_GRANULE 256 /* slots: ranges of the rings table are multiples of this */
+#define RING_GRANULE 64 /* slots: ranges of the rings table are multiples of this */
 
 /* The free places of the tables. */
 struct room {

@@ -16,14 +16,15 @@
 
 #define FIRST_ADDRESS 0x0a010000u /* 10.1.0.0 */
 
-/* Maglev rings: a granule up to 25 equal backends, two up to 50. */
-#define FEW 10u
-#define STILL_FEW 25u
-#define MANY 26u
+/* Maglev rings: a granule up to 6 equal backends, two up to 12. */
+#define FEW 5u
+#define STILL_FEW 6u
+#define MANY 7u
+#define STILL_MANY 12u
 
 #define SERVICES 4u /* that fit */
 #define BACKENDS 200u
-#define GRANULES 10u
+#define GRANULES 40u /* the ring of BACKENDS backends takes 32 */
 
 static struct room room;
 static struct refusal refusal;

@@ -70,7 +70,7 @@ static void a_ring_too_many_is_refused(void **state)
 
 	assert_refused(service, old, old_service,
 		       "the ring of 10.96.0.10:80/tcp does not fit: the table of rings "
-		       "(--max-services) is full at 10");
+		       "(--max-services) is full at 40");
 	assert_refused(service, NULL, NULL, "the ring of 10.96.0.10:80/tcp does not fit");
 
 	placement_release(&room, old, old_service, NULL);
@@ -93,7 +93,7 @@ static void a_destination_too_many_is_refused(void **state)
 		assert_int_equal(destinations_hold(room.destinations, &backend.address, &slot), 0);
 	}
 
-	assert_refused(service, old, old_service, "backend 10.1.0.12:8080 does not fit");
+	assert_refused(service, old, old_service, "backend 10.1.0.7:8080 does not fit");
 
 	placement_release(&room, old, old_service, NULL);
 	service_free(old_service);
