@@ -157,6 +157,8 @@ int reconcile_adopt(struct reconcile *reconcile)
 	error = datapath_list_services(reconcile->datapath, &keys, &records, &count);
 	if (!error)
 		error = find_owners(reconcile->datapath, &owners);
+	/* Counters of services that went before the earlier lbd did are still there. */
+	slots_distrust(reconcile->room.services);
 	for (uint32_t i = 0; !error && i < count; i++)
 		if (adopt_service(reconcile, &owners, &keys[i], &records[i]))
 			error = datapath_remove_services(reconcile->datapath, &keys[i], 1);

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lb/encode.h"
+#include "lb/slots.h"
+
+#define STACK_SLOTS 256 /* of a ring: up to 25 backends; longer ones take memory from the heap */
 
 void plan_init(struct plan *plan, struct room *room)
 {
@@ -88,13 +91,13 @@ static void make_backends(struct datapath *datapath, const struct plan_step *ste
 static int make_ring(struct datapath *datapath, const struct plan_step *step)
 {
 	const struct ring *ring = &step->after_placement->ring;
-	uint32_t stack[RING_GRANULE];
+	uint32_t stack[STACK_SLOTS];
 	uint32_t *slots = stack;
 	int error;
 
 	if (!ring->length)
 		return 0;
-	if (ring->length > RING_GRANULE)
+	if (ring->length > STACK_SLOTS)
 		slots = calloc(ring->length, sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;
@@ -106,6 +109,16 @@ static int make_ring(struct datapath *datapath, const struct plan_step *step)
 	return error;
 }
 
+/* A system call each, and 50,000 services at the first start have nothing to clear. */
+static void clear_counters(const struct plan *plan, struct datapath *datapath,
+			   const struct plan_step *step)
+{
+	const uint32_t service = step->after_placement->service;
+
+	if (!step->before && slots_has_past(plan->room->services, service))
+		datapath_clear_service(datapath, service);
+}
+
 static int make(struct plan *plan, struct datapath *datapath)
 {
 	int error = 0, failed;
@@ -115,8 +128,7 @@ static int make(struct plan *plan, struct datapath *datapath)
 
 		if (!step->after)
 			continue;
-		if (!step->before)
-			datapath_clear_service(datapath, step->after_placement->service);
+		clear_counters(plan, datapath, step);
 		failed = make_ring(datapath, step);
 		step->failed = failed;
 		if (failed && !error)

@@ -16,6 +16,7 @@ struct slots {
 	uint32_t count;
 	uint32_t cursor;                      /* where the next search starts */
 	uint32_t taken;                       /* without what rests */
+	uint32_t past;                        /* from here on none was ever given back */
 	uint32_t resting_from, resting_until; /* every resting index is in this range */
 	uint64_t *busy;                       /* taken or resting */
 	uint64_t *resting;
@@ -161,6 +162,18 @@ void slots_give_back(struct slots *slots, uint32_t index, uint32_t length)
 		slots->resting_until = index + length;
 	set_range(slots->resting, index, index + length);
 	slots->taken -= length;
+	if (slots->past < index + length)
+		slots->past = index + length;
+}
+
+bool slots_has_past(const struct slots *slots, uint32_t index)
+{
+	return index < slots->past;
+}
+
+void slots_distrust(struct slots *slots)
+{
+	slots->past = slots->count;
 }
 
 bool slots_resting(const struct slots *slots)

@@ -20,6 +20,13 @@ int slots_take(struct slots *slots, uint32_t length, uint32_t *index);
 /* Marks a run as taken that a map of an earlier lbd uses. 0, -ERANGE, or -EEXIST if taken. */
 int slots_adopt(struct slots *slots, uint32_t index, uint32_t length);
 
+/*
+ * Whether the index may have had another owner: false only where neither it nor one above it was
+ * ever given back. After slots_distrust all may: an earlier lbd handed out what nobody remembers.
+ */
+bool slots_has_past(const struct slots *slots, uint32_t index);
+void slots_distrust(struct slots *slots);
+
 /* Handed out, adopted, or resting. */
 bool slots_is_taken(const struct slots *slots, uint32_t index);
 

@@ -110,6 +110,33 @@ test_garbage() {
     check "nothing had to be repaired" lbctl_says '.repaired == 0' status
 }
 
+# ---- counters of a service that is gone, under an id that its successor gets
+
+LATE_SERVICE=10.96.0.77:80
+
+counted() { # CONDITION on the connections of LATE_SERVICE
+    lbctl_says ".services[0].connections $1" stats "$LATE_SERVICE/tcp"
+}
+
+id_of_late() {
+    lbctl -o json service list | jq '.services[] | select(.address == "10.96.0.77") | .id'
+}
+
+test_counters() {
+    local id
+    check "one service more" lbctl service add "$LATE_SERVICE" --backend 10.1.0.11:8080
+    id=$(id_of_late)
+    check "serves" within 5 answers client "$LATE_SERVICE"
+    check "and counts" counted "> 0"
+    check "it is removed" lbctl service del "$LATE_SERVICE"
+    lbd_kill KILL
+    check "lbd is started again" node_lbd
+    check "the service is added again" lbctl service add "$LATE_SERVICE" --backend 10.1.0.11:8080
+    check "under the same id" test "$(id_of_late)" = "$id"
+    check "it counts from zero" counted "== 0"
+    check "it is removed in the end" lbctl service del "$LATE_SERVICE"
+}
+
 # ---- ports
 
 ifindex() { # INTERFACE
@@ -192,6 +219,7 @@ make_topology
 check "lbd becomes ready" node_lbd
 check "services over IPv4 and IPv6 are added and resolved" add_services
 test_garbage
+test_counters
 test_ports
 test_failed_start
 

@@ -50,6 +50,30 @@ static void every_index_is_handed_out_once(void **state)
 	assert_int_equal(slots_capacity(*state), COUNT - FIRST);
 }
 
+static void only_what_was_given_back_may_have_a_past(void **state)
+{
+	uint32_t first = take(*state, 10);
+	uint32_t second = take(*state, 10);
+
+	assert_false(slots_has_past(*state, first));
+	slots_give_back(*state, first, 1);
+	assert_true(slots_has_past(*state, first));
+	assert_false(slots_has_past(*state, second));
+	slots_give_back(*state, second + 5, 1);
+	assert_true(slots_has_past(*state, second));
+	assert_false(slots_has_past(*state, second + 6));
+	slots_settle(*state);
+	assert_true(slots_has_past(*state, second + 5));
+}
+
+static void everything_may_have_a_past_that_nobody_remembers(void **state)
+{
+	slots_distrust(*state);
+
+	assert_true(slots_has_past(*state, take(*state, 1)));
+	assert_true(slots_has_past(*state, COUNT - 1));
+}
+
 static void what_is_given_back_rests_until_it_is_settled(void **state)
 {
 	uint32_t index = take(*state, COUNT - FIRST);
@@ -209,6 +233,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_SLOTS(every_index_is_handed_out_once),
+		WITH_SLOTS(only_what_was_given_back_may_have_a_past),
+		WITH_SLOTS(everything_may_have_a_past_that_nobody_remembers),
 		WITH_SLOTS(what_is_given_back_rests_until_it_is_settled),
 		WITH_SLOTS(runs_given_back_apart_settle_together),
 		WITH_SLOTS(freed_indexes_are_reused_late),
