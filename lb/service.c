@@ -139,25 +139,36 @@ static const char *family_name(const struct address *address)
 	return address_is_ipv4(address) ? "IPv4" : "IPv6";
 }
 
-/* `words` say what is added: `backend 10.1.0.5:8080`. */
-static int check_family(const struct service *service, const struct address *address,
-			const char *words, struct refusal *refusal)
+static bool is_of_family(const struct service *service, const struct address *address)
+{
+	return address_is_ipv4(&service->key.address) == address_is_ipv4(address);
+}
+
+/* `words` say what would be added: `10.1.0.5:8080`. */
+static int refuse_family(const struct service *service, const struct address *address,
+			 const char *words, struct refusal *refusal)
 {
 	const struct address *own = &service->key.address;
 	char text[ADDRESS_TEXT_MAX];
 
-	if (address_is_ipv4(own) == address_is_ipv4(address))
-		return 0;
 	return refuse(refusal, "%s is %s, but the service's address %s is %s", words,
 		      family_name(address), address_format(own, text), family_name(own));
 }
 
-static int check_backend(const struct service *service, const struct backend *backend,
-			 struct refusal *refusal)
+/* Apart from the refusals, whose words take longer to write than all else there is to check. */
+static bool is_addable(const struct service *service, const struct backend *backend)
+{
+	return !find_fault(&backend->address) && backend->port &&
+	       is_of_family(service, &backend->address) &&
+	       !service_find_backend(service, &backend->address, backend->port) &&
+	       service->backend_count < MAX_BACKENDS_PER_SERVICE;
+}
+
+static int refuse_backend(const struct service *service, const struct backend *backend,
+			  struct refusal *refusal)
 {
 	const char *fault = find_fault(&backend->address);
 	char text[ENDPOINT_TEXT_MAX];
-	int error;
 
 	endpoint_format(&backend->address, backend->port, text);
 	if (fault)
@@ -165,28 +176,23 @@ static int check_backend(const struct service *service, const struct backend *ba
 			      fault);
 	if (!backend->port)
 		return refuse(refusal, "port 0 of %s is not 1–65535", text);
-	error = check_family(service, &backend->address, text, refusal);
-	if (error)
-		return error;
+	if (!is_of_family(service, &backend->address))
+		return refuse_family(service, &backend->address, text, refusal);
 	if (service_find_backend(service, &backend->address, backend->port))
 		return refuse_with(refusal, EEXIST, "%s is already a backend of this service",
 				   text);
-	if (service->backend_count >= MAX_BACKENDS_PER_SERVICE)
-		return refuse_with(refusal, ENOSPC,
-				   "%s is one more than the %d backends a service "
-				   "may have",
-				   text, MAX_BACKENDS_PER_SERVICE);
-	return 0;
+	return refuse_with(refusal, ENOSPC,
+			   "%s is one more than the %d backends a service may have", text,
+			   MAX_BACKENDS_PER_SERVICE);
 }
 
 int service_add_backend(struct service *service, const struct backend *backend,
 			struct refusal *refusal)
 {
 	struct backend *backends;
-	int error = check_backend(service, backend, refusal);
 
-	if (error)
-		return error;
+	if (!is_addable(service, backend))
+		return refuse_backend(service, backend, refusal);
 	backends = reallocarray(service->backends, service->backend_count + 1, sizeof(*backends));
 	if (!backends)
 		return refuse_with(refusal, ENOMEM, "out of memory");
@@ -224,21 +230,20 @@ static int check_source_range(const struct service *service, const struct prefix
 			      struct refusal *refusal)
 {
 	char text[ENDPOINT_TEXT_MAX];
-	int error = check_family(service, &prefix->address, prefix_format(prefix, text), refusal);
 
-	if (error)
-		return error;
+	if (!is_of_family(service, &prefix->address))
+		return refuse_family(service, &prefix->address, prefix_format(prefix, text),
+				     refusal);
 	for (size_t i = 0; i < service->source_range_count; i++)
 		if (prefix_equal(&service->source_ranges[i], prefix))
 			return refuse_with(refusal, EEXIST,
-					   "%s is already a source range of this "
-					   "service",
-					   text);
+					   "%s is already a source range of this service",
+					   prefix_format(prefix, text));
 	if (service->source_range_count >= MAX_SOURCE_RANGES)
 		return refuse_with(refusal, ENOSPC,
 				   "%s is one more than the %d source ranges a "
 				   "service may have",
-				   text, MAX_SOURCE_RANGES);
+				   prefix_format(prefix, text), MAX_SOURCE_RANGES);
 	return 0;
 }
 
