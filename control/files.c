@@ -4,7 +4,6 @@
 #include "control/files.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include "control/log.h"
@@ -44,13 +43,8 @@ static int refuse_in_file(const char *path, int error, struct refusal *refusal)
 static int read_file(const char *path, struct changes *changes, struct refusal *refusal)
 {
 	struct tables tables = {};
-	json_t *document = tables_load_file(path, refusal);
-	int error;
+	int error = tables_read_file(path, SOURCE_FILE, &tables, refusal);
 
-	if (!document)
-		return refuse_in_file(path, -EINVAL, refusal);
-	error = tables_decode(document, SOURCE_FILE, &tables, refusal);
-	json_decref(document);
 	if (error)
 		return refuse_in_file(path, error, refusal);
 	if (tables.deny_count)

@@ -12,16 +12,13 @@
 static int check(const struct options *options, struct refusal *refusal)
 {
 	struct tables tables = {};
-	json_t *document;
 	int error = 0;
 
 	for (size_t i = 0; !error && i < options->tables.count; i++) {
-		document = tables_load_file(options->tables.items[i], refusal);
-		error = document ? tables_decode(document, SOURCE_FILE, &tables, refusal) : -EINVAL;
+		error = tables_read_file(options->tables.items[i], SOURCE_FILE, &tables, refusal);
 		if (!error)
 			printf("%s: %zu services\n", options->tables.items[i],
 			       tables.service_count);
-		json_decref(document);
 		tables_finish(&tables);
 		tables = (struct tables){};
 	}

@@ -39,6 +39,13 @@ json_t *tables_load_file(const char *path, struct refusal *refusal);
 int tables_decode(const json_t *document, enum source source, struct tables *tables,
 		  struct refusal *refusal);
 
+/*
+ * A file straight to the model: tables_load_file and tables_decode in one, without a tree of the
+ * whole where there is nothing to refuse. 0 or -errno with the refusal of either.
+ */
+int tables_read_file(const char *path, enum source source, struct tables *tables,
+		     struct refusal *refusal);
+
 /* One service object; `path` prefixes messages (`services[3]`). The caller frees *service. */
 int tables_decode_service(const json_t *value, const char *path, struct service **service,
 			  struct refusal *refusal);

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include "control/cursor.h"
 #include "control/tables.h"
 
@@ -16,6 +17,13 @@ int tables_read_prefix(const struct cursor *at, struct prefix *prefix);
  * holds a part, for the caller to finish.
  */
 int tables_read_kubernetes(const struct cursor *document, struct tables *tables);
+
+/*
+ * The whole text of the grammar {"services": […]}, and nothing but services, to *tables; true when
+ * it was that and nothing is wrong with it. Otherwise false, says nothing of the reason (there may
+ * be none: a List of Kubernetes, a key `deny`), and *tables is untouched.
+ */
+bool tables_read_pieces(const char *text, size_t size, enum source source, struct tables *tables);
 
 /* The earliest element that repeats an earlier one. */
 struct repetition {

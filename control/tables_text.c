@@ -2,7 +2,7 @@
  * Bytes to JSON: files and texts of a limited size and depth, parsed strictly. What the values mean
  * is control/tables.c's matter.
  */
-#include "control/tables.h"
+#include "control/tables_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,26 +137,55 @@ static int read_content(int fd, struct content *content)
 	return -EFBIG;
 }
 
+static const char *name_of(const char *path)
+{
+	return strcmp(path, "-") ? path : "standard input";
+}
+
+/* The whole file. 0 or -errno with a refusal that names it. */
+static int read_file(const char *path, struct content *content, struct refusal *refusal)
+{
+	__attribute__((cleanup(close_file))) int fd =
+		strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : STDIN_FILENO;
+	int error = fd < 0 ? -errno : read_content(fd, content);
+
+	if (error == -EFBIG)
+		return refuse_with(refusal, EFBIG, "%s: larger than the %u bytes allowed",
+				   name_of(path), TABLES_BYTES_MAX);
+	if (error)
+		return refuse_with(refusal, -error, "%s: cannot be read: %s", name_of(path),
+				   strerror(-error));
+	return 0;
+}
+
+static json_t *load_content(const char *path, const struct content *content,
+			    struct refusal *refusal)
+{
+	json_t *value = tables_load_text(content->bytes, content->used, refusal);
+
+	if (!value)
+		refuse(refusal, "%s: %s", name_of(path), refusal->text);
+	return value;
+}
+
 json_t *tables_load_file(const char *path, struct refusal *refusal)
 {
-	bool is_stdin = !strcmp(path, "-");
-	const char *name = is_stdin ? "standard input" : path;
-	__attribute__((cleanup(close_file))) int fd =
-		is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	__attribute__((cleanup(free_content))) struct content content = {0};
-	json_t *value;
-	int error = fd < 0 ? -errno : read_content(fd, &content);
 
-	if (error == -EFBIG) {
-		refuse(refusal, "%s: larger than the %u bytes allowed", name, TABLES_BYTES_MAX);
-		return NULL;
-	}
-	if (error) {
-		refuse(refusal, "%s: cannot be read: %s", name, strerror(-error));
-		return NULL;
-	}
-	value = tables_load_text(content.bytes, content.used, refusal);
-	if (!value)
-		refuse(refusal, "%s: %s", name, refusal->text);
-	return value;
+	return read_file(path, &content, refusal) ? NULL : load_content(path, &content, refusal);
+}
+
+int tables_read_file(const char *path, enum source source, struct tables *tables,
+		     struct refusal *refusal)
+{
+	__attribute__((cleanup(free_content))) struct content content = {0};
+	int error = read_file(path, &content, refusal);
+	json_t *document;
+
+	if (error || tables_read_pieces(content.bytes, content.used, source, tables))
+		return error;
+	document = load_content(path, &content, refusal);
+	error = document ? tables_decode(document, source, tables, refusal) : -EINVAL;
+	json_decref(document);
+	return error;
 }

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "control/tables.h"
+#include "control/tables_parts.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -40,6 +40,8 @@ static int decode_refused(const char *text, struct refusal *refusal)
 	int error = tables_decode(document, SOURCE_FILE, &tables, refusal);
 
 	json_decref(document);
+	if (error)
+		assert_false(tables_read_pieces(text, strlen(text), SOURCE_FILE, &tables));
 	if (error)
 		assert_memory_equal(&tables, &untouched, sizeof(tables));
 	else
