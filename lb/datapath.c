@@ -104,8 +104,6 @@ static int map_arrays(struct datapath *datapath)
 
 	error = map_array(datapath->skeleton->maps.backends, &datapath->backends);
 	if (!error)
-		error = map_array(datapath->skeleton->maps.rings, &datapath->rings);
-	if (!error)
 		error = map_array(datapath->skeleton->maps.nexthops, &datapath->nexthops);
 	if (!error)
 		error = map_array(datapath->skeleton->maps.ports, &datapath->ports);

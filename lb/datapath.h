@@ -73,7 +73,7 @@ int datapath_links(struct datapath *datapath, void (*visit)(void *context, const
 
 /*
  * Tables. The array tables are mapped memory: *_set is a few aligned stores (the last publishes)
- * and cannot fail. The index must be below the table's capacity.
+ * and cannot fail but where it says so. The index must be below the table's capacity.
  */
 uint32_t datapath_capacity_services(const struct datapath *datapath);
 uint32_t datapath_capacity_backends(const struct datapath *datapath); /* and next hops */
@@ -85,9 +85,9 @@ void datapath_set_backend(struct datapath *datapath, uint32_t index,
 			  const struct backend_record *record);
 void datapath_get_backend(const struct datapath *datapath, uint32_t index,
 			  struct backend_record *record);
-void datapath_set_ring(struct datapath *datapath, uint32_t offset, const uint32_t *slots,
-		       uint32_t length);
-const uint32_t *datapath_get_ring(const struct datapath *datapath, uint32_t offset);
+/* 0, or -errno where the range cannot be mapped: nothing is written then. */
+int datapath_set_ring(struct datapath *datapath, uint32_t offset, const uint32_t *slots,
+		      uint32_t length);
 void datapath_set_nexthop(struct datapath *datapath, uint32_t index, const struct nexthop *hop);
 void datapath_get_nexthop(const struct datapath *datapath, uint32_t index, struct nexthop *hop);
 

@@ -23,7 +23,8 @@ struct datapath {
 	enum bpffs_made bpffs;
 	unsigned int cpus; /* possible ones: what a per-CPU value is long */
 	struct mapping backends;
-	struct mapping rings;
+	struct mapping rings; /* of it only a window, where the last ring was written */
+	uint32_t rings_first; /* slot that the window starts with */
 	struct mapping nexthops;
 	struct mapping ports;
 };

@@ -8,13 +8,15 @@
 #include <linux/membarrier.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "lb/datapath_internal.h"
 
 #define BATCH_ENTRIES 4096
-#define SETTLE_FALLBACK_NS 100000000 /* far more than a packet's walk takes */
+#define RING_WINDOW_BYTES (64u << 10) /* 256 of the shortest rings; mapping it takes 1 µs */
+#define SETTLE_FALLBACK_NS 100000000  /* far more than a packet's walk takes */
 
 /* Each word is one store; a release order keeps them in this one. Sizes are multiples of eight. */
 static void store_words(void *to, const void *from, size_t size)
@@ -70,20 +72,56 @@ void datapath_get_backend(const struct datapath *datapath, uint32_t index,
 	memcpy(record, element(&datapath->backends, index, sizeof(*record)), sizeof(*record));
 }
 
-/* Slot by slot: a ring that is in use is rewritten in place, and each slot is the old or the new.
- */
-void datapath_set_ring(struct datapath *datapath, uint32_t offset, const uint32_t *slots,
-		       uint32_t length)
+static bool window_holds(const struct datapath *datapath, uint32_t offset, uint32_t length)
 {
-	uint32_t *target = element(&datapath->rings, offset, sizeof(*slots));
+	const uint64_t from = (uint64_t)datapath->rings_first;
 
-	for (uint32_t i = 0; i < length; i++)
-		__atomic_store_n(&target[i], slots[i], __ATOMIC_RELEASE);
+	return offset >= from &&
+	       (uint64_t)offset + length <= from + datapath->rings.size / sizeof(uint32_t);
 }
 
-const uint32_t *datapath_get_ring(const struct datapath *datapath, uint32_t offset)
+/*
+ * Rings are by far the largest table and seldom written, and what is mapped counts as resident: so
+ * only a window is, from this ring on, which the next new services' rings fall into as well.
+ */
+static int move_window(struct datapath *datapath, uint32_t offset, uint32_t length)
 {
-	return element(&datapath->rings, offset, sizeof(uint32_t));
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t table = (size_t)datapath_capacity_rings(datapath) * sizeof(uint32_t);
+	const size_t from = (size_t)offset * sizeof(uint32_t) / page * page;
+	size_t until = ((size_t)offset + length) * sizeof(uint32_t);
+	struct mapping *window = &datapath->rings;
+	void *memory;
+
+	if (until < from + RING_WINDOW_BYTES)
+		until = from + RING_WINDOW_BYTES < table ? from + RING_WINDOW_BYTES : table;
+	memory = mmap(NULL, until - from, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      bpf_map__fd(datapath->skeleton->maps.rings), (off_t)from);
+	if (memory == MAP_FAILED)
+		return -errno;
+	if (window->memory)
+		munmap(window->memory, window->size);
+	*window = (struct mapping){.memory = memory, .size = until - from};
+	datapath->rings_first = (uint32_t)(from / sizeof(uint32_t));
+	return 0;
+}
+
+/* Slot by slot: a ring that is in use is rewritten in place, and each slot is the old or the new.
+ */
+int datapath_set_ring(struct datapath *datapath, uint32_t offset, const uint32_t *slots,
+		      uint32_t length)
+{
+	uint32_t *target;
+	int error = 0;
+
+	if (!window_holds(datapath, offset, length))
+		error = move_window(datapath, offset, length);
+	if (error)
+		return error;
+	target = element(&datapath->rings, offset - datapath->rings_first, sizeof(*slots));
+	for (uint32_t i = 0; i < length; i++)
+		__atomic_store_n(&target[i], slots[i], __ATOMIC_RELEASE);
+	return 0;
 }
 
 void datapath_set_nexthop(struct datapath *datapath, uint32_t index, const struct nexthop *hop)

@@ -103,7 +103,7 @@ static int make_ring(struct datapath *datapath, const struct plan_step *step)
 		return -ENOMEM;
 	error = encode_ring(step->after, step->after_placement, slots);
 	if (!error)
-		datapath_set_ring(datapath, ring->offset, slots, ring->length);
+		error = datapath_set_ring(datapath, ring->offset, slots, ring->length);
 	if (slots != stack)
 		free(slots);
 	return error;
