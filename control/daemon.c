@@ -177,15 +177,16 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 	return 0;
 }
 
-static int bring_tables(struct daemon *daemon, struct refusal *refusal)
+static int bring_tables(struct daemon *daemon, struct files *files, struct refusal *refusal)
 {
 	int error;
 
 	error = operator_open(daemon->reconcile, daemon->options.state_path, &daemon->operator,
 			      refusal);
-	if (!error)
-		error = files_load(daemon->reconcile, daemon->options.tables.items,
-				   daemon->options.tables.count, refusal);
+	if (error)
+		files_drop(files);
+	else
+		error = files_bring(files, daemon->reconcile, refusal);
 	if (error)
 		return error;
 	error = reconcile_drop_orphans(daemon->reconcile);
@@ -195,6 +196,22 @@ static int bring_tables(struct daemon *daemon, struct refusal *refusal)
 	return error < 0 ? refuse_with(refusal, -error, "cannot clean the tables: %s",
 				       strerror(-error))
 			 : 0;
+}
+
+/* Adopt what is pinned and bring the wanted tables; the files are read in the meantime. */
+static int open_tables(struct daemon *daemon, struct refusal *refusal)
+{
+	struct files *files =
+		files_read_ahead(daemon->options.tables.items, daemon->options.tables.count);
+	int error;
+
+	if (!files)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	error = open_datapath(daemon, refusal);
+	if (!error)
+		return bring_tables(daemon, files, refusal);
+	files_drop(files);
+	return error;
 }
 
 /*
@@ -278,9 +295,7 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		server_open(daemon->loop, daemon->options.socket_path, &server_hooks, refusal);
 	if (!daemon->server)
 		return -EINVAL;
-	error = open_datapath(daemon, refusal);
-	if (!error)
-		error = bring_tables(daemon, refusal);
+	error = open_tables(daemon, refusal);
 	if (!error)
 		error = attach(daemon, refusal);
 	/* What this start has made nobody else needs; what it found goes on as it was. */

@@ -4,8 +4,11 @@
 #include "control/files.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include "control/json_scratch.h"
 #include "control/log.h"
 #include "control/tables.h"
 
@@ -13,6 +16,16 @@ struct changes {
 	struct change *list;
 	size_t count;
 	size_t capacity;
+};
+
+struct files {
+	char *const *paths;
+	size_t count;
+	struct changes changes;
+	int error; /* of reading, with the refusal */
+	struct refusal refusal;
+	pthread_t thread;
+	bool is_reading; /* all above is the thread's */
 };
 
 static int add(struct changes *changes, struct change change)
@@ -99,31 +112,79 @@ static int add_removals(const struct reconcile *reconcile, struct changes *chang
 	return error;
 }
 
-int files_load(struct reconcile *reconcile, char *const *paths, size_t count,
-	       struct refusal *refusal)
+/* What the files say, by key. It knows nothing of what is in force, so it may run beside it. */
+static void read_files(struct files *files)
 {
+	struct changes *changes = &files->changes;
+
+	for (size_t i = 0; !files->error && i < files->count; i++)
+		files->error = read_file(files->paths[i], changes, &files->refusal);
+	if (files->error || !changes->count)
+		return;
+	qsort(changes->list, changes->count, sizeof(*changes->list), compare);
+	files->error = refuse_duplicates(changes, &files->refusal);
+}
+
+static void *run_reading(void *context)
+{
+	read_files(context);
+	return NULL;
+}
+
+static void wait_for_reading(struct files *files)
+{
+	if (files->is_reading)
+		pthread_join(files->thread, NULL);
+	files->is_reading = false;
+}
+
+static struct files *new_files(char *const *paths, size_t count)
+{
+	struct files *files = calloc(1, sizeof(*files));
+
+	if (!files)
+		return NULL;
+	files->paths = paths;
+	files->count = count;
+	return files;
+}
+
+struct files *files_read_ahead(char *const *paths, size_t count)
+{
+	struct files *files = new_files(paths, count);
+
+	if (!files || !count)
+		return files;
+	json_scratch_install();
+	files->is_reading = !pthread_create(&files->thread, NULL, run_reading, files);
+	if (!files->is_reading)
+		read_files(files); /* without a thread it takes longer, and no more */
+	return files;
+}
+
+void files_drop(struct files *files)
+{
+	if (!files)
+		return;
+	wait_for_reading(files);
+	for (size_t i = 0; i < files->changes.count; i++)
+		service_free(files->changes.list[i].service);
+	free(files->changes.list);
+	free(files);
+}
+
+static int bring(struct files *files, struct reconcile *reconcile, struct refusal *refusal)
+{
+	struct changes *changes = &files->changes;
 	struct transaction_counts counts;
 	struct transaction *transaction;
-	struct changes changes = {};
-	int error = 0;
+	int error;
 
-	for (size_t i = 0; !error && i < count; i++)
-		error = read_file(paths[i], &changes, refusal);
-	if (!error && changes.count) {
-		qsort(changes.list, changes.count, sizeof(*changes.list), compare);
-		error = refuse_duplicates(&changes, refusal);
-	}
-	if (!error && add_removals(reconcile, &changes))
-		error = refuse_with(refusal, ENOMEM, "out of memory");
-	if (error) {
-		for (size_t i = 0; i < changes.count; i++)
-			service_free(changes.list[i].service);
-		free(changes.list);
-		return error;
-	}
-	error = reconcile_prepare(reconcile, SOURCE_FILE, changes.list, changes.count, &transaction,
-				  refusal);
-	free(changes.list);
+	if (add_removals(reconcile, changes))
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	error = reconcile_prepare(reconcile, SOURCE_FILE, changes->list, changes->count,
+				  &transaction, refusal);
+	changes->count = 0; /* consumed either way */
 	if (error)
 		return error;
 	counts = transaction_counts(transaction);
@@ -134,4 +195,29 @@ int files_load(struct reconcile *reconcile, char *const *paths, size_t count,
 	log_info("tables-loaded", "added=%zu changed=%zu removed=%zu unchanged=%zu", counts.added,
 		 counts.changed, counts.removed, counts.unchanged);
 	return 0;
+}
+
+int files_bring(struct files *files, struct reconcile *reconcile, struct refusal *refusal)
+{
+	int error;
+
+	wait_for_reading(files);
+	error = files->error;
+	if (error)
+		*refusal = files->refusal;
+	else
+		error = bring(files, reconcile, refusal);
+	files_drop(files);
+	return error;
+}
+
+int files_load(struct reconcile *reconcile, char *const *paths, size_t count,
+	       struct refusal *refusal)
+{
+	struct files *files = new_files(paths, count);
+
+	if (!files)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	read_files(files);
+	return files_bring(files, reconcile, refusal);
 }

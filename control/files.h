@@ -8,6 +8,21 @@
 #include "control/reconcile.h"
 #include "lb/refusal.h"
 
-/* 0, or -errno with a refusal naming the file and the path in it; then nothing has changed. */
+struct files;
+
+/*
+ * Starts reading on a thread of its own, so that it takes no time while the kernel makes the maps.
+ * `paths` must stay until the files are brought or dropped. NULL: out of memory.
+ */
+struct files *files_read_ahead(char *const *paths, size_t count);
+
+/*
+ * Waits for what is read and brings it; `files` is gone then. 0, or -errno with a refusal naming
+ * the file and the path in it; then nothing has changed.
+ */
+int files_bring(struct files *files, struct reconcile *reconcile, struct refusal *refusal);
+void files_drop(struct files *files);
+
+/* Reads and brings at once. */
 int files_load(struct reconcile *reconcile, char *const *paths, size_t count,
 	       struct refusal *refusal);

@@ -6,6 +6,7 @@
 
 #include <assert.h>
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -32,10 +33,20 @@ static void give_back(void *memory)
 		free(memory);
 }
 
+void json_scratch_install(void)
+{
+	static bool installed;
+
+	if (installed)
+		return;
+	json_set_alloc_funcs(take, give_back);
+	installed = true;
+}
+
 void json_scratch_open(struct json_scratch *scratch)
 {
 	assert(!opened);
-	json_set_alloc_funcs(take, give_back);
+	json_scratch_install();
 	scratch->used = 0;
 	opened = scratch;
 }

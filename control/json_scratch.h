@@ -16,6 +16,12 @@ struct json_scratch {
 };
 
 /*
+ * Leads jansson's calls here; opening does so where nobody has. Before threads use jansson side by
+ * side: it keeps its functions in plain variables.
+ */
+void json_scratch_install(void);
+
+/*
  * Opens an empty one for this thread, which has no other open. Whatever jansson allocates from here
  * on must be given back (json_decref) before it is emptied or closed.
  */
