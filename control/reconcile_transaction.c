@@ -7,9 +7,15 @@
 #include "control/reconcile_internal.h"
 #include "lb/plan.h"
 
+/* A change that changes something. */
+struct amendment {
+	struct change change;
+	struct record *record; /* what has its key; NULL: nothing */
+};
+
 struct transaction {
 	struct plan plan;
-	struct change *changes; /* those that change something; parallel to the plan's steps */
+	struct amendment *amendments; /* parallel to the plan's steps */
 	size_t count;
 	struct transaction_counts counts;
 };
@@ -83,7 +89,7 @@ static int add_change(struct reconcile *reconcile, struct transaction *transacti
 	if (error)
 		return error;
 	count_change(&transaction->counts, record, change);
-	transaction->changes[transaction->count++] = *change;
+	transaction->amendments[transaction->count++] = (struct amendment){*change, record};
 	change->service = NULL;
 	return 0;
 }
@@ -107,8 +113,8 @@ int reconcile_prepare(struct reconcile *reconcile, enum source source, struct ch
 	int error = 0;
 
 	if (prepared)
-		prepared->changes = calloc(count ? count : 1, sizeof(*prepared->changes));
-	if (!prepared || !prepared->changes)
+		prepared->amendments = calloc(count ? count : 1, sizeof(*prepared->amendments));
+	if (!prepared || !prepared->amendments)
 		error = refuse_with(refusal, ENOMEM, "out of memory");
 	else
 		plan_init(&prepared->plan, &reconcile->room);
@@ -139,16 +145,17 @@ static void free_transaction(struct transaction *transaction)
 {
 	plan_finish(&transaction->plan);
 	for (size_t i = 0; i < transaction->count; i++)
-		service_free(transaction->changes[i].service);
-	free(transaction->changes);
+		service_free(transaction->amendments[i].change.service);
+	free(transaction->amendments);
 	free(transaction);
 }
 
 /* The old service is freed, the new one takes its place with its placement. */
-static int adopt_step(struct reconcile *reconcile, struct change *change,
+static int adopt_step(struct reconcile *reconcile, const struct amendment *amendment,
 		      struct placement *placement)
 {
-	struct record *record = reconcile_find_record(reconcile, &change->key);
+	const struct change *change = &amendment->change;
+	struct record *record = amendment->record;
 
 	if (record)
 		reconcile->backends -= record->service->backend_count;
@@ -177,9 +184,9 @@ int reconcile_apply(struct reconcile *reconcile, struct transaction *transaction
 	for (size_t i = 0; i < transaction->count; i++) {
 		if (transaction->plan.steps[i].failed)
 			continue; /* what was in force is so still */
-		failed = adopt_step(reconcile, &transaction->changes[i],
+		failed = adopt_step(reconcile, &transaction->amendments[i],
 				    transaction->plan.steps[i].after_placement);
-		transaction->changes[i].service = NULL;
+		transaction->amendments[i].change.service = NULL;
 		if (!error)
 			error = failed;
 	}

@@ -62,19 +62,21 @@ static void write_backend(struct datapath *datapath, const struct plan_step *ste
 
 /*
  * An index that is handed out gets a generation that nobody has seen: a packet that looked while
- * the old backend was being retired may remember the one it had in between.
+ * the old backend was being retired may remember the one it had in between. Of one that was never
+ * handed out there is nothing to remember and nothing counted.
  */
 static void make_backend(struct datapath *datapath, const struct plan_step *step, size_t i)
 {
 	const uint32_t index = step->after_placement->places[i].backend;
-	struct backend_record old;
+	struct backend_record record;
 
-	datapath_get_backend(datapath, index, &old);
-	plan_retire_backend(datapath, index);
-	/* A system call each: a first load of 250,000 has nothing to clear. */
-	if (old.generation)
+	datapath_get_backend(datapath, index, &record);
+	if (record.generation) {
+		plan_retire_backend(datapath, index);
 		datapath_clear_backend(datapath, index);
-	write_backend(datapath, step, i);
+	}
+	record = encode_backend(step->after, step->after_placement, i, record.generation + 1);
+	datapath_set_backend(datapath, index, &record);
 }
 
 /* New backends, and those that come up again: packets may be sent to them from now on. */
