@@ -181,17 +181,14 @@ static int write_line(struct journal *journal, const char *line, size_t size)
 	return error;
 }
 
-int journal_append(struct journal *journal, json_int_t sequence, const json_t *change,
+int journal_append(struct journal *journal, json_int_t sequence, const char *change,
 		   struct refusal *refusal)
 {
-	char *text = json_dumps(change, JSON_COMPACT);
 	char *line = NULL;
-	int size = -1;
+	int size = asprintf(&line, "{\"sequence\":%" JSON_INTEGER_FORMAT ",\"change\":%s}\n",
+			    sequence, change);
 	int error = -ENOMEM;
 
-	if (text)
-		size = asprintf(&line, "{\"sequence\":%" JSON_INTEGER_FORMAT ",\"change\":%s}\n",
-				sequence, text);
 	if (size >= 0)
 		error = write_line(journal, line, (size_t)size);
 	if (error)
@@ -199,7 +196,6 @@ int journal_append(struct journal *journal, json_int_t sequence, const json_t *c
 			    strerror(-error));
 	if (size >= 0)
 		free(line);
-	free(text);
 	return error;
 }
 

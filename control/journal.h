@@ -28,7 +28,7 @@ int journal_load(struct journal *journal, json_int_t *sequence, json_t **changes
 		 struct refusal *refusal);
 
 /* Adds a change durably, or leaves nothing of it (state_append). 0, or -errno with a refusal. */
-int journal_append(struct journal *journal, json_int_t sequence, const json_t *change,
+int journal_append(struct journal *journal, json_int_t sequence, const char *change,
 		   struct refusal *refusal);
 
 /* Removes all lines. On error they are still there, or gone, but never some. */

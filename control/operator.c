@@ -7,6 +7,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include "control/json_scratch.h"
+#include "control/json_text.h"
 #include "control/log.h"
 #include "control/state.h"
 
@@ -119,38 +121,54 @@ void operator_close(struct operator* operator)
 	free(operator);
 }
 
-/* {"put": [SERVICE…], "remove": [KEY…]}; NULL when out of memory. */
-static json_t *encode_changes(const struct change *changes, size_t count)
+static void add_key(struct json_text *text, const struct service_key *key)
 {
-	json_t *put = json_array(), *removed = json_array();
-	char text[ENDPOINT_TEXT_MAX];
-	int failed = 0;
+	char words[ENDPOINT_TEXT_MAX];
 
-	for (size_t i = 0; i < count; i++) {
-		if (changes[i].service)
-			failed |= json_array_append_new(put,
-							tables_encode_service(changes[i].service));
-		else
-			failed |= json_array_append_new(
-				removed, json_string(service_key_format(&changes[i].key, text)));
-	}
-	if (!failed)
-		return json_pack("{s:o, s:o}", "put", put, "remove", removed);
-	json_decref(put);
-	json_decref(removed);
-	return NULL;
+	json_text_add_element(text, json_string(service_key_format(key, words)));
 }
 
-static json_t *encode_snapshot(struct reconcile *reconcile)
+/* {"put": [SERVICE…], "remove": [KEY…]}, the caller's to free; NULL when out of memory. */
+static char *encode_changes(const struct change *changes, size_t count)
 {
-	json_t *services = json_array();
+	struct json_text text = {0};
+	struct json_scratch scratch;
+
+	json_scratch_open(&scratch);
+	json_text_add(&text, "{\"put\":[");
+	for (size_t i = 0; i < count; i++) {
+		if (changes[i].service)
+			json_text_add_element(&text, tables_encode_service(changes[i].service));
+		json_scratch_empty(&scratch);
+	}
+	json_text_add(&text, "],\"remove\":[");
+	for (size_t i = 0; i < count; i++) {
+		if (!changes[i].service)
+			add_key(&text, &changes[i].key);
+		json_scratch_empty(&scratch);
+	}
+	json_text_add(&text, "]}");
+	json_scratch_close(&scratch);
+	return json_text_finish(&text);
+}
+
+static char *encode_snapshot(struct reconcile *reconcile)
+{
 	const struct entry *entry = NULL;
+	struct json_text text = {0};
+	struct json_scratch scratch;
 
 	reconcile_sort(reconcile);
-	while ((entry = reconcile_next(reconcile, entry)))
+	json_scratch_open(&scratch);
+	json_text_add(&text, "{\"services\":[");
+	while ((entry = reconcile_next(reconcile, entry))) {
 		if (entry->service->source == SOURCE_OPERATOR)
-			json_array_append_new(services, tables_encode_service(entry->service));
-	return json_pack("{s:o}", "services", services);
+			json_text_add_element(&text, tables_encode_service(entry->service));
+		json_scratch_empty(&scratch);
+	}
+	json_text_add(&text, "]}");
+	json_scratch_close(&scratch);
+	return json_text_finish(&text);
 }
 
 /*
@@ -159,7 +177,7 @@ static json_t *encode_snapshot(struct reconcile *reconcile)
 static void compact_when_due(struct operator* operator)
 {
 	struct refusal refusal;
-	json_t *snapshot;
+	char *snapshot;
 
 	if (!state_wants_compaction(operator->state))
 		return;
@@ -167,7 +185,7 @@ static void compact_when_due(struct operator* operator)
 	if (!snapshot || state_compact(operator->state, snapshot, &refusal))
 		log_warning("state-not-compacted", "reason=%s",
 			    log_quote(snapshot ? refusal.text : "out of memory"));
-	json_decref(snapshot);
+	free(snapshot);
 }
 
 static bool does_something(const struct transaction_counts *counts)
@@ -176,7 +194,7 @@ static bool does_something(const struct transaction_counts *counts)
 }
 
 static int commit(struct operator* operator, struct transaction * transaction,
-		  const json_t *journal_line, struct refusal *refusal)
+		  const char *journal_line, struct refusal *refusal)
 {
 	int error;
 
@@ -198,7 +216,7 @@ static int commit(struct operator* operator, struct transaction * transaction,
 int operator_change(struct operator* operator, struct change * changes, size_t count,
 		    struct transaction_counts *counts, struct refusal *refusal)
 {
-	json_t *line = encode_changes(changes, count);
+	char *line = encode_changes(changes, count);
 	struct transaction *transaction;
 	int error;
 
@@ -216,7 +234,7 @@ int operator_change(struct operator* operator, struct change * changes, size_t c
 		else
 			reconcile_drop(transaction);
 	}
-	json_decref(line);
+	free(line);
 	return error;
 }
 

@@ -164,12 +164,13 @@ int state_open(const char *path, struct state **state, json_t **snapshot, json_t
 	return 0;
 }
 
-int state_append(struct state *state, const json_t *change, struct refusal *refusal)
+int state_append(struct state *state, const char *change, struct refusal *refusal)
 {
 	int error;
 
-	if (!json_is_object(change))
-		return refuse(refusal, "%s: a change must be an object", state->journal.path);
+	if (change[0] != '{' || strchr(change, '\n'))
+		return refuse(refusal, "%s: a change must be an object in one line",
+			      state->journal.path);
 	/* Which snapshot a crash leaves is open, and so which lines would count as known. */
 	if (state->unsettled)
 		return refuse_with(refusal, EIO, "%s: the snapshot must be written again first",
@@ -206,19 +207,15 @@ static int write_beside(const char *path, const char *text, size_t size)
 	return error;
 }
 
-static int replace_snapshot(struct state *state, json_int_t sequence, const json_t *snapshot)
+static int replace_snapshot(struct state *state, json_int_t sequence, const char *snapshot)
 {
-	char *body = json_dumps(snapshot, JSON_COMPACT);
 	char *text = NULL;
-	int size = -1;
-	int error = -ENOMEM;
+	int size = asprintf(&text, "{\"sequence\":%" JSON_INTEGER_FORMAT ",\"state\":%s}\n",
+			    sequence, snapshot);
+	int error;
 
-	if (body)
-		size = asprintf(&text, "{\"sequence\":%" JSON_INTEGER_FORMAT ",\"state\":%s}\n",
-				sequence, body);
-	free(body);
 	if (size < 0)
-		return error;
+		return -ENOMEM;
 	error = write_beside(state->new_path, text, (size_t)size);
 	free(text);
 	if (error)
@@ -233,7 +230,7 @@ static int replace_snapshot(struct state *state, json_int_t sequence, const json
 	return 0;
 }
 
-int state_compact(struct state *state, const json_t *snapshot, struct refusal *refusal)
+int state_compact(struct state *state, const char *snapshot, struct refusal *refusal)
 {
 	/* What could not be cut off may be a whole line of the next sequence: it is known, too. */
 	json_int_t sequence = state->sequence + (state->journal.torn ? 1 : 0);

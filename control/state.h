@@ -24,19 +24,20 @@ int state_open(const char *path, struct state **state, json_t **snapshot, json_t
 void state_close(struct state *state);
 
 /*
- * Appends one object as a line and waits until it is on disk. On error nothing of it remains: a
- * half written line is cut off again, and if that fails too, the journal takes no more until
- * cutting or state_compact succeeds. 0 or -errno with a refusal naming the file.
+ * Appends one object, compact JSON, as a line and waits until it is on disk. On error nothing of it
+ * remains: a half written line is cut off again, and if that fails too, the journal takes no more
+ * until cutting or state_compact succeeds. 0 or -errno with a refusal naming the file.
  */
-int state_append(struct state *state, const json_t *change, struct refusal *refusal);
+int state_append(struct state *state, const char *change, struct refusal *refusal);
 
 /* Whether the journal has outgrown the snapshot (and a minimum), so that compacting pays. */
 bool state_wants_compaction(const struct state *state);
 
 /*
- * Replaces the snapshot (temporary file, fsync, rename, fsync of the directory), then empties the
- * journal. A crash at any instant leaves the old pair, or the new snapshot with a journal whose
- * lines are all in it already and recognised as such. 0 or -errno with a refusal; where only the
- * emptying failed nothing is lost, and state_wants_compaction says when to try again.
+ * Replaces the snapshot, JSON, (temporary file, fsync, rename, fsync of the directory), then
+ * empties the journal. A crash at any instant leaves the old pair, or the new snapshot with a
+ * journal whose lines are all in it already and recognised as such. 0 or -errno with a refusal;
+ * where only the emptying failed nothing is lost, and state_wants_compaction says when to try
+ * again.
  */
-int state_compact(struct state *state, const json_t *snapshot, struct refusal *refusal);
+int state_compact(struct state *state, const char *snapshot, struct refusal *refusal);

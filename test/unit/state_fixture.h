@@ -92,10 +92,28 @@ static inline json_t *make_number(const char *key, json_int_t number)
 	return value;
 }
 
+static inline int append_json(struct state *state, const json_t *change)
+{
+	char *text = json_dumps(change, JSON_COMPACT);
+	int error = state_append(state, text, &refusal);
+
+	free(text);
+	return error;
+}
+
+static inline int compact_json(struct state *state, const json_t *snapshot)
+{
+	char *text = json_dumps(snapshot, JSON_COMPACT);
+	int error = state_compact(state, text, &refusal);
+
+	free(text);
+	return error;
+}
+
 static inline int append(struct state *state, json_int_t number)
 {
 	json_t *change = make_number("n", number);
-	int error = state_append(state, change, &refusal);
+	int error = append_json(state, change);
 
 	json_decref(change);
 	return error;
@@ -104,7 +122,7 @@ static inline int append(struct state *state, json_int_t number)
 static inline int compact(struct state *state, json_int_t upto)
 {
 	json_t *snapshot = make_number("upto", upto);
-	int error = state_compact(state, snapshot, &refusal);
+	int error = compact_json(state, snapshot);
 
 	json_decref(snapshot);
 	return error;
