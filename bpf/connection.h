@@ -1,78 +1,50 @@
 /*
- * Step connection: is the packet of a connection we remember, in either direction? One lookup
- * answers. A known packet gets its translation and next hop here; what it tells of the connection
- * (flags, a new way back to the client) is written into both directions' entries.
+ * Step connection: is the packet of a connection we remember, in either direction? Two filters tell
+ * which way it may be going, one entry tells the rest. A known packet gets its translation and next
+ * hop here; what it tells of the connection (flags, a new way back to the client) is written into
+ * the entry.
  *
- * Ends with DROP_BACKEND_GONE (a reply from a backend that was removed or is down) and
- * PASS_OTHER_HOST (a frame that was sent to another MAC address). A request whose
- * connection is over, expired or has lost its backend goes on to the step service, which starts
- * afresh.
- *
- * Two CPUs may handle packets of one connection at once: the request and the reply direction have
- * entries of their own, and what they write into each other's is single aligned words
- * (last_seen_ns, client) or a byte that only gains bits (seen): the worst interleaving loses a bit
- * or a tick, which the next packet of that kind sets again.
+ * Ends with DROP_BACKEND_GONE (a reply from a backend that was removed or is down), PASS_OTHER_HOST
+ * (a frame that was sent to another MAC address) and PASS_NO_SERVICE. A request whose connection is
+ * over, expired or has lost its backend goes on to the step service, which starts afresh.
  */
 #pragma once
 
+#include "bpf/client_hop.h"
+#include "bpf/connection_table.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
 #include "include/connection.h"
 #include "include/verdict.h"
 
-#define REFRESH_INTERVAL_NS 1000000000ull /* shared lines are written once a second at most */
+#define REFRESH_TRIES 4
 
-/* What nat is to write. */
-static __always_inline void set_translation(struct packet *packet,
-					    const struct connection *connection)
+static __always_inline bool filter_has(void *filter, __u32 mask, __u64 hash)
 {
-	packet->translation = connection->translation;
-	packet->translation_port = connection->translation_port;
-	packet->is_hairpin =
-		connection_is_hairpin(&packet->flow, connection, hairpin_of(packet->is_ipv6));
-}
+	const __u32 bit = hash_bit(hash, mask);
+	const __u32 index = bit / 64;
+	const __u64 *word = bpf_map_lookup_elem(filter, &index);
 
-/* Both lie on even offsets: the structs are aligned, a frame's addresses are its bytes 0 and 6. */
-static __always_inline bool is_same_mac(const __u8 *a, const __u8 *b)
-{
-	const __u16 *x = (const __u16 *)a, *y = (const __u16 *)b;
-
-	return x[0] == y[0] && x[1] == y[1] && x[2] == y[2];
-}
-
-/*
- * Learns the frame's sender as the next hop for what goes back; port 0 where we do not know the
- * interface. False: the frame was sent to another MAC address and is none of ours, however it came
- * here (a flooding bridge, promiscuous mode).
- */
-static __always_inline bool learn_sender(const struct packet *packet, struct nexthop *hop)
-{
-	__u32 index = ingress_index(packet_ingress(packet));
-	struct port *port = bpf_map_lookup_elem(&ports, &index);
-
-	copy_mac(hop->mac, packet->ethernet->h_source);
-	hop->port = index;
-	return !index || !port || is_same_mac(port->mac, packet->ethernet->h_dest);
+	return word && *word >> bit % 64 & 1;
 }
 
 /* Did this request come by another way than the last one did, or to another MAC address? */
-static __always_inline bool has_moved(const struct packet *packet, const struct nexthop *client)
+static __always_inline bool has_moved(const struct packet *packet, __u16 hop)
 {
-	__u32 index = client->port;
-	struct port *port = bpf_map_lookup_elem(&ports, &index);
+	const struct nexthop client = client_hop(hop);
+	const __u32 index = client.port;
+	const struct port *port = bpf_map_lookup_elem(&ports, &index);
 
-	if (!port || port->ifindex != packet_ingress(packet))
-		return true;
-	return !is_same_mac(client->mac, packet->ethernet->h_source) ||
+	return !port || port->ifindex != packet_ingress(packet) ||
+	       !is_same_mac(client.mac, packet->ethernet->h_source) ||
 	       !is_same_mac(port->mac, packet->ethernet->h_dest);
 }
 
 /* What this packet adds to what was seen. */
-static __always_inline __u8 see(const struct packet *packet, const struct connection *connection)
+static __always_inline __u8 see(const struct packet *packet, enum direction direction, __u8 seen)
 {
-	const bool reply = connection->direction == DIRECTION_REPLY;
-	__u8 seen = connection->seen;
+	const bool reply = direction == DIRECTION_REPLY;
 
 	if (reply)
 		seen |= TCP_SEEN_REPLY;
@@ -86,47 +58,52 @@ static __always_inline __u8 see(const struct packet *packet, const struct connec
 }
 
 /*
- * Brings both entries up to date; an entry of the other direction that was evicted alone is made
- * again. Rare: on the first packets, on FIN and RST, and once a second. A global function: verified
- * once.
+ * Brings an entry up to date while it is the one that was found. What another CPU has seen
+ * meanwhile is kept, and its way back to the client unless this packet `moved`. Rare: on the first
+ * packets, on FIN and RST, and once a second. A global function: verified once.
  */
-__noinline int refresh(struct flow *flow, struct connection *connection, bool is_ipv6)
+__noinline int refresh(struct connection *connection, __u64 head, __u64 found, __u64 fresh,
+		       bool moved)
 {
-	struct connection reverse, *other;
-	struct flow reverse_flow;
+	union connection_state old = {.word = found}, wanted = {.word = fresh}, there;
 
-	if (!flow || !connection)
+	if (!connection)
 		return -1; /* VERIFIER: a global function's pointers may be NULL */
-	connection_reverse(flow, connection, hairpin_of(is_ipv6), &reverse_flow, &reverse);
-	other = bpf_map_lookup_elem(&connections, &reverse_flow);
-	if (!other)
-		return bpf_map_update_elem(&connections, &reverse_flow, &reverse, BPF_NOEXIST);
-	if (other->backend != reverse.backend || other->generation != reverse.generation)
-		return 0; /* of a later connection by now */
-	other->last_seen_ns = reverse.last_seen_ns;
-	other->client = reverse.client;
-	other->seen |= reverse.seen;
-	return 0;
+	for (int try = 0; try < REFRESH_TRIES; try++) {
+		if (load_word(&connection->head.word) != head)
+			return -1;
+		there.word =
+			__sync_val_compare_and_swap(&connection->state.word, old.word, wanted.word);
+		if (there.word == old.word)
+			return 0;
+		if (there.owner != old.owner)
+			return -1; /* the same head again, of another connection */
+		old = there;
+		wanted.seen |= old.seen;
+		if (!moved)
+			wanted.client_hop = old.client_hop;
+	}
+	return -1;
 }
 
-static __always_inline enum verdict track(struct packet *packet, struct connection *connection)
+static __always_inline enum verdict track(struct packet *packet, const struct found *found,
+					  enum direction direction, __u32 idle)
 {
-	const __u8 seen = see(packet, connection);
-	const bool moved = connection->direction == DIRECTION_REQUEST &&
-			   has_moved(packet, &connection->client);
-	struct nexthop sender;
+	const bool moved =
+		direction == DIRECTION_REQUEST && has_moved(packet, found->state.client_hop);
+	union connection_state fresh = found->state;
+	__u16 in;
 
-	if (seen == connection->seen && !moved &&
-	    (__s64)(packet->now_ns - connection->last_seen_ns) < (__s64)REFRESH_INTERVAL_NS)
+	fresh.seen = see(packet, direction, fresh.seen);
+	if (fresh.seen == found->state.seen && !moved && idle < refresh_interval)
 		return VERDICT_CONTINUE;
 	if (moved) {
-		if (!learn_sender(packet, &sender))
+		if (!is_for_us(packet, &in))
 			return VERDICT_PASS_OTHER_HOST;
-		connection->client = sender;
+		fresh.client_hop = learn_sender(packet, in);
 	}
-	connection->seen = seen;
-	connection->last_seen_ns = packet->now_ns;
-	refresh(&packet->flow, connection, packet->is_ipv6);
+	fresh.last_seen = packet->now;
+	refresh(found->connection, found->head, found->state.word, fresh.word, moved);
 	return VERDICT_CONTINUE;
 }
 
@@ -134,51 +111,98 @@ static __always_inline enum verdict track(struct packet *packet, struct connecti
  * A new SYN where the old connection is over or one side has ended it: the port is used again
  * (RFC 9293, 3.6.1), and what was seen of the old connection must not age the new one.
  */
-static __always_inline bool starts_afresh(const struct packet *packet,
-					  const struct connection *connection)
+static __always_inline bool starts_afresh(const struct packet *packet, __u8 seen)
 {
 	const __u8 ended = TCP_SEEN_REQUEST_FIN | TCP_SEEN_REPLY_FIN | TCP_SEEN_RST;
 
-	return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && (connection->seen & ended);
+	return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && (seen & ended);
 }
 
-static __always_inline bool serves(const struct backend_record *backend, __u32 generation)
+static __always_inline bool is_over(const struct found *found, __u32 idle)
 {
-	return backend && backend->generation == generation &&
-	       (backend->state == BACKEND_ACTIVE || backend->state == BACKEND_DRAINING);
+	return idle >= refresh_interval &&
+	       connection_is_expired(&timeouts, found->state.protocol, found->state.seen, idle);
+}
+
+static __always_inline enum verdict find_request(struct packet *packet)
+{
+	const struct client client = {&packet->flow.src, packet->flow.src_port,
+				      packet->client_hash};
+	struct found found;
+	enum verdict verdict;
+	__u32 idle;
+
+	if (!search(packet, &client, DIRECTION_REQUEST, &found)) {
+		packet->has_siblings = found.has_siblings;
+		return VERDICT_CONTINUE;
+	}
+	packet->has_siblings = true; /* those after it were not looked at */
+	packet->known = found.connection;
+	packet->known_head = found.head;
+	idle = connection_idle(packet->now, found.state.last_seen);
+	if (!connection_is_served(found.backend, (__u32)found.head) || is_over(&found, idle) ||
+	    starts_afresh(packet, found.state.seen))
+		return VERDICT_CONTINUE;
+	verdict = track(packet, &found, DIRECTION_REQUEST, idle);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	set_backend(packet, DIRECTION_REQUEST, found.backend);
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline bool is_to_hairpin(const struct packet *packet)
+{
+	if (packet->is_ipv6)
+		return is_same_address(&packet->flow.dst, hairpin_of(true));
+	return packet->flow.dst.word[3] == hairpin_of(false)->word[3];
+}
+
+/*
+ * What a pod answers to its own request (hairpin) goes to an address that stands for it: its client
+ * is its sender.
+ */
+static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_hash)
+{
+	const struct flow *flow = &packet->flow;
+	struct client client = {&flow->dst, flow->dst_port, dst_hash};
+	struct found found;
+	__u32 idle;
+
+	if (is_to_hairpin(packet)) {
+		packet->is_hairpin = true;
+		client.address = &flow->src;
+		client.hash = hash_endpoint(hash_seed, &flow->src, flow->dst_port, flow->protocol);
+	}
+	if (!search(packet, &client, DIRECTION_REPLY, &found))
+		return VERDICT_CONTINUE;
+	idle = connection_idle(packet->now, found.state.last_seen);
+	if (is_over(&found, idle))
+		return VERDICT_CONTINUE;
+	if (!connection_is_served(found.backend, (__u32)found.head))
+		return VERDICT_DROP_BACKEND_GONE;
+	track(packet, &found, DIRECTION_REPLY, idle);
+	set_backend(packet, DIRECTION_REPLY, found.backend);
+	packet->hop = client_hop(found.state.client_hop);
+	return VERDICT_CONTINUE;
 }
 
 static __always_inline enum verdict find_connection(struct packet *packet)
 {
-	struct connection *connection = bpf_map_lookup_elem(&connections, &packet->flow);
-	struct backend_record *backend;
-	enum verdict verdict;
-	struct nexthop *hop;
+	const struct flow *flow = &packet->flow;
+	const __u64 src = hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol);
+	const __u64 dst = hash_endpoint(hash_seed, &flow->dst, flow->dst_port, flow->protocol);
+	const bool to_service = filter_has(&service_filter, service_filter_mask, dst);
+	enum verdict verdict = VERDICT_CONTINUE;
 
-	packet->known = connection;
-	if (!connection)
-		return VERDICT_CONTINUE;
-	packet->now_ns = bpf_ktime_get_coarse_ns();
-	if (connection_is_expired(&timeouts, packet->flow.protocol, connection, packet->now_ns))
-		return VERDICT_CONTINUE;
-	backend = bpf_map_lookup_elem(&backends, &connection->backend);
-	if (!serves(backend, connection->generation))
-		return connection->direction == DIRECTION_REPLY ? VERDICT_DROP_BACKEND_GONE
-								: VERDICT_CONTINUE;
-	if (connection->direction == DIRECTION_REQUEST) {
-		if (starts_afresh(packet, connection))
-			return VERDICT_CONTINUE;
-		hop = bpf_map_lookup_elem(&nexthops, &backend->nexthop);
-	} else {
-		hop = &connection->client;
-	}
-	verdict = track(packet, connection);
-	if (verdict != VERDICT_CONTINUE)
+	packet->now = (__u32)bpf_jiffies64();
+	packet->client_hash = src;
+	if (to_service)
+		verdict = find_request(packet);
+	if (packet->backend || verdict != VERDICT_CONTINUE)
 		return verdict;
-	packet->service = connection->service;
-	packet->backend = connection->backend;
-	packet->direction = connection->direction;
-	set_translation(packet, connection);
-	packet->hop = load_nexthop(hop);
-	return VERDICT_CONTINUE;
+	if (filter_has(&backend_filter, backend_filter_mask, src))
+		verdict = find_reply(packet, dst);
+	if (packet->backend || verdict != VERDICT_CONTINUE)
+		return verdict;
+	return to_service ? VERDICT_CONTINUE : VERDICT_PASS_NO_SERVICE;
 }

@@ -1,9 +1,11 @@
 /*
- * Counts each packet once by its verdict and, where it was of a service, by service and backend.
- * The only place that counts. Per-CPU: no line is shared, no update is lost.
+ * Counts each packet once by its verdict and, where it was of a service, by its backend; what has
+ * no backend, and what is a new connection, by service. The only place that counts. Per-CPU: no
+ * line is shared, no update is lost.
  */
 #pragma once
 
+#include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
 #include "include/verdict.h"
@@ -24,16 +26,28 @@ static __always_inline void add_traffic(struct traffic_counter *counter,
 	counter->connections += packet->is_new;
 }
 
+/* Of one CPU after another, as many elements as there are backends. */
+static __always_inline struct traffic_counter *counter_of(const struct backend_record *backend)
+{
+	const __u32 index =
+		bpf_get_smp_processor_id() * backend_count + (backend->handle & BACKEND_INDEX_MASK);
+
+	return bpf_map_lookup_elem(&backend_counters, &index);
+}
+
 static __always_inline void count(const struct packet *packet, enum verdict verdict)
 {
-	const __u32 index = verdict;
+	const __u32 index = verdict, service = packet->service;
 	struct counter *counter = bpf_map_lookup_elem(&verdict_counters, &index);
+	struct service_counter *refused;
 
 	if (counter)
 		add(counter, packet->bytes);
-	if (!packet->service)
-		return;
-	add_traffic(bpf_map_lookup_elem(&service_counters, &packet->service), packet);
-	if (packet->backend)
-		add_traffic(bpf_map_lookup_elem(&backend_counters, &packet->backend), packet);
+	if (packet->backend) {
+		add_traffic(counter_of(packet->backend), packet);
+	} else if (service) {
+		refused = bpf_map_lookup_elem(&service_counters, &service);
+		if (refused)
+			add(&refused->refused, packet->bytes);
+	}
 }

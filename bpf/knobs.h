@@ -9,18 +9,29 @@
 #include <stdbool.h>
 #include "include/abi.h"
 
+/* Of 250 jiffies a second. */
 const volatile struct timeouts timeouts = {
-	.tcp_opening = 30ull * 1000000000,
-	.tcp_established = 21600ull * 1000000000,
-	.tcp_closing = 120ull * 1000000000,
-	.tcp_closed = 10ull * 1000000000,
-	.udp = 120ull * 1000000000,
+	.tcp_opening = 30 * 250,
+	.tcp_established = 21600 * 250,
+	.tcp_closing = 120 * 250,
+	.tcp_closed = 10 * 250,
+	.udp = 120 * 250,
 };
+
+/* Jiffies; lines that CPUs share are written so seldom. No timeout is shorter. */
+const volatile __u32 refresh_interval = 250;
+
+/* How long the tables are, and what hashes into them start from. */
+const volatile __u64 hash_seed = 0;
+const volatile __u32 connection_buckets = 2;
+const volatile __u32 service_filter_mask = 127;
+const volatile __u32 backend_filter_mask = 127;
+const volatile __u32 backend_count = 2; /* a CPU's share of backend_counters */
 
 /* A routable IPv6 address: a pod would look for a link-local one on its link, and find nobody. */
 const volatile struct hairpin hairpin = {
-	.ipv4 = {{0, 0, bpf_htonl(0xffff), bpf_htonl(0xa9fe2a01)}},     /* 169.254.42.1 */
-	.ipv6 = {{bpf_htonl(0xfd6c6264), 0, 0, bpf_htonl(0x00000001)}}, /* fd6c:6264::1 */
+	.ipv4.word = {0, 0, bpf_htonl(0xffff), bpf_htonl(0xa9fe2a01)},     /* 169.254.42.1 */
+	.ipv6.word = {bpf_htonl(0xfd6c6264), 0, 0, bpf_htonl(0x00000001)}, /* fd6c:6264::1 */
 };
 
 static __always_inline const struct address *hairpin_of(bool is_ipv6)

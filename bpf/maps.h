@@ -23,16 +23,58 @@ struct {
 } services SEC(".maps");
 
 /*
- * Packets write and read, lbd sweeps what has expired. Full: the LRU evicts what was not looked up
- * longest. Written only after a miss, otherwise through the pointer: updating an existing key of a
- * full LRU map evicts strangers (kernel/bpf/hashtab.c, htab_lru_map_update_elem).
+ * Packets write and read, lbd sweeps what has expired. Full: bpf/connection_table.h says who gives
+ * way.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__type(key, struct flow);
-	__type(value, struct connection);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct connection_bucket);
 	__uint(max_entries, 2);
 } connections SEC(".maps");
+
+/*
+ * Where clients' frames came from, each once however many connections it has. Packets write and
+ * read, lbd frees what no connection names. Full: connections that find no room have no way back of
+ * their own, their replies are the stack's to forward.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct nexthop);
+	__uint(max_entries, CLIENT_HOPS);
+} client_hops SEC(".maps");
+
+/*
+ * Bits by the hashes of what is in services and backends: a packet whose bit is clear need not be
+ * looked up, one whose bit is set may be somebody else's. lbd sets a bit before what it stands for
+ * can be found, and clears it after the last such is gone; packets read.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 2);
+} service_filter SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 2);
+} backend_filter SEC(".maps");
+
+/* The seed of hash_endpoint, for the next lbd: its program gets it as a constant. lbd alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 1);
+} seed SEC(".maps");
 
 /* lbd writes through mapped memory, packets read. lbd refuses a backend past the end. */
 struct {
@@ -94,28 +136,43 @@ struct {
 	__uint(max_entries, _VERDICT_COUNT);
 } verdict_counters SEC(".maps");
 
+/* The same by service, of what has no backend. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__type(key, __u32);
-	__type(value, struct traffic_counter);
+	__type(value, struct service_counter);
 	__uint(max_entries, 2);
 } service_counters SEC(".maps");
 
+/*
+ * The same by backend, one CPU's after another's: a per-CPU array would cost two cache misses a
+ * packet instead of one. What a service has carried is the sum of its backends.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__type(key, __u32);
 	__type(value, struct traffic_counter);
 	__uint(max_entries, 2);
 } backend_counters SEC(".maps");
 
-/* One load: never half of an old next hop and half of a new one. NULL is an unresolved one. */
+/* By service, what its backends that are gone had counted. lbd alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct traffic_counter);
+	__uint(max_entries, 2);
+} retired_counters SEC(".maps");
+
+/* One load of what others change meanwhile: never half of the old and half of the new. */
+static __always_inline __u64 load_word(const __u64 *word)
+{
+	return *(const volatile __u64 *)word;
+}
+
+/* NULL is an unresolved one. */
 static __always_inline struct nexthop load_nexthop(const struct nexthop *hop)
 {
-	__u64 word = hop ? *(const volatile __u64 *)hop : 0;
-	struct nexthop copy;
-
-	__builtin_memcpy(&copy, &word, sizeof(copy));
-	return copy;
+	return (struct nexthop){.word = hop ? load_word(&hop->word) : 0};
 }
 
 /* The index of the port that frames of this interface come in by; 0 where lbd has told none. */

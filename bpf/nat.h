@@ -1,9 +1,9 @@
 /*
  * Step nat: writes what was decided. Of a request the destination becomes the backend, of a reply
- * the source becomes the service, and in a hairpin the other end changes too
- * (include/connection.h); checksums follow by difference (RFC 1624). A packet we send ourselves
- * also loses a hop and gets new MAC addresses; one left to the stack does not, the stack will do
- * that.
+ * the source becomes the service, and where a pod is sent to itself (hairpin) the other end changes
+ * too, because it would not take a packet from itself; checksums follow by difference (RFC 1624). A
+ * packet we send ourselves also loses a hop and gets new MAC addresses; one left to the stack does
+ * not, the stack will do that.
  *
  * Never ends a walk.
  */
@@ -13,92 +13,108 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/udp.h>
-#include "bpf/checksum.h"
 #include "bpf/knobs.h"
 #include "bpf/packet.h"
+#include "include/checksum.h"
 
-/*
- * Both write the addresses and count the hop, and return the difference that the change of
- * addresses makes to a checksum: the transport's covers them too (its pseudo header).
- */
-static __always_inline __u64 rewrite_ipv4(struct packet *packet, __u8 hops)
+/* The time to live is the high byte of its 16-bit word: this is what one hop less changes. */
+#define HOP_CHANGE ((__u16)~bpf_htons(1 << 8))
+
+/* What the packet's destination becomes if it is a request, its source if it is a reply. */
+static __always_inline const struct address *new_address(const struct packet *packet)
+{
+	return packet->direction == DIRECTION_REQUEST ? &packet->backend->address
+						      : &packet->backend->service_address;
+}
+
+/* What a packet's translation adds to its checksums. */
+static __always_inline struct checksum_change change_of(const struct packet *packet)
+{
+	struct checksum_change change = packet->direction == DIRECTION_REQUEST
+						? packet->backend->request
+						: packet->backend->reply;
+	const struct address *source = hairpin_of(packet->is_ipv6);
+	const struct flow *flow = &packet->flow;
+	__u64 more;
+
+	if (!packet->is_hairpin)
+		return change;
+	more = packet->direction == DIRECTION_REQUEST
+		       ? checksum_replace_address(0, &flow->src, source)
+		       : checksum_replace_address(0, source, &flow->src);
+	change.addresses = checksum_fold(more + change.addresses);
+	change.all = checksum_fold(more + change.all);
+	return change;
+}
+
+static __always_inline void rewrite_ipv4(struct packet *packet, __u32 change)
 {
 	const bool request = packet->direction == DIRECTION_REQUEST;
-	const __be32 to = packet->translation.word[3];
+	const __be32 to = new_address(packet)->word[3];
 	struct iphdr *ip = packet->network;
-	const __be32 from = request ? ip->daddr : ip->saddr;
-	__u64 difference = checksum_replace(0, from, to);
 
-	if (packet->is_hairpin && request) {
-		difference = checksum_replace(difference, ip->saddr, hairpin.ipv4.word[3]);
+	if (packet->is_hairpin && request)
 		ip->saddr = hairpin.ipv4.word[3];
-	} else if (packet->is_hairpin) {
-		difference = checksum_replace(difference, ip->daddr, from);
-		ip->daddr = from;
-	}
+	else if (packet->is_hairpin)
+		ip->daddr = ip->saddr;
 	if (request)
 		ip->daddr = to;
 	else
 		ip->saddr = to;
-	/* The time to live is the high byte of its 16-bit word. */
-	ip->check =
-		checksum_update(ip->check, checksum_replace(difference, bpf_htons(hops << 8), 0));
-	ip->ttl -= hops;
-	return difference;
+	ip->check = checksum_update(ip->check, change + (packet->egress ? HOP_CHANGE : 0));
+	if (packet->egress)
+		ip->ttl--;
 }
 
-static __always_inline __u64 rewrite_ipv6(struct packet *packet, __u8 hops)
+static __always_inline void rewrite_ipv6(struct packet *packet)
 {
 	const bool request = packet->direction == DIRECTION_REQUEST;
-	const struct address *from = request ? &packet->flow.dst : &packet->flow.src;
-	const struct address *source = hairpin_of(true);
 	struct ipv6hdr *ip = packet->network;
-	__u64 difference;
 
 	/* VERIFIER: does not know that is_ipv6 implies that parse has checked this (6.18). */
 	if ((void *)(ip + 1) > packet->end)
-		return 0;
-	ip->hop_limit -= hops;
-	difference = checksum_replace_address(0, from, &packet->translation);
-	if (packet->is_hairpin && request) {
-		difference = checksum_replace_address(difference, &packet->flow.src, source);
-		__builtin_memcpy(&ip->saddr, source, sizeof(ip->saddr));
-	} else if (packet->is_hairpin) {
-		difference = checksum_replace_address(difference, source, from);
-		__builtin_memcpy(&ip->daddr, from, sizeof(ip->daddr));
-	}
-	__builtin_memcpy(request ? &ip->daddr : &ip->saddr, &packet->translation,
-			 sizeof(ip->saddr));
-	return difference;
+		return;
+	if (packet->is_hairpin && request)
+		__builtin_memcpy(&ip->saddr, hairpin_of(true), sizeof(ip->saddr));
+	else if (packet->is_hairpin)
+		__builtin_memcpy(&ip->daddr, &packet->flow.src, sizeof(ip->daddr));
+	__builtin_memcpy(request ? &ip->daddr : &ip->saddr, new_address(packet), sizeof(ip->saddr));
+	if (packet->egress)
+		ip->hop_limit--;
 }
 
 /* Ports and checksum; TCP's ports lie where UDP's do. */
-static __always_inline void rewrite_transport(struct packet *packet, __u64 difference)
+static __always_inline void rewrite_transport(struct packet *packet, __u32 change)
 {
 	const bool udp = packet->flow.protocol == IPPROTO_UDP;
 	struct udphdr *ports = packet->transport;
+	__sum16 checksum = *packet->checksum;
 
-	if (packet->direction == DIRECTION_REQUEST) {
-		difference = checksum_replace(difference, ports->dest, packet->translation_port);
-		ports->dest = packet->translation_port;
-	} else {
-		difference = checksum_replace(difference, ports->source, packet->translation_port);
-		ports->source = packet->translation_port;
-	}
+	if (packet->direction == DIRECTION_REQUEST)
+		ports->dest = packet->backend->port;
+	else
+		ports->source = packet->backend->service_port;
 	/* UDP without a checksum (zero) stays without; a sum of zero is sent as ones (RFC 768). */
-	if (udp && !*packet->checksum)
+	if (udp && !checksum)
 		return;
-	*packet->checksum = checksum_update(*packet->checksum, difference);
-	if (udp && !*packet->checksum)
-		*packet->checksum = 0xffff;
+	checksum = checksum_update(checksum, change);
+	if (udp && !checksum)
+		checksum = 0xffff;
+	*packet->checksum = checksum;
 }
 
 static __always_inline void translate(struct packet *packet)
 {
-	const __u8 hops = packet->egress ? 1 : 0;
+	struct checksum_change change;
 
-	rewrite_transport(packet, packet->is_ipv6 ? rewrite_ipv6(packet, hops)
-						  : rewrite_ipv4(packet, hops));
+	if (!packet->backend)
+		return; /* VERIFIER: does not know that there is one (6.18) */
+	change = change_of(packet);
+	rewrite_transport(packet, change.all);
+	if (packet->is_ipv6)
+		rewrite_ipv6(packet);
+	else
+		rewrite_ipv4(packet, change.addresses);
 	if (!packet->egress)
 		return;
 	copy_mac(packet->ethernet->h_dest, packet->hop.mac);

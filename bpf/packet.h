@@ -33,18 +33,18 @@ struct packet {
 	__u8 tcp_flags; /* enum tcp_flag; 0 of UDP */
 
 	/* Decisions. */
-	__u64 now_ns;
+	__u32 now;                /* jiffies */
+	__u64 client_hash;        /* of the flow's source */
 	struct connection *known; /* the entry of its flow, even an expired one; NULL: none */
-	__u32 service;            /* id; 0: not of a service */
-	__u32 backend;            /* index */
+	__u64 known_head;         /* and its head */
+	bool has_siblings;        /* the client's port may have other connections */
 	bool is_new;              /* it starts a connection */
+	bool is_hairpin;          /* client and backend are one: both ends change */
 	__u8 direction;           /* enum direction */
-	struct address
-		translation; /* of a request the new destination, of a reply the new source */
-	__be16 translation_port;
-	bool is_hairpin;     /* the other end changes too: connection_is_hairpin */
-	struct nexthop hop;  /* port 0: unresolved */
-	struct port *egress; /* NULL: the stack forwards it */
+	__u32 service;            /* id; 0: not of a service */
+	const struct backend_record *backend; /* NULL: none */
+	struct nexthop hop;                   /* port 0: unresolved */
+	struct port *egress;                  /* NULL: the stack forwards it */
 };
 
 static __always_inline void packet_init(struct packet *packet, struct xdp_md *ctx)
@@ -61,15 +61,20 @@ static __always_inline __u32 packet_ingress(const struct packet *packet)
 }
 
 /*
- * Halves, because a frame's addresses lie on even offsets; byte by byte is what memcpy would
- * become.
+ * MAC addresses as a word and a half one: byte by byte is what memcpy and memcmp would become. They
+ * begin at even offsets of frames and at the start of records.
  */
+typedef __u32 __attribute__((may_alias)) mac_word;
+typedef __u16 __attribute__((may_alias)) mac_half;
+
+static __always_inline bool is_same_mac(const __u8 *a, const __u8 *b)
+{
+	return !((*(const mac_word *)a ^ *(const mac_word *)b) |
+		 (*(const mac_half *)(a + 4) ^ *(const mac_half *)(b + 4)));
+}
+
 static __always_inline void copy_mac(__u8 *to, const __u8 *from)
 {
-	const __u16 *source = (const __u16 *)from;
-	__u16 *target = (__u16 *)to;
-
-	target[0] = source[0];
-	target[1] = source[1];
-	target[2] = source[2];
+	*(mac_word *)to = *(const mac_word *)from;
+	*(mac_half *)(to + 4) = *(const mac_half *)(from + 4);
 }

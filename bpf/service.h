@@ -1,7 +1,6 @@
 /*
  * Step service: of a packet that no connection knows, is it for a service? Then picks a backend by
- * the service's ring and records the connection in both directions, the reply's entry first, so
- * that no answer can come before we know it.
+ * the service's ring and records the connection.
  *
  * Ends with PASS_NO_SERVICE, PASS_OTHER_HOST, DROP_NO_BACKEND, DROP_COLLISION, DROP_TABLE.
  *
@@ -11,7 +10,8 @@
  */
 #pragma once
 
-#include <linux/errno.h>
+#include "bpf/client_hop.h"
+#include "bpf/connection_table.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
@@ -35,8 +35,8 @@ static __always_inline struct ring load_ring(const struct ring *ring)
 static __always_inline __u32 slot_of(const struct packet *packet,
 				     const struct service_record *service, __u32 length)
 {
-	struct traffic_counter *counter;
-	__u32 id = service->service;
+	const __u32 id = service->service;
+	struct service_counter *counter;
 
 	if (service->algorithm == ALGORITHM_SOURCE_HASH)
 		return hash_slot(hash_client(&packet->flow), length);
@@ -44,7 +44,7 @@ static __always_inline __u32 slot_of(const struct packet *packet,
 		return hash_slot(bpf_get_prandom_u32(), length);
 	if (service->algorithm == ALGORITHM_ROUND_ROBIN) {
 		counter = bpf_map_lookup_elem(&service_counters, &id);
-		return counter ? counter->connections % length : 0;
+		return counter ? counter->turns++ % length : 0;
 	}
 	return hash_slot(hash_flow(&packet->flow), length);
 }
@@ -62,124 +62,184 @@ static __always_inline struct backend_record *backend_at(struct ring ring, __u32
 	return bpf_map_lookup_elem(&backends, index);
 }
 
-/*
- * Replies are known by backend and client alone, so one client port may reach one backend through
- * one service only. An entry that has expired, is closed or is our own does not count, nor one
- * whose backend is gone: its replies are dropped.
- */
-static __always_inline bool collides(const struct connection *reply, const struct connection *other,
-				     __u8 protocol)
+/* Whether both are of one port of one client. */
+static __always_inline bool is_same_client(const struct connection *other, __u64 head,
+					   const struct connection *wanted)
 {
-	if (!other || connection_is_expired(&timeouts, protocol, other, reply->last_seen_ns))
-		return false;
-	if (other->direction == DIRECTION_REPLY && other->service == reply->service)
-		return false;
-	if (!serves(bpf_map_lookup_elem(&backends, &other->backend), other->generation))
-		return false;
-	return !connection_is_closed(other->seen);
+	return head >> 32 == wanted->head.word >> 32 &&
+	       is_same_address(&other->client, &wanted->client) &&
+	       other->state.protocol == wanted->state.protocol;
 }
 
-static __always_inline int record_entry(const struct flow *flow, struct connection *old,
-					const struct connection *connection)
+static __always_inline bool is_same_service(const struct backend_record *a,
+					    const struct backend_record *b)
 {
-	if (!old)
-		return bpf_map_update_elem(&connections, flow, connection, BPF_ANY);
-	*old = *connection;
+	return a->service_port == b->service_port &&
+	       is_same_address(&a->service_address, &b->service_address);
+}
+
+static __always_inline bool is_alive(const struct connection *connection, __u32 handle, __u32 now,
+				     const struct backend_record *backend)
+{
+	const union connection_state state = {.word = load_word(&connection->state.word)};
+
+	return connection_is_served(backend, handle) && !connection_is_closed(state.seen) &&
+	       !connection_is_expired(&timeouts, state.protocol, state.seen,
+				      connection_idle(now, state.last_seen));
+}
+
+/*
+ * Replies are known by backend and client alone, so one client port may reach one backend through
+ * one service only. Makes sure of it before `wanted` gets this backend: a connection of the same
+ * client to it that is over is forgotten, one that is alive is -1. A global function: verified
+ * once, not at each of the picks.
+ */
+__noinline int claim_replies(const struct connection *wanted, __u64 hash, __u32 now, __u32 index)
+{
+	const struct backend_record *backend = bpf_map_lookup_elem(&backends, &index);
+	struct connection_bucket *bucket = bucket_of(hash);
+
+	if (!bucket || !backend || !wanted)
+		return -1;
+#pragma clang loop unroll(full)
+	for (__u32 way = 0; way < CONNECTION_WAYS; way++) {
+		struct connection *other = &bucket->way[way];
+		const __u64 head = load_word(&other->head.word);
+		const struct backend_record *theirs;
+
+		if (!is_same_client(other, head, wanted))
+			continue;
+		theirs = backend_of((__u32)head);
+		if (!theirs || is_same_service(theirs, backend) || theirs->port != backend->port ||
+		    !is_same_address(&theirs->address, &backend->address))
+			continue;
+		if (is_alive(other, (__u32)head, now, theirs))
+			return -1;
+		__sync_val_compare_and_swap(&other->head.word, head, 0);
+	}
 	return 0;
 }
 
 /*
- * Both entries, or none that matters; `known` is the old entry of the request's flow, if any. 0,
- * -EEXIST where it collides, or what the map says. A global function: it has a stack of its own and
- * is verified once, not at each of the picks.
+ * The backend of the first slot from `slot` on that names one which serves and does not collide; 0
+ * with a verdict where there is none.
  */
-__noinline int record_connection(const struct flow *flow, struct connection *request,
-				 struct connection *known, bool is_ipv6)
+static __always_inline __u32 pick_backend(const struct packet *packet,
+					  const struct connection *wanted, struct ring ring,
+					  __u32 slot, enum verdict *verdict)
 {
-	struct connection reply, *other;
-	struct flow reply_flow;
-	int error;
+	const struct backend_record *backend;
+	__u32 index;
 
-	if (!flow || !request)
-		return -EINVAL; /* VERIFIER: a global function's pointers may be NULL */
-	connection_reverse(flow, request, hairpin_of(is_ipv6), &reply_flow, &reply);
-	other = bpf_map_lookup_elem(&connections, &reply_flow);
-	if (collides(&reply, other, flow->protocol))
-		return -EEXIST;
-	error = record_entry(&reply_flow, other, &reply);
-	return error ? error : record_entry(flow, known, request);
+	*verdict = VERDICT_DROP_NO_BACKEND;
+	for (int pick = 0; pick < MAX_PICKS; pick++) {
+		backend = backend_at(ring, slot, &index);
+		if (!backend)
+			return 0;
+		/* Not where the slot was read just before the backend went, or became another's. */
+		if (connection_is_served(backend, backend->handle) &&
+		    backend->service == packet->service) {
+			if (!packet->has_siblings ||
+			    !claim_replies(wanted, packet->client_hash, packet->now, index))
+				return index;
+			*verdict = VERDICT_DROP_COLLISION;
+		}
+		slot = slot + 1 == ring.length ? 0 : slot + 1;
+	}
+	return 0;
 }
 
-static __always_inline enum verdict send_to(struct packet *packet, __u32 index,
-					    const struct backend_record *backend)
+/* Takes back what record_connection has just made. A global function: verified once. */
+__noinline int forget_connection(const struct connection *made, __u64 hash)
 {
-	struct connection request = {
-		.last_seen_ns = packet->now_ns,
-		.client = packet->hop,
-		.backend = index,
-		.generation = backend->generation,
-		.translation = backend->address,
-		.translation_port = backend->port,
-		.direction = DIRECTION_REQUEST,
-		.service = packet->service,
-	};
-	struct nexthop *hop = bpf_map_lookup_elem(&nexthops, &backend->nexthop);
-	const bool starts = !(packet->tcp_flags & (TCP_FIN | TCP_RST));
-	int error = 0;
+	struct connection_bucket *bucket = bucket_of(hash);
 
+	if (!bucket || !made)
+		return -1;
+	for (__u32 way = 0; way < CONNECTION_WAYS; way++) {
+		struct connection *ours = &bucket->way[way];
+		const __u64 head = load_word(&ours->head.word);
+
+		if (head == made->head.word && is_same_client(ours, head, made))
+			__sync_val_compare_and_swap(&ours->head.word, head, 0);
+	}
+	return 0;
+}
+
+/* Makes the connection's entry. Ends with DROP_TABLE and DROP_COLLISION. */
+static __always_inline enum verdict start_connection(struct packet *packet, __u16 in,
+						     struct connection *wanted, __u32 index)
+{
+	const __u64 hash = packet->client_hash;
+
+	wanted->state.client_hop = learn_sender(packet, in);
+	if (record_connection(wanted, hash, packet->now, packet->known, packet->known_head))
+		return VERDICT_DROP_TABLE;
+	/* Another CPU may have given this port the same backend by another service meanwhile. */
+	if (claim_replies(wanted, hash, packet->now, index)) {
+		forget_connection(wanted, hash);
+		return VERDICT_DROP_COLLISION;
+	}
+	packet->is_new = true;
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
+					    struct connection *wanted, __u32 index)
+{
+	const struct backend_record *backend = bpf_map_lookup_elem(&backends, &index);
+	enum verdict verdict;
+
+	if (!backend)
+		return VERDICT_DROP_NO_BACKEND;
+	wanted->head.backend = backend->handle;
 	/*
 	 * A lone FIN or RST is translated but makes no state: it may be the end of a connection we
 	 * forgot, and nothing follows it.
 	 */
-	if (starts)
-		error = record_connection(&packet->flow, &request, packet->known, packet->is_ipv6);
-	if (error)
-		return error == -EEXIST ? VERDICT_DROP_COLLISION : VERDICT_DROP_TABLE;
-	packet->is_new = starts;
-	packet->backend = index;
-	packet->direction = DIRECTION_REQUEST;
-	set_translation(packet, &request);
-	packet->hop = load_nexthop(hop);
+	if (!(packet->tcp_flags & (TCP_FIN | TCP_RST))) {
+		verdict = start_connection(packet, in, wanted, index);
+		if (verdict != VERDICT_CONTINUE)
+			return verdict;
+	}
+	set_backend(packet, DIRECTION_REQUEST, backend);
 	return VERDICT_CONTINUE;
 }
 
-static __always_inline enum verdict find_service(struct packet *packet)
+static __always_inline enum verdict balance(struct packet *packet)
 {
-	struct service_key key = {
+	const struct service_key key = {
 		.address = packet->flow.dst,
 		.port = packet->flow.dst_port,
 		.protocol = packet->flow.protocol,
 	};
-	enum verdict verdict = VERDICT_DROP_NO_BACKEND;
-	struct service_record *service;
-	struct backend_record *backend;
+	struct connection wanted = {
+		.head = {.client_port = packet->flow.src_port,
+			 .tag = hash_tag(packet->client_hash)},
+		.state = {.last_seen = packet->now, .protocol = packet->flow.protocol},
+		.client = packet->flow.src,
+	};
+	const struct service_record *service;
+	enum verdict verdict;
 	struct ring ring;
-	__u32 slot, index;
+	__u32 index;
+	__u16 in;
 
-	if (packet->service)
-		return VERDICT_CONTINUE; /* of a known connection */
 	service = bpf_map_lookup_elem(&services, &key);
 	if (!service)
 		return VERDICT_PASS_NO_SERVICE;
 	packet->service = service->service;
-	packet->now_ns = bpf_ktime_get_coarse_ns();
-	if (!learn_sender(packet, &packet->hop))
+	if (!is_for_us(packet, &in))
 		return VERDICT_PASS_OTHER_HOST;
 	ring = load_ring(&service->ring);
 	if (!ring.length)
 		return VERDICT_DROP_NO_BACKEND;
-	slot = slot_of(packet, service, ring.length);
-	for (int pick = 0; pick < MAX_PICKS; pick++) {
-		backend = backend_at(ring, slot, &index);
-		if (!backend)
-			return VERDICT_DROP_NO_BACKEND;
-		/* Not where the slot was read just before the backend went. */
-		if (serves(backend, backend->generation)) {
-			verdict = send_to(packet, index, backend);
-			if (verdict != VERDICT_DROP_COLLISION)
-				return verdict;
-		}
-		slot = slot + 1 == ring.length ? 0 : slot + 1;
-	}
-	return verdict;
+	index = pick_backend(packet, &wanted, ring, slot_of(packet, service, ring.length),
+			     &verdict);
+	return index ? send_to(packet, in, &wanted, index) : verdict;
+}
+
+static __always_inline enum verdict find_service(struct packet *packet)
+{
+	return packet->backend ? VERDICT_CONTINUE /* of a known connection */ : balance(packet);
 }

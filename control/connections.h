@@ -16,12 +16,12 @@ struct connection_filter {
 
 json_t *connections_list(const struct daemon *daemon, struct connection_filter filter);
 json_t *connections_count(const struct daemon *daemon);
-/* Removes both entries of each; the number of connections in *flushed. 0 or -errno. */
+/* The number of connections removed in *flushed. 0 or -errno. */
 int connections_flush(struct daemon *daemon, struct connection_filter filter, size_t *flushed);
 
 /*
- * Removes the entries whose timeout has passed or whose backend is gone, a few thousand at a time
- * so that nothing else waits: 1 while there are more, 0 when the table has been seen whole, or
- * -errno.
+ * Removes the connections whose timeout has passed or whose backend is gone, a part of the table at
+ * a time so that nothing else waits: 1 while there are more, 0 when the table has been seen whole,
+ * or -errno.
  */
 int connections_sweep_some(struct daemon *daemon);

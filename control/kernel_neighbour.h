@@ -15,7 +15,10 @@
 struct neighbour_key {
 	struct address address;
 	uint32_t ifindex;
+	uint32_t zero;
 };
+_Static_assert(sizeof(struct neighbour_key) == sizeof(struct address) + 2 * sizeof(uint32_t),
+	       "no padding");
 
 struct kernel_neighbour {
 	struct neighbour_key key;

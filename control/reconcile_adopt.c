@@ -5,7 +5,9 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "control/reconcile_internal.h"
+#include "lb/encode.h"
 #include "lb/maglev.h"
 #include "lb/plan.h"
 #include "lb/slots.h"
@@ -36,6 +38,41 @@ static int find_owners(const struct datapath *datapath, struct owners *owners)
 	return 0;
 }
 
+/* Whether the record says of the backend what we would have written. */
+static bool is_ours(const struct service *service, const struct placement *placement, size_t i,
+		    uint32_t index, const struct backend_record *record)
+{
+	const struct backend_record ours =
+		encode_backend(service, placement, i, record->handle);
+
+	return (record->handle & BACKEND_INDEX_MASK) == index &&
+	       !memcmp(record, &ours, sizeof(ours));
+}
+
+/* Takes the places that the record of the service's last backend says it has. */
+static int adopt_place(struct reconcile *reconcile, uint32_t index, struct service *service,
+		       struct placement *placement)
+{
+	const size_t last = service->backend_count - 1;
+	struct room *room = &reconcile->room;
+	struct backend_record record;
+	int error;
+
+	datapath_get_backend(reconcile->datapath, index, &record);
+	placement->places[last] = (struct place){.backend = index, .nexthop = record.nexthop};
+	if (!is_ours(service, placement, last, index, &record))
+		return -EINVAL;
+	error = destinations_adopt(room->destinations, &record.address, record.nexthop);
+	if (error)
+		return error;
+	error = slots_adopt(room->backends, index, 1);
+	if (error)
+		destinations_release(room->destinations, &record.address);
+	else
+		placement->count++;
+	return error;
+}
+
 /* Not the same place twice, not a place beyond the table: whoever wrote the maps may be anybody. */
 static int adopt_backend(struct reconcile *reconcile, uint32_t index, struct service *service,
 			 struct placement *placement)
@@ -57,16 +94,8 @@ static int adopt_backend(struct reconcile *reconcile, uint32_t index, struct ser
 	error = service_add_backend(service, &backend, &ignored);
 	if (error)
 		return error;
-	error = destinations_adopt(reconcile->room.destinations, &record.address, record.nexthop);
-	if (!error) {
-		error = slots_adopt(reconcile->room.backends, index, 1);
-		if (error)
-			destinations_release(reconcile->room.destinations, &record.address);
-	}
-	if (!error)
-		placement->places[placement->count++] =
-			(struct place){.backend = index, .nexthop = record.nexthop};
-	else
+	error = adopt_place(reconcile, index, service, placement);
+	if (error)
 		service_remove_backend(service,
 				       service_find_backend(service, &record.address, record.port));
 	return error;
@@ -130,8 +159,7 @@ out:
 
 /*
  * Whatever is in the backends table and was not adopted: left by an lbd that ended between two
- * writes. Its generation is raised, so that no connection takes it for the next owner of that
- * index.
+ * writes.
  */
 static void retire_unowned(struct reconcile *reconcile)
 {
@@ -144,6 +172,15 @@ static void retire_unowned(struct reconcile *reconcile)
 			continue;
 		plan_retire_backend(reconcile->datapath, i);
 	}
+}
+
+static int drop_service(struct datapath *datapath, const struct service_key *key)
+{
+	int error = datapath_remove_services(datapath, key, 1);
+
+	if (!error)
+		datapath_withdraw_service(datapath, key);
+	return error;
 }
 
 int reconcile_adopt(struct reconcile *reconcile)
@@ -161,7 +198,7 @@ int reconcile_adopt(struct reconcile *reconcile)
 	slots_distrust(reconcile->room.services);
 	for (uint32_t i = 0; !error && i < count; i++)
 		if (adopt_service(reconcile, &owners, &keys[i], &records[i]))
-			error = datapath_remove_services(reconcile->datapath, &keys[i], 1);
+			error = drop_service(reconcile->datapath, &keys[i]);
 	if (!error)
 		retire_unowned(reconcile);
 	free(owners.first);

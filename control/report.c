@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "control/tables.h"
+#include "lb/traffic.h"
 
 json_t *report_service(const struct entry *entry)
 {
@@ -115,7 +116,7 @@ static json_t *report_service_stats(const struct daemon *daemon, const struct en
 				  "name", service->name);
 	json_t *backends = json_array();
 
-	datapath_read_service(daemon->datapath, entry->placement->service, &counter);
+	traffic_of_service(daemon->datapath, entry->placement, &counter);
 	add_traffic(stats, &counter);
 	add_backends(daemon, entry, backends);
 	json_object_set_new(stats, "backends", backends);

@@ -11,10 +11,14 @@
 
 /*
  * An IPv6 address, or an IPv4 one in its IPv4-mapped form ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), so
- * that nothing between parsing a packet and rewriting it cares for the family.
+ * that nothing between parsing a packet and rewriting it cares for the family. The halves are for
+ * comparing and hashing.
  */
 struct address {
-	__be32 word[4];
+	union {
+		__be32 word[4];
+		__u64 half[2];
+	};
 };
 
 /* The five values that identify the packets of one direction. Padding is zero: it is a map key. */
@@ -40,7 +44,7 @@ struct service_key {
 	struct address address;
 	__be16 port;
 	__u8 protocol;
-	__u8 zero;
+	__u8 zero[5];
 };
 
 /* The range of the rings table that a service owns; read and written as one aligned word. */
@@ -72,28 +76,61 @@ enum backend_state {
 };
 
 /*
- * A backend of one service. An index is given to another backend only after its generation was
- * raised, so that what remembers {index, generation} never reaches a stranger. The fields that
- * change while packets look at them (nexthop, state) share one aligned word with constants.
+ * What names a backend: its index in the map backends, and above it how often the index was given
+ * to another one, so that what remembers a handle does not reach a stranger; 256 owners later it is
+ * the same again, but connections are swept long before. 0 is none.
+ */
+#define BACKEND_INDEX_BITS 24
+#define BACKEND_INDEX_MASK ((1u << BACKEND_INDEX_BITS) - 1)
+
+/*
+ * What a translation adds to the checksums (RFC 1624): one's complement sums of what changes, in
+ * network order as it lies in memory.
+ */
+struct checksum_change {
+	__u16 addresses; /* of the IPv4 header */
+	__u16 all;       /* of the transport: the port, too */
+};
+
+/*
+ * A backend of one service, with all that tells whether a packet is of a connection to it and what
+ * becomes of the packet: one cache line. The words that change while packets look at them hold
+ * constants beside (nexthop) or come last (state).
  */
 struct backend_record {
 	struct address address;
-	__u32 service;    /* id of the service it belongs to */
-	__u32 generation; /* how often the index was given back */
-	__u32 nexthop;    /* index in the map nexthops */
+	struct address service_address;
+	__u32 handle;
+	__u32 service; /* id of the service it belongs to */
+	__u32 nexthop; /* index in the map nexthops */
 	__be16 port;
-	__u8 state; /* enum backend_state */
-	__u8 zero;
-} __attribute__((aligned(8)));
+	__be16 service_port;
+	struct checksum_change request;
+	struct checksum_change reply;
+	__u8 state;    /* enum backend_state */
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 zero[6];
+} __attribute__((aligned(64)));
 
 /*
  * Where frames go: the neighbour's MAC address and our port towards it. Eight bytes, so one aligned
  * store replaces it and no packet ever sees half of two. port 0: not resolved.
  */
 struct nexthop {
-	__u8 mac[6];
-	__u16 port; /* index in the map ports */
-} __attribute__((aligned(8)));
+	union {
+		struct {
+			__u8 mac[6];
+			__u16 port; /* index in the map ports */
+		};
+		__u64 word;
+	};
+};
+
+/* Entries of the map client_hops: what the 16 bits that name one can tell apart. */
+#define CLIENT_HOPS 65536
+
+/* In the port of an entry that lbd will free unless a connection still names it. */
+#define CLIENT_HOP_CLOSING 0x8000
 
 enum port_flag {
 	PORT_TX_BY_REDIRECT =
@@ -124,34 +161,62 @@ enum tcp_seen {
 	TCP_SEEN_RST = 1 << 4,
 };
 
+/* Whose a connection is and where it leads: one word, so that the two never part. */
+union connection_head {
+	struct {
+		__u32 backend; /* handle; 0: the entry is free */
+		__be16 client_port;
+		__u16 tag; /* of the client's hash */
+	};
+	__u64 word;
+};
+
+/* What packets change of a connection: all of it or nothing. */
+union connection_state {
+	struct {
+		__u32 last_seen;  /* jiffies; brought up to date once a second at most */
+		__u16 client_hop; /* index in client_hops: back to the client; 0: not known */
+		__u8 protocol;
+		__u8 seen : 5;  /* enum tcp_seen; of UDP the first two */
+		__u8 owner : 3; /* counts who has had the entry, so that no state comes again soon
+				 */
+	};
+	__u64 word;
+};
+
 /*
- * One direction of a connection, found by the flow of its packets. Both directions of a connection
- * hold the same but for direction and translation.
+ * A connection: a client's port and the backend that its packets to one service go to. Both
+ * directions find it by the client's end of the flow; what else must be true of a packet is in the
+ * backend's record. bpf/connection_table.h says how packets on many CPUs share it.
  */
 struct connection {
-	__u64 last_seen_ns;         /* CLOCK_MONOTONIC, coarse; written once a second at most */
-	struct nexthop client;      /* back to the client: where its last request came from */
-	__u32 backend;              /* index in the map backends */
-	__u32 generation;           /* of that backend when the connection was made */
-	struct address translation; /* REQUEST: new destination, REPLY: new source */
-	__be16 translation_port;
-	__u8 direction; /* enum direction */
-	__u8 seen;      /* enum tcp_seen; of UDP the first two, which no timeout heeds */
-	__u32 service;  /* id */
+	union connection_head head;
+	union connection_state state;
+	struct address client;
 };
+
+/* The entries that a client's hash leads to: what the map connections holds. */
+#define CONNECTION_WAYS 8
+
+struct connection_bucket {
+	struct connection way[CONNECTION_WAYS];
+} __attribute__((aligned(64)));
+
+/* The head of an entry that somebody is about to fill. No backend has this handle. */
+#define CONNECTION_CLAIMED 0xffffffffull
 
 /* The port of an interface that frames come in by; key: ifindex. */
 struct ingress {
 	__u32 port; /* index in the map ports */
 };
 
-/* How long an entry of the connection table lives without a packet, in nanoseconds. */
+/* How long a connection lives without a packet, in jiffies: at most 49 days of 1,000 a second. */
 struct timeouts {
-	__u64 tcp_opening; /* no answer from the backend yet, or none to that answer */
-	__u64 tcp_established;
-	__u64 tcp_closing; /* one side has sent FIN */
-	__u64 tcp_closed;  /* both have, or RST was seen */
-	__u64 udp;
+	__u32 tcp_opening; /* no answer from the backend yet, or none to that answer */
+	__u32 tcp_established;
+	__u32 tcp_closing; /* one side has sent FIN */
+	__u32 tcp_closed;  /* both have, or RST was seen */
+	__u32 udp;
 };
 
 /* The source of requests that go back to the pod they came from, of each family. */
@@ -165,7 +230,13 @@ struct counter {
 	__u64 bytes; /* of whole frames */
 };
 
-/* Of a service, or of one backend. */
+/* Of a service, what is not its backends'. */
+struct service_counter {
+	struct counter refused; /* packets that got no backend */
+	__u64 turns;            /* of round robin */
+};
+
+/* Of one backend, or of all that a service has had. */
 struct traffic_counter {
 	struct counter request;
 	struct counter reply;

@@ -16,8 +16,7 @@ static inline __attribute__((always_inline)) __u64 hash_mix(__u64 hash, __u64 va
 static inline __attribute__((always_inline)) __u64 hash_address(__u64 hash,
 								const struct address *address)
 {
-	hash = hash_mix(hash, (__u64)address->word[0] << 32 | address->word[1]);
-	return hash_mix(hash, (__u64)address->word[2] << 32 | address->word[3]);
+	return hash_mix(hash_mix(hash, address->half[0]), address->half[1]);
 }
 
 /* Of all five values: a Maglev service spreads flows by it. */
@@ -37,8 +36,34 @@ static inline __attribute__((always_inline)) __u32 hash_client(const struct flow
 	return (__u32)hash_mix(hash_address(0, &flow->src), 0);
 }
 
+/*
+ * Of one end of a flow: finds its connection (bucket, entry, tag) and its place in a filter, each
+ * from bits of its own. Clients choose their ports, so the seed is a secret of this node.
+ */
+static inline __attribute__((always_inline)) __u64
+hash_endpoint(__u64 seed, const struct address *address, __be16 port, __u8 protocol)
+{
+	return hash_mix(hash_address(seed, address), (__u64)port << 8 | protocol);
+}
+
+static inline __attribute__((always_inline)) __u16 hash_tag(__u64 hash)
+{
+	return (__u16)(hash >> 32);
+}
+
 /* Maps 32 even bits onto 0 … length - 1 without a division (Lemire, fast range reduction). */
 static inline __attribute__((always_inline)) __u32 hash_slot(__u32 hash, __u32 length)
 {
 	return (__u32)(((__u64)hash * length) >> 32);
+}
+
+static inline __attribute__((always_inline)) __u32 hash_bucket(__u64 hash, __u32 count)
+{
+	return hash_slot((__u32)(hash >> 32), count);
+}
+
+/* The bit of a filter of mask + 1 bits, a power of two. */
+static inline __attribute__((always_inline)) __u32 hash_bit(__u64 hash, __u32 mask)
+{
+	return (__u32)hash & mask;
 }

@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "lb/datapath_internal.h"
 
@@ -27,6 +29,14 @@
 
 #define LIBBPF_TEXT_MAX 256
 
+/* A bit in so many of a full filter is set: what passes it for nothing costs a lookup. */
+#define BITS_PER_SERVICE 16
+#define BITS_PER_BACKEND 8
+#define FILTER_WORD_BITS 64
+
+/* Four entries for each connection, so that few buckets are ever full. */
+#define ENTRIES_PER_CONNECTION 4u
+
 /* The last warning of libbpf: it says more than errno does. One datapath a process, one thread. */
 static char libbpf_text[LIBBPF_TEXT_MAX];
 
@@ -39,38 +49,101 @@ static int keep_warning(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-static void set_knobs(struct datapath *datapath, const struct datapath_options *options)
+/* The kernel's tick, by the resolution of the clock that only ticks (kernel/time/posix-timers.c).
+ */
+static uint32_t read_jiffies_per_second(void)
 {
-	datapath->timeouts = (struct timeouts){
-		.tcp_opening = options->tcp_opening_seconds * NS_PER_SECOND,
-		.tcp_established = options->tcp_established_seconds * NS_PER_SECOND,
-		.tcp_closing = options->tcp_closing_seconds * NS_PER_SECOND,
-		.tcp_closed = options->tcp_closed_seconds * NS_PER_SECOND,
-		.udp = options->udp_seconds * NS_PER_SECOND,
-	};
-	memcpy((void *)&datapath->skeleton->rodata->timeouts, &datapath->timeouts,
-	       sizeof(datapath->timeouts));
-	datapath->hairpin = options->hairpin;
-	memcpy((void *)&datapath->skeleton->rodata->hairpin, &datapath->hairpin,
-	       sizeof(datapath->hairpin));
+	struct timespec tick = {};
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return tick.tv_nsec ? (uint32_t)((NS_PER_SECOND + (uint64_t)tick.tv_nsec / 2) /
+					 (uint64_t)tick.tv_nsec)
+			    : 1;
 }
 
-/*
- * Services and connections are LRU hashes. Services get twice the room they may use, so that none
- * is ever evicted (free lists are per CPU); a connection takes an entry for each direction.
- */
-static void set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options)
+static void set_timeouts(struct datapath *datapath, const struct datapath_options *options)
+{
+	const uint32_t second = read_jiffies_per_second();
+
+	datapath->jiffies_per_second = second;
+	datapath->timeouts = (struct timeouts){
+		.tcp_opening = options->tcp_opening_seconds * second,
+		.tcp_established = options->tcp_established_seconds * second,
+		.tcp_closing = options->tcp_closing_seconds * second,
+		.tcp_closed = options->tcp_closed_seconds * second,
+		.udp = options->udp_seconds * second,
+	};
+}
+
+/* Constants of the program; those that say how long a table is are read off the map. */
+static uint32_t connection_buckets(uint32_t connections)
+{
+	return (connections * ENTRIES_PER_CONNECTION + CONNECTION_WAYS - 1) / CONNECTION_WAYS;
+}
+
+static void set_knobs(struct datapath *datapath, const struct datapath_options *options)
+{
+	struct lb_bpf *skeleton = datapath->skeleton;
+	struct lb_bpf__rodata *knobs = skeleton->rodata;
+
+	set_timeouts(datapath, options);
+	memcpy((void *)&knobs->timeouts, &datapath->timeouts, sizeof(datapath->timeouts));
+	memcpy((void *)&knobs->hairpin, &options->hairpin, sizeof(options->hairpin));
+	knobs->refresh_interval = datapath->jiffies_per_second;
+	knobs->hash_seed = datapath->seed;
+	knobs->connection_buckets = bpf_map__max_entries(skeleton->maps.connections);
+	knobs->service_filter_mask =
+		bpf_map__max_entries(skeleton->maps.service_filter) * FILTER_WORD_BITS - 1;
+	knobs->backend_filter_mask =
+		bpf_map__max_entries(skeleton->maps.backend_filter) * FILTER_WORD_BITS - 1;
+	knobs->backend_count = bpf_map__max_entries(skeleton->maps.backends);
+}
+
+/* Services get twice the room they may use: the LRU's free lists are per CPU, none is evicted. */
+static void set_sizes(const struct datapath *datapath, const struct datapath_options *options)
 {
 	const uint32_t slots = options->max_services * RING_SLOTS_PER_SERVICE +
 			       options->max_backends * RING_SLOTS_PER_BACKEND;
+	const uint32_t backends = options->max_backends + 1; /* index 0 is none */
+	struct lb_bpf *skeleton = datapath->skeleton;
 
 	bpf_map__set_max_entries(skeleton->maps.services, 2 * options->max_services);
-	bpf_map__set_max_entries(skeleton->maps.connections, 2 * options->max_connections);
+	bpf_map__set_max_entries(skeleton->maps.connections,
+				 connection_buckets(options->max_connections));
 	bpf_map__set_max_entries(skeleton->maps.rings, slots / RING_ROW_SLOTS);
-	bpf_map__set_max_entries(skeleton->maps.backends, options->max_backends + 1);
-	bpf_map__set_max_entries(skeleton->maps.nexthops, options->max_backends + 1);
+	bpf_map__set_max_entries(skeleton->maps.backends, backends);
+	bpf_map__set_max_entries(skeleton->maps.nexthops, backends);
+	bpf_map__set_max_entries(skeleton->maps.service_filter,
+				 filter_words(options->max_services, BITS_PER_SERVICE));
+	bpf_map__set_max_entries(skeleton->maps.backend_filter,
+				 filter_words(options->max_backends, BITS_PER_BACKEND));
 	bpf_map__set_max_entries(skeleton->maps.service_counters, options->max_services + 1);
-	bpf_map__set_max_entries(skeleton->maps.backend_counters, options->max_backends + 1);
+	bpf_map__set_max_entries(skeleton->maps.retired_counters, options->max_services + 1);
+	bpf_map__set_max_entries(skeleton->maps.backend_counters, datapath->cpus * backends);
+}
+
+/*
+ * Clients choose their addresses and ports: with a hash they could foresee they would choose them
+ * to meet in one bucket. What is in the table was put there by the seed, so it stays with it.
+ */
+static int choose_seed(struct datapath *datapath, bool adopted)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.seed);
+	const __u32 first = 0;
+
+	if (adopted && map >= 0)
+		return bpf_map_lookup_elem(map, &first, &datapath->seed) ? -errno : 0;
+	if (datapath->seed)
+		return 0;
+	return getrandom(&datapath->seed, sizeof(datapath->seed), 0) < 0 ? -errno : 0;
+}
+
+static int keep_seed(struct datapath *datapath)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.seed);
+	const __u32 first = 0;
+
+	return bpf_map_update_elem(map, &first, &datapath->seed, BPF_ANY) ? -errno : 0;
 }
 
 static int read_program_id(struct datapath *datapath)
@@ -84,7 +157,7 @@ static int read_program_id(struct datapath *datapath)
 	return 0;
 }
 
-static int map_array(const struct bpf_map *map, struct mapping *mapping)
+int mapping_open(struct mapping *mapping, const struct bpf_map *map)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t size = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
@@ -98,15 +171,23 @@ static int map_array(const struct bpf_map *map, struct mapping *mapping)
 	return 0;
 }
 
+void mapping_close(struct mapping *mapping)
+{
+	if (mapping->memory)
+		munmap(mapping->memory, mapping->size);
+}
+
 static int map_arrays(struct datapath *datapath)
 {
 	int error;
 
-	error = map_array(datapath->skeleton->maps.backends, &datapath->backends);
+	error = mapping_open(&datapath->backends, datapath->skeleton->maps.backends);
 	if (!error)
-		error = map_array(datapath->skeleton->maps.nexthops, &datapath->nexthops);
+		error = mapping_open(&datapath->nexthops, datapath->skeleton->maps.nexthops);
 	if (!error)
-		error = map_array(datapath->skeleton->maps.ports, &datapath->ports);
+		error = mapping_open(&datapath->ports, datapath->skeleton->maps.ports);
+	if (!error)
+		error = filters_open(datapath);
 	return error;
 }
 
@@ -118,16 +199,21 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	datapath->skeleton = lb_bpf__open();
 	if (!datapath->skeleton)
 		return refuse_with(refusal, errno, "cannot open the BPF object: %s", libbpf_text);
-	set_sizes(datapath->skeleton, options);
-	set_knobs(datapath, options);
+	set_sizes(datapath, options);
 	error = pins_reuse_maps(datapath, adopted, refusal);
 	if (error)
 		return error;
+	error = choose_seed(datapath, *adopted);
+	if (error)
+		return refuse_with(refusal, -error, "cannot seed the hash: %s", strerror(-error));
+	set_knobs(datapath, options);
 	error = lb_bpf__load(datapath->skeleton);
 	if (error)
 		return refuse_with(refusal, -error, "cannot load the BPF programs: %s (%s)",
 				   strerror(-error), libbpf_text);
-	error = pins_add_maps(datapath);
+	error = keep_seed(datapath);
+	if (!error)
+		error = pins_add_maps(datapath);
 	if (!error)
 		error = pins_set_program(datapath);
 	if (!error)
@@ -151,6 +237,8 @@ int datapath_open(const struct datapath_options *options, struct datapath **data
 	if (!opened)
 		goto out;
 	opened->replace = options->replace;
+	opened->max_connections = options->max_connections;
+	opened->seed = options->seed;
 	opened->cpus = (unsigned int)libbpf_num_possible_cpus();
 	error = bpffs_prepare(options->pin_path, &opened->pin_path, &opened->bpffs, refusal);
 	if (!error)
@@ -168,20 +256,15 @@ out:
 	return 0;
 }
 
-static void unmap(struct mapping *mapping)
-{
-	if (mapping->memory)
-		munmap(mapping->memory, mapping->size);
-}
-
 void datapath_close(struct datapath *datapath)
 {
 	if (!datapath)
 		return;
-	unmap(&datapath->backends);
-	unmap(&datapath->rings);
-	unmap(&datapath->nexthops);
-	unmap(&datapath->ports);
+	mapping_close(&datapath->backends);
+	mapping_close(&datapath->rings);
+	mapping_close(&datapath->nexthops);
+	mapping_close(&datapath->ports);
+	filters_close(datapath);
 	lb_bpf__destroy(datapath->skeleton);
 	free(datapath->pin_path);
 	free(datapath);

@@ -25,6 +25,7 @@ struct datapath_options {
 	uint32_t tcp_closed_seconds;  /* both have, or RST was seen */
 	uint32_t udp_seconds;
 	struct hairpin hairpin; /* the source a pod sees when it is sent to itself */
+	uint64_t seed;          /* of the connections' hash; 0: a random one */
 	bool replace;           /* take interfaces over from a foreign XDP program */
 };
 
@@ -112,36 +113,52 @@ void datapath_get_port(const struct datapath *datapath, uint32_t index, struct p
 /* Waits until no packet looks at what was replaced before the call (an RCU grace period). */
 void datapath_settle(struct datapath *datapath);
 
-/* Calls visit for each connection entry, both directions; true from it removes the entry. 0/-errno.
+/*
+ * What tells packets of a service apart from others: to be said before the service is set, and
+ * taken back after it was removed, once each.
  */
-typedef bool (*connection_visitor)(void *context, const struct flow *flow,
-				   const struct connection *connection);
+void datapath_announce_service(struct datapath *datapath, const struct service_key *key);
+void datapath_withdraw_service(struct datapath *datapath, const struct service_key *key);
+
+/* A connection, as it was when it was looked at. */
+struct connection_view {
+	struct flow flow; /* of its requests; no destination where the backend is lost */
+	struct address backend_address; /* likewise */
+	__be16 backend_port;
+	__u16 client_hop;
+	__u32 backend; /* handle */
+	__u32 idle_seconds;
+	__u8 seen; /* enum tcp_seen */
+	bool is_expired;
+	bool is_lost; /* its backend is gone */
+};
+
+/* Calls visit for each connection; true from it removes the connection. 0 or -errno. */
+typedef bool (*connection_visitor)(void *context, const struct connection_view *view);
 int datapath_visit_connections(struct datapath *datapath, connection_visitor visit, void *context);
 
 /*
- * The same a few thousand entries at a time: 1 while there are more, 0 at the end (the next call
- * begins anew), or -errno. A cursor starts as all zero.
+ * The same a megabyte of the table at a time; at the end what connections name no more (ways back
+ * to clients) is on its way to be free. 1 while there is more, 0 at the end (the next call begins
+ * anew), or -errno. A cursor starts as all zero. Between a pass and the next a grace period
+ * (datapath_settle) must lie: packets may be about to name what the first has found unnamed.
  */
 struct connection_cursor {
-	uint32_t position;
-	bool started;
+	uint32_t bucket;
+	uint64_t hops_used[CLIENT_HOPS / 64]; /* bits: named by a connection in this pass */
 };
-int datapath_visit_some(struct datapath *datapath, struct connection_cursor *cursor,
+int datapath_sweep_some(struct datapath *datapath, struct connection_cursor *cursor,
 			connection_visitor visit, void *context);
-/* Whether its timeout has passed at `now_ns` (CLOCK_MONOTONIC). */
-bool datapath_is_expired(const struct datapath *datapath, const struct flow *flow,
-			 const struct connection *connection, uint64_t now_ns);
-
-/* The flow of the packets that go the other way. */
-struct flow datapath_reverse_flow(const struct datapath *datapath, const struct flow *flow,
-				  const struct connection *connection);
 
 /* Sums over CPUs. 0 or -errno. */
 int datapath_read_verdicts(struct datapath *datapath, struct counter counters[_VERDICT_COUNT]);
+/* Of a service what its backends do not count: packets that got none, backends that are gone. */
 int datapath_read_service(struct datapath *datapath, uint32_t service,
 			  struct traffic_counter *counter);
 int datapath_read_backend(struct datapath *datapath, uint32_t backend,
 			  struct traffic_counter *counter);
+/* Moves what a backend has counted to its service: it goes, what it carried does not. 0/-errno. */
+int datapath_retire_counter(struct datapath *datapath, uint32_t backend, uint32_t service);
 /* A given back index starts from zero. 0 or -errno. */
 int datapath_clear_service(struct datapath *datapath, uint32_t service);
 int datapath_clear_backend(struct datapath *datapath, uint32_t backend);

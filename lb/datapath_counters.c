@@ -1,88 +1,11 @@
 /*
- * Connections and counters, as they are read and cleared from outside the packet path.
+ * Counters, as they are read and cleared from outside the packet path.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
-#include "include/connection.h"
-#include "lb/address.h"
 #include "lb/datapath_internal.h"
-
-struct connection_visit {
-	int map;
-	connection_visitor visit;
-	void *context;
-};
-
-/*
- * A packet may have brought the entry back to life since it was read. Looking again shrinks that
- * gap to the time between two system calls; a connection lost in it is picked again by the ring.
- */
-static void remove_unchanged(int map, const struct flow *flow, const struct connection *seen)
-{
-	struct connection now;
-
-	if (!bpf_map_lookup_elem(map, flow, &now) && now.last_seen_ns == seen->last_seen_ns)
-		bpf_map_delete_elem(map, flow);
-}
-
-static int visit_connections(void *context, const struct batch *batch)
-{
-	const struct connection_visit *walk = context;
-	const struct flow *flows = batch->keys;
-	const struct connection *connections = batch->values;
-
-	for (uint32_t i = 0; i < batch->count; i++)
-		if (walk->visit(walk->context, &flows[i], &connections[i]))
-			remove_unchanged(walk->map, &flows[i], &connections[i]);
-	return 0;
-}
-
-static struct map_shape connections_shape(const struct datapath *datapath)
-{
-	return (struct map_shape){
-		.map = bpf_map__fd(datapath->skeleton->maps.connections),
-		.key_size = sizeof(struct flow),
-		.value_size = sizeof(struct connection),
-	};
-}
-
-int datapath_visit_connections(struct datapath *datapath, connection_visitor visit, void *context)
-{
-	const struct map_shape shape = connections_shape(datapath);
-	struct connection_visit walk = {.map = shape.map, .visit = visit, .context = context};
-
-	return map_visit(&shape, visit_connections, &walk);
-}
-
-int datapath_visit_some(struct datapath *datapath, struct connection_cursor *cursor,
-			connection_visitor visit, void *context)
-{
-	const struct map_shape shape = connections_shape(datapath);
-	struct connection_visit walk = {.map = shape.map, .visit = visit, .context = context};
-
-	return map_visit_some(&shape, cursor, visit_connections, &walk);
-}
-
-bool datapath_is_expired(const struct datapath *datapath, const struct flow *flow,
-			 const struct connection *connection, uint64_t now_ns)
-{
-	return connection_is_expired(&datapath->timeouts, flow->protocol, connection, now_ns);
-}
-
-struct flow datapath_reverse_flow(const struct datapath *datapath, const struct flow *flow,
-				  const struct connection *connection)
-{
-	const struct hairpin *hairpin = &datapath->hairpin;
-	struct connection reverse;
-	struct flow reverse_flow;
-
-	connection_reverse(flow, connection,
-			   address_is_ipv4(&flow->src) ? &hairpin->ipv4 : &hairpin->ipv6,
-			   &reverse_flow, &reverse);
-	return reverse_flow;
-}
 
 /* A per-CPU value is an array of one for each possible CPU; both kinds are 64-bit words. */
 static int read_sum(const struct datapath *datapath, const struct bpf_map *map, uint32_t index,
@@ -128,26 +51,95 @@ int datapath_read_verdicts(struct datapath *datapath, struct counter counters[_V
 	return error;
 }
 
+static void add_traffic(struct traffic_counter *sum, const struct traffic_counter *counter)
+{
+	sum->request.packets += counter->request.packets;
+	sum->request.bytes += counter->request.bytes;
+	sum->reply.packets += counter->reply.packets;
+	sum->reply.bytes += counter->reply.bytes;
+	sum->connections += counter->connections;
+}
+
+static int retired_map(const struct datapath *datapath)
+{
+	return bpf_map__fd(datapath->skeleton->maps.retired_counters);
+}
+
 int datapath_read_service(struct datapath *datapath, uint32_t service,
 			  struct traffic_counter *counter)
 {
-	return read_sum(datapath, datapath->skeleton->maps.service_counters, service,
-			(uint64_t *)counter);
+	struct traffic_counter retired;
+	struct service_counter own;
+	int error = read_sum(datapath, datapath->skeleton->maps.service_counters, service,
+			     (uint64_t *)&own);
+
+	if (error)
+		return error;
+	if (bpf_map_lookup_elem(retired_map(datapath), &service, &retired))
+		return -errno;
+	retired.request.packets += own.refused.packets;
+	retired.request.bytes += own.refused.bytes;
+	*counter = retired;
+	return 0;
+}
+
+/* Where a CPU counts for a backend: bpf/maps.h. */
+static uint32_t backend_element(const struct datapath *datapath, unsigned int cpu, uint32_t backend)
+{
+	return cpu * datapath_capacity_backends(datapath) + backend;
 }
 
 int datapath_read_backend(struct datapath *datapath, uint32_t backend,
 			  struct traffic_counter *counter)
 {
-	return read_sum(datapath, datapath->skeleton->maps.backend_counters, backend,
-			(uint64_t *)counter);
+	const int map = bpf_map__fd(datapath->skeleton->maps.backend_counters);
+	struct traffic_counter sum = {}, own;
+
+	for (unsigned int cpu = 0; cpu < datapath->cpus; cpu++) {
+		const uint32_t element = backend_element(datapath, cpu, backend);
+
+		if (bpf_map_lookup_elem(map, &element, &own))
+			return -errno;
+		add_traffic(&sum, &own);
+	}
+	*counter = sum;
+	return 0;
+}
+
+int datapath_retire_counter(struct datapath *datapath, uint32_t backend, uint32_t service)
+{
+	struct traffic_counter gone, retired;
+	int error = datapath_read_backend(datapath, backend, &gone);
+
+	if (error)
+		return error;
+	if (bpf_map_lookup_elem(retired_map(datapath), &service, &retired))
+		return -errno;
+	add_traffic(&retired, &gone);
+	if (bpf_map_update_elem(retired_map(datapath), &service, &retired, BPF_ANY))
+		return -errno;
+	return datapath_clear_backend(datapath, backend);
 }
 
 int datapath_clear_service(struct datapath *datapath, uint32_t service)
 {
+	const struct traffic_counter zero = {};
+
+	if (bpf_map_update_elem(retired_map(datapath), &service, &zero, BPF_ANY))
+		return -errno;
 	return clear(datapath, datapath->skeleton->maps.service_counters, service);
 }
 
 int datapath_clear_backend(struct datapath *datapath, uint32_t backend)
 {
-	return clear(datapath, datapath->skeleton->maps.backend_counters, backend);
+	const int map = bpf_map__fd(datapath->skeleton->maps.backend_counters);
+	const struct traffic_counter zero = {};
+
+	for (unsigned int cpu = 0; cpu < datapath->cpus; cpu++) {
+		const uint32_t element = backend_element(datapath, cpu, backend);
+
+		if (bpf_map_update_elem(map, &element, &zero, BPF_ANY))
+			return -errno;
+	}
+	return 0;
 }

@@ -13,11 +13,20 @@ struct mapping {
 	size_t size;
 };
 
+/* A bitmap that packets read, and how much stands behind each bit. */
+struct filter {
+	struct mapping words;
+	uint32_t mask; /* bits - 1: a power of two */
+	uint8_t *counts;
+};
+
 struct datapath {
 	struct lb_bpf *skeleton;
 	char *pin_path;
 	struct timeouts timeouts;
-	struct hairpin hairpin;
+	uint32_t jiffies_per_second;
+	uint32_t max_connections;
+	uint64_t seed; /* of hash_endpoint */
 	uint32_t program_id;
 	bool replace;
 	enum bpffs_made bpffs;
@@ -27,7 +36,23 @@ struct datapath {
 	uint32_t rings_first; /* slot that the window starts with */
 	struct mapping nexthops;
 	struct mapping ports;
+	struct filter service_filter;
+	struct filter backend_filter;
 };
+
+/* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
+int mapping_open(struct mapping *mapping, const struct bpf_map *map);
+void mapping_close(struct mapping *mapping);
+
+/* datapath_filter.c. The words of a filter for so many entries. */
+uint32_t filter_words(uint32_t entries, uint32_t bits_per_entry);
+/* Maps both filters, counts what is in the tables and sets the bits right. 0 or -errno. */
+int filters_open(struct datapath *datapath);
+void filters_close(struct datapath *datapath);
+uint64_t filter_hash_backend(const struct datapath *datapath, const struct backend_record *record);
+/* Before what has this hash is in a table, and after it is gone. */
+void filter_add(struct filter *filter, uint64_t hash);
+void filter_remove(struct filter *filter, uint64_t hash);
 
 #define PIN_PATH_MAX 4096
 
@@ -61,25 +86,3 @@ int link_pin_take(const struct datapath *datapath, uint32_t ifindex, const char 
  */
 int bpffs_prepare(const char *path, char **pin_path, enum bpffs_made *made,
 		  struct refusal *refusal);
-
-struct map_shape {
-	int map;
-	size_t key_size;
-	size_t value_size;
-};
-
-struct batch {
-	void *keys;
-	void *values;
-	uint32_t count;
-};
-
-/*
- * Calls visit for each chunk of entries that the map's batch lookup gives; map_visit_some for the
- * next one. Entries that change meanwhile may be missed or seen twice. 0 (some: 1 while there are
- * more), the first non-zero answer of visit, or -errno.
- */
-int map_visit(const struct map_shape *shape, int (*visit)(void *context, const struct batch *batch),
-	      void *context);
-int map_visit_some(const struct map_shape *shape, struct connection_cursor *cursor,
-		   int (*visit)(void *context, const struct batch *batch), void *context);

@@ -6,7 +6,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/membarrier.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -14,7 +13,6 @@
 #include <unistd.h>
 #include "lb/datapath_internal.h"
 
-#define BATCH_ENTRIES 4096
 #define RING_WINDOW_BYTES (64u << 10) /* 256 of the shortest rings; mapping it takes 1 µs */
 #define SETTLE_FALLBACK_NS 100000000  /* far more than a packet's walk takes */
 
@@ -57,13 +55,22 @@ uint32_t datapath_capacity_ports(const struct datapath *datapath)
 
 uint32_t datapath_capacity_connections(const struct datapath *datapath)
 {
-	return bpf_map__max_entries(datapath->skeleton->maps.connections) / 2;
+	return datapath->max_connections;
 }
 
+/* What an index still says of a backend that is gone counts too: its late replies are known by it.
+ */
 void datapath_set_backend(struct datapath *datapath, uint32_t index,
 			  const struct backend_record *record)
 {
+	struct backend_record old;
+
+	datapath_get_backend(datapath, index, &old);
+	if (record->handle)
+		filter_add(&datapath->backend_filter, filter_hash_backend(datapath, record));
 	store_words(element(&datapath->backends, index, sizeof(*record)), record, sizeof(*record));
+	if (old.handle)
+		filter_remove(&datapath->backend_filter, filter_hash_backend(datapath, &old));
 }
 
 void datapath_get_backend(const struct datapath *datapath, uint32_t index,
@@ -160,147 +167,6 @@ int datapath_set_port(struct datapath *datapath, uint32_t index, const struct po
 void datapath_get_port(const struct datapath *datapath, uint32_t index, struct port *port)
 {
 	memcpy(port, element(&datapath->ports, index, sizeof(*port)), sizeof(*port));
-}
-
-int datapath_set_services(struct datapath *datapath, const struct service_key *keys,
-			  const struct service_record *records, uint32_t count)
-{
-	int map = bpf_map__fd(datapath->skeleton->maps.services);
-
-	/* Counted down by what a call has written; an interrupted one goes on where it stopped. */
-	while (count) {
-		__u32 done = count;
-
-		if (count == 1)
-			return bpf_map_update_elem(map, keys, records, BPF_ANY) ? -errno : 0;
-		if (bpf_map_update_batch(map, keys, records, &done, NULL))
-			return -errno;
-		keys += done;
-		records += done;
-		count -= done;
-	}
-	return 0;
-}
-
-int datapath_remove_services(struct datapath *datapath, const struct service_key *keys,
-			     uint32_t count)
-{
-	int map = bpf_map__fd(datapath->skeleton->maps.services);
-
-	for (uint32_t i = 0; i < count; i++)
-		if (bpf_map_delete_elem(map, &keys[i]) && errno != ENOENT)
-			return -errno;
-	return 0;
-}
-
-int datapath_find_service(struct datapath *datapath, const struct service_key *key,
-			  struct service_record *record)
-{
-	return bpf_map_lookup_elem(bpf_map__fd(datapath->skeleton->maps.services), key, record)
-		       ? -errno
-		       : 0;
-}
-
-static int reserve_batch(struct batch *batch, uint32_t room, size_t key_size, size_t value_size)
-{
-	free(batch->keys);
-	free(batch->values);
-	batch->keys = malloc(room * key_size);
-	batch->values = malloc(room * value_size);
-	return batch->keys && batch->values ? 0 : -ENOMEM;
-}
-
-/*
- * A bucket of the hash comes whole or not at all: ENOSPC asks for more room, and the walk goes on
- * with a longer batch.
- */
-int map_visit_some(const struct map_shape *shape, struct connection_cursor *cursor,
-		   int (*visit)(void *context, const struct batch *batch), void *context)
-{
-	struct batch batch = {};
-	uint32_t room = BATCH_ENTRIES;
-	int error, ended;
-
-	do {
-		error = reserve_batch(&batch, room, shape->key_size, shape->value_size);
-		if (error)
-			break;
-		batch.count = room;
-		ended = bpf_map_lookup_batch(shape->map, cursor->started ? &cursor->position : NULL,
-					     &cursor->position, batch.keys, batch.values,
-					     &batch.count, NULL)
-				? errno
-				: 0;
-		room *= 2;
-	} while (ended == ENOSPC);
-	if (!error && ended && ended != ENOENT)
-		error = -ended;
-	if (!error && batch.count)
-		error = visit(context, &batch);
-	cursor->started = !error && !ended;
-	free(batch.keys);
-	free(batch.values);
-	return error ? error : !ended;
-}
-
-int map_visit(const struct map_shape *shape, int (*visit)(void *context, const struct batch *batch),
-	      void *context)
-{
-	struct connection_cursor cursor = {};
-	int answer;
-
-	do {
-		answer = map_visit_some(shape, &cursor, visit, context);
-	} while (answer > 0);
-	return answer;
-}
-
-struct service_list {
-	struct service_key *keys;
-	struct service_record *records;
-	uint32_t count;
-};
-
-static int append_services(void *context, const struct batch *batch)
-{
-	struct service_list *list = context;
-	size_t total = (size_t)list->count + batch->count;
-	struct service_key *keys = realloc(list->keys, total * sizeof(*keys));
-	struct service_record *records;
-
-	if (!keys)
-		return -ENOMEM;
-	list->keys = keys;
-	records = realloc(list->records, total * sizeof(*records));
-	if (!records)
-		return -ENOMEM;
-	list->records = records;
-	memcpy(keys + list->count, batch->keys, batch->count * sizeof(*keys));
-	memcpy(records + list->count, batch->values, batch->count * sizeof(*records));
-	list->count = (uint32_t)total;
-	return 0;
-}
-
-int datapath_list_services(struct datapath *datapath, struct service_key **keys,
-			   struct service_record **records, uint32_t *count)
-{
-	struct service_list list = {};
-	const struct map_shape shape = {
-		.map = bpf_map__fd(datapath->skeleton->maps.services),
-		.key_size = sizeof(**keys),
-		.value_size = sizeof(**records),
-	};
-	int error = map_visit(&shape, append_services, &list);
-
-	if (error) {
-		free(list.keys);
-		free(list.records);
-		return error;
-	}
-	*keys = list.keys;
-	*records = list.records;
-	*count = list.count;
-	return 0;
 }
 
 /*

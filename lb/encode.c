@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include "include/checksum.h"
 #include "lb/maglev.h"
 
 #define STACK_MEMBERS 64 /* services of more backends take memory from the heap */
@@ -86,18 +87,40 @@ struct service_record encode_service(const struct service *service,
 	};
 }
 
+static struct checksum_change encode_change(const struct address *from, __be16 from_port,
+					    const struct address *to, __be16 to_port)
+{
+	const __u64 addresses = checksum_replace_address(0, from, to);
+
+	return (struct checksum_change){
+		.addresses = checksum_fold(addresses),
+		.all = checksum_fold(checksum_replace(addresses, from_port, to_port)),
+	};
+}
+
 struct backend_record encode_backend(const struct service *service,
-				     const struct placement *placement, size_t i,
-				     uint32_t generation)
+				     const struct placement *placement, size_t i, uint32_t handle)
 {
 	const struct backend *backend = &service->backends[i];
+	const struct service_key *key = &service->key;
 
 	return (struct backend_record){
 		.address = backend->address,
-		.port = backend->port,
+		.service_address = key->address,
+		.handle = handle,
 		.service = placement->service,
-		.generation = generation,
 		.nexthop = placement->places[i].nexthop,
+		.port = backend->port,
+		.service_port = key->port,
+		.request =
+			encode_change(&key->address, key->port, &backend->address, backend->port),
+		.reply = encode_change(&backend->address, backend->port, &key->address, key->port),
 		.state = (__u8)backend->state,
+		.protocol = key->protocol,
 	};
+}
+
+uint32_t encode_next_handle(uint32_t index, uint32_t handle)
+{
+	return index | ((handle & ~BACKEND_INDEX_MASK) + BACKEND_INDEX_MASK + 1);
 }

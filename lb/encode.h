@@ -18,7 +18,9 @@ int encode_ring(const struct service *service, const struct placement *placement
 struct service_record encode_service(const struct service *service,
 				     const struct placement *placement);
 
-/* The record of backend number `i`; `generation` is what its index has reached. */
+/* The record of backend number `i`; `handle` is what names it. */
 struct backend_record encode_backend(const struct service *service,
-				     const struct placement *placement, size_t i,
-				     uint32_t generation);
+				     const struct placement *placement, size_t i, uint32_t handle);
+
+/* The handle that the next backend of an index gets, after one of `handle` (0: the first). */
+uint32_t encode_next_handle(uint32_t index, uint32_t handle);

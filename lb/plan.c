@@ -50,33 +50,36 @@ static bool is_kept(const struct plan_step *step, uint32_t backend)
 	return false;
 }
 
-static void write_backend(struct datapath *datapath, const struct plan_step *step, size_t i)
+static void write_backend(struct datapath *datapath, const struct plan_step *step, size_t i,
+			  uint32_t handle)
 {
-	const uint32_t index = step->after_placement->places[i].backend;
-	struct backend_record record;
+	const struct backend_record record =
+		encode_backend(step->after, step->after_placement, i, handle);
 
-	datapath_get_backend(datapath, index, &record);
-	record = encode_backend(step->after, step->after_placement, i, record.generation);
-	datapath_set_backend(datapath, index, &record);
+	datapath_set_backend(datapath, step->after_placement->places[i].backend, &record);
+}
+
+static void rewrite_backend(struct datapath *datapath, const struct plan_step *step, size_t i)
+{
+	struct backend_record old;
+
+	datapath_get_backend(datapath, step->after_placement->places[i].backend, &old);
+	write_backend(datapath, step, i, old.handle);
 }
 
 /*
- * An index that is handed out gets a generation that nobody has seen: a packet that looked while
- * the old backend was being retired may remember the one it had in between. Of one that was never
- * handed out there is nothing to remember and nothing counted.
+ * An index gets a handle that nobody has seen: what remembers the backend that had it before finds
+ * that one gone. Of an index that was never handed out nothing is counted.
  */
 static void make_backend(struct datapath *datapath, const struct plan_step *step, size_t i)
 {
 	const uint32_t index = step->after_placement->places[i].backend;
-	struct backend_record record;
+	struct backend_record old;
 
-	datapath_get_backend(datapath, index, &record);
-	if (record.generation) {
-		plan_retire_backend(datapath, index);
+	datapath_get_backend(datapath, index, &old);
+	if (old.handle)
 		datapath_clear_backend(datapath, index);
-	}
-	record = encode_backend(step->after, step->after_placement, i, record.generation + 1);
-	datapath_set_backend(datapath, index, &record);
+	write_backend(datapath, step, i, encode_next_handle(index, old.handle));
 }
 
 /* New backends, and those that come up again: packets may be sent to them from now on. */
@@ -86,7 +89,7 @@ static void make_backends(struct datapath *datapath, const struct plan_step *ste
 		if (!is_kept(step, step->after_placement->places[i].backend))
 			make_backend(datapath, step, i);
 		else if (step->after->backends[i].state != BACKEND_DOWN)
-			write_backend(datapath, step, i);
+			rewrite_backend(datapath, step, i);
 	}
 }
 
@@ -130,6 +133,8 @@ static int make(struct plan *plan, struct datapath *datapath)
 
 		if (!step->after)
 			continue;
+		if (!step->before)
+			datapath_announce_service(datapath, &step->after->key);
 		clear_counters(plan, datapath, step);
 		failed = make_ring(datapath, step);
 		step->failed = failed;
@@ -202,15 +207,21 @@ out:
 	return error;
 }
 
-/* Raises the generation first of all: what remembers the backend finds it gone from here on. */
 void plan_retire_backend(struct datapath *datapath, uint32_t index)
 {
 	struct backend_record record;
 
 	datapath_get_backend(datapath, index, &record);
-	record.generation++;
 	record.state = BACKEND_NONE;
 	datapath_set_backend(datapath, index, &record);
+}
+
+/* What it carried stays with its service, if that stays. */
+static void retire_backend(struct datapath *datapath, const struct plan_step *step, uint32_t index)
+{
+	plan_retire_backend(datapath, index);
+	if (step->after)
+		datapath_retire_counter(datapath, index, step->after_placement->service);
 }
 
 static bool has_place(const struct placement *placement, uint32_t backend)
@@ -227,10 +238,19 @@ static void retire_backends(struct datapath *datapath, const struct plan_step *s
 
 	for (size_t i = 0; before && i < before->count; i++)
 		if (!has_place(step->after_placement, before->places[i].backend))
-			plan_retire_backend(datapath, before->places[i].backend);
+			retire_backend(datapath, step, before->places[i].backend);
 	for (size_t i = 0; step->after && i < step->after->backend_count; i++)
 		if (step->after->backends[i].state == BACKEND_DOWN)
-			write_backend(datapath, step, i);
+			rewrite_backend(datapath, step, i);
+}
+
+static int remove_service(struct datapath *datapath, const struct service_key *key)
+{
+	int error = datapath_remove_services(datapath, key, 1);
+
+	if (!error)
+		datapath_withdraw_service(datapath, key);
+	return error;
 }
 
 static int retire(struct plan *plan, struct datapath *datapath)
@@ -242,7 +262,9 @@ static int retire(struct plan *plan, struct datapath *datapath)
 		int failed = 0;
 
 		if (!step->after)
-			failed = datapath_remove_services(datapath, &step->before->key, 1);
+			failed = remove_service(datapath, &step->before->key);
+		if (step->failed && !step->before)
+			datapath_withdraw_service(datapath, &step->after->key);
 		if (failed)
 			step->failed = true;
 		if (failed && !error)

@@ -44,7 +44,10 @@ int plan_add(struct plan *plan, const struct service *before, struct placement *
  */
 int plan_apply(struct plan *plan, struct datapath *datapath);
 
-/* Frees a backend's index in the table, so that whatever remembers it finds nothing there. */
+/*
+ * Takes a backend out of service. Until its index is given to another, its record still says whose
+ * late replies are to be dropped.
+ */
 void plan_retire_backend(struct datapath *datapath, uint32_t index);
 
 /* Gives back what plan_add took (for steps that were not applied) and the plan's memory. */

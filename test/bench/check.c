@@ -38,7 +38,7 @@ static uint64_t connections_of(const struct check *check)
 		return floors_new_flows(check->floors);
 	if (check->row->subject != SUBJECT_OURS)
 		return 0;
-	datapath_read_service(world_datapath(check->world), check->service, &counter);
+	world_traffic(check->world, check->service, &counter);
 	return counter.connections;
 }
 

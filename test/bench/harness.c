@@ -158,14 +158,10 @@ int harness_run(struct harness *harness, uint32_t packets, struct harness_result
 		.data_end = FRAME_BYTES,
 		.ingress_ifindex = harness->options.ifindex,
 	};
-	LIBBPF_OPTS(bpf_test_run_opts, options,
-		    .data_in = harness->frame.bytes,
-		    .data_size_in = FRAME_BYTES,
-		    .data_out = result->frame.bytes,
-		    .data_size_out = sizeof(result->frame.bytes),
-		    .ctx_in = &context,
-		    .ctx_size_in = sizeof(context),
-		    .repeat = (int)packets);
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = harness->frame.bytes,
+		    .data_size_in = FRAME_BYTES, .data_out = result->frame.bytes,
+		    .data_size_out = sizeof(result->frame.bytes), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = (int)packets);
 	double start = thread_ns();
 	int error = bpf_prog_test_run_opts(bpf_program__fd(harness->wrapper), &options);
 

@@ -60,6 +60,9 @@ const struct row ROWS[] = {
 	OURS("new, table full", NEW, TCP6, FULL, .target = 12 * 1.15),
 	OURS("new, table full", NEW, UDP6, FULL, .target = 12 * 1.15),
 
+	OURS("established, 50,000 services", ESTABLISHED, TCP4, MANY, .flows = MANY_SERVICES,
+	     .services = MANY_SERVICES),
+	OURS("established, 1 of 50,000", ESTABLISHED, TCP4, MANY, .flows = MANY_SERVICES),
 	OURS("new, 1 of 50,000 services", NEW, TCP4, MANY),
 	OURS("new, 50,000 services in turn", NEW, TCP4, MANY, .services = MANY_SERVICES),
 

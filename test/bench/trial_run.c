@@ -108,10 +108,9 @@ int trial_run(struct trial *trial, uint32_t packets, double *ns)
 				 &result);
 }
 
-static bool count(void *context, const struct flow *flow, const struct connection *connection)
+static bool count(void *context, const struct connection_view *view)
 {
-	(void)flow;
-	(void)connection;
+	(void)view;
 	++*(uint32_t *)context;
 	return false;
 }

@@ -11,12 +11,14 @@
 #include <unistd.h>
 #include "lb/datapath_internal.h"
 #include "lb/plan.h"
+#include "lb/traffic.h"
 #include "test/bpf/network.h"
 
 #define PIN_PATH "/sys/fs/bpf/lbb-%d-%u" /* in a mount namespace of our own */
 #define EXTRA_SERVICES 16                /* of number 0, of each kind */
 #define IDLE_SECONDS 36000               /* nothing expires while it is measured */
 #define PORT_MTU 1500
+#define SEED 0x123456789abcdef1 /* runs are to be like each other */
 
 struct world {
 	struct datapath *datapath;
@@ -84,6 +86,7 @@ static int open_datapath(struct world *world, const struct world_options *option
 		.tcp_closing_seconds = IDLE_SECONDS,
 		.tcp_closed_seconds = IDLE_SECONDS,
 		.udp_seconds = IDLE_SECONDS,
+		.seed = SEED,
 	};
 	struct refusal refusal;
 	char path[64];
@@ -207,6 +210,16 @@ struct world *world_open(const struct world_options *options)
 		strerror(-error));
 	world_close(world);
 	return NULL;
+}
+
+void world_traffic(const struct world *world, uint32_t service, struct traffic_counter *counter)
+{
+	for (size_t i = 0; i < world->plan.count; i++) {
+		const struct placement *placement = world->plan.steps[i].after_placement;
+
+		if (placement->service == service)
+			traffic_of_service(world->datapath, placement, counter);
+	}
 }
 
 void world_close(struct world *world)

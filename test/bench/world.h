@@ -38,3 +38,6 @@ uint32_t world_backend_count(enum service_kind which);
 /* The address and port of a backend of number 0. */
 struct address world_backend(const struct kind *kind, uint32_t number);
 __be16 world_backend_port(enum service_kind which);
+
+/* What a service has carried, by its id. */
+void world_traffic(const struct world *world, uint32_t service, struct traffic_counter *counter);

@@ -1,6 +1,6 @@
 /*
  * The step connection: what is remembered of a connection, that it keeps its backend, and what
- * makes or mends its two entries.
+ * it takes to make one.
  */
 #include <arpa/inet.h>
 #include <linux/in.h>
@@ -11,7 +11,8 @@ static void later_packets_of_a_connection_keep_their_backend(void **state)
 {
 	static const struct offer ADDED_HEAVILY = {
 		.algorithm = ALGORITHM_ROUND_ROBIN,
-		.backends = {[BACKEND_A] = BACKEND_ACTIVE, [BACKEND_B] = BACKEND_ACTIVE,
+		.backends = {[BACKEND_A] = BACKEND_ACTIVE,
+			     [BACKEND_B] = BACKEND_ACTIVE,
 			     [STRANGER] = BACKEND_ACTIVE},
 	};
 	const struct offer *const CHANGES[] = {&BOTH, &ADDED_HEAVILY, &A_DRAINS_TO_B, &BOTH};
@@ -57,7 +58,7 @@ static void a_packet_from_the_middle_of_a_connection_makes_one(void **state)
 
 		scene_play(scene, &request, "Aa");
 	}
-	assert_int_equal(scene_count_entries(scene), 2 * KIND_COUNT);
+	assert_int_equal(scene_count_connections(scene), KIND_COUNT);
 }
 
 static void a_lone_rst_or_fin_is_translated_and_forgotten(void **state)
@@ -77,7 +78,7 @@ static void a_lone_rst_or_fin_is_translated_and_forgotten(void **state)
 			forwarded = forwarded_to(&request, BACKEND_A, POD);
 
 			expect(scene, UPLINK, &request, VERDICT_REDIRECT, &forwarded);
-			assert_int_equal(scene_count_entries(scene), 0);
+			assert_int_equal(scene_count_connections(scene), 0);
 		}
 	}
 }
@@ -105,52 +106,7 @@ static void a_reply_without_a_connection_passes_untouched(void **state)
 	}
 }
 
-static struct flow reply_flow(const struct kind *kind)
-{
-	struct blueprint reply = reply_of(kind, BACKEND_A);
-
-	return blueprint_flow(&reply);
-}
-
-/* An LRU table may evict one entry of the two. Shared lines are written once a second at most. */
-static void the_request_restores_the_reply_entry_that_was_lost(void **state)
-{
-	struct scene *scene = *state;
-
-	scene_offer_all(scene, &ONLY_A);
-	for (int i = 0; i < KIND_COUNT; i++) {
-		struct blueprint request = request_of(&KINDS[i]);
-		struct blueprint reply = reply_of(&KINDS[i], BACKEND_A);
-		const struct flow flow = reply_flow(&KINDS[i]);
-
-		scene_play(scene, &request, "SsA");
-		scene_forget(scene, &flow);
-		expect(scene, POD, &reply, VERDICT_PASS_NO_SERVICE, NULL);
-
-		scene_let_pass(scene, &request, 2);
-		scene_play(scene, &request, "Aa");
-	}
-}
-
-static void the_reply_restores_the_request_entry_that_was_lost(void **state)
-{
-	struct scene *scene = *state;
-
-	for (int i = 0; i < KIND_COUNT; i++) {
-		struct blueprint request = request_of(&KINDS[i]);
-		const struct flow flow = blueprint_flow(&request);
-
-		scene_offer(scene, &KINDS[i], &ONLY_A);
-		scene_play(scene, &request, "SsA");
-		scene_let_pass(scene, &request, 2);
-		scene_forget(scene, &flow);
-
-		scene_offer(scene, &KINDS[i], &A_DRAINS_TO_B);
-		scene_play(scene, &request, "aA");
-	}
-}
-
-/* Lost without a reply in between, the flow goes by the ring again: to the same backend. */
+/* The flow goes by the ring again: to the same backend. */
 static void a_request_whose_entry_was_lost_finds_its_backend_by_the_ring(void **state)
 {
 	struct scene *scene = *state;
@@ -161,49 +117,52 @@ static void a_request_whose_entry_was_lost_finds_its_backend_by_the_ring(void **
 			struct blueprint request = request_of(&KINDS[i]);
 			const uint8_t flags[] = {SYN, ACK};
 			enum role backend[2];
-			struct flow flow;
 
 			request.src_port = htons(port);
-			flow = blueprint_flow(&request);
 			for (int turn = 0; turn < 2; turn++) {
 				request.tcp_flags = flags[turn];
 				backend[turn] = request_goes_to(scene, &request);
-				scene_forget(scene, &flow);
+				scene_forget(scene, &request);
 			}
 			assert_int_equal(backend[0], backend[1]);
 		}
 	}
 }
 
-static void both_entries_say_the_same_of_a_connection(void **state)
+static void an_entry_says_whose_it_is_and_what_was_seen(void **state)
 {
-	static const char *const PLAYS[] = {"S", "Ss", "SsA", "SsAFf", "SsAr"};
-	struct connection there, back;
+	static const struct {
+		const char *play;
+		uint8_t seen; /* of TCP */
+	} ROWS[] = {
+		{"S", 0},
+		{"Ss", TCP_SEEN_REPLY},
+		{"SsA", TCP_SEEN_REPLY | TCP_SEEN_ESTABLISHED},
+		{"SsAF", TCP_SEEN_REPLY | TCP_SEEN_ESTABLISHED | TCP_SEEN_REQUEST_FIN},
+		{"SsAf", TCP_SEEN_REPLY | TCP_SEEN_ESTABLISHED | TCP_SEEN_REPLY_FIN},
+		{"SsAr", TCP_SEEN_REPLY | TCP_SEEN_ESTABLISHED | TCP_SEEN_RST},
+	};
+	struct connection connection;
 	struct scene *scene = *state;
-	struct flow flow, reverse;
 
 	scene_offer_all(scene, &ONLY_A);
 	for (int i = 0; i < KIND_COUNT; i++) {
-		for (size_t row = 0; row < sizeof(PLAYS) / sizeof(PLAYS[0]); row++) {
+		const uint32_t backend = scene_backend(scene, &KINDS[i], BACKEND_A);
+
+		for (size_t row = 0; row < sizeof(ROWS) / sizeof(ROWS[0]); row++) {
 			struct blueprint request = request_of(&KINDS[i]);
 
 			request.src_port = htons((uint16_t)(CLIENT_PORT + row));
-			scene_play(scene, &request, PLAYS[row]);
-			flow = blueprint_flow(&request);
-			reverse = reply_flow(&KINDS[i]);
-			reverse.dst_port = request.src_port;
+			scene_play(scene, &request, ROWS[row].play);
 
-			assert_true(scene_find(scene, &flow, &there));
-			assert_true(scene_find(scene, &reverse, &back));
-			assert_int_equal(there.seen, back.seen);
-			assert_int_equal(there.backend, back.backend);
-			assert_int_equal(there.generation, back.generation);
-			assert_int_equal(there.service, back.service);
-			assert_memory_equal(&there.client, &back.client, sizeof(back.client));
-			assert_int_equal(there.direction, DIRECTION_REQUEST);
-			assert_int_equal(back.direction, DIRECTION_REPLY);
-			assert_memory_equal(&there.translation, &reverse.src, 16);
-			assert_memory_equal(&back.translation, &flow.dst, 16);
+			assert_true(scene_find(scene, &request, &connection));
+			assert_int_equal(connection.head.backend & BACKEND_INDEX_MASK, backend);
+			assert_int_equal(connection.head.client_port, request.src_port);
+			assert_memory_equal(&connection.client, &request.src, 16);
+			assert_int_equal(connection.state.protocol, KINDS[i].protocol);
+			assert_int_not_equal(connection.state.client_hop, 0);
+			if (KINDS[i].protocol == IPPROTO_TCP)
+				assert_int_equal(connection.state.seen, ROWS[row].seen);
 		}
 	}
 }
@@ -285,10 +244,8 @@ int main(void)
 		scene_test(a_packet_from_the_middle_of_a_connection_makes_one),
 		scene_test(a_lone_rst_or_fin_is_translated_and_forgotten),
 		scene_test(a_reply_without_a_connection_passes_untouched),
-		scene_test(the_request_restores_the_reply_entry_that_was_lost),
-		scene_test(the_reply_restores_the_request_entry_that_was_lost),
 		scene_test(a_request_whose_entry_was_lost_finds_its_backend_by_the_ring),
-		scene_test(both_entries_say_the_same_of_a_connection),
+		scene_test(an_entry_says_whose_it_is_and_what_was_seen),
 		scene_test(a_reply_goes_back_the_way_of_the_last_request),
 		scene_test(a_router_that_changes_its_mac_is_followed_at_once),
 		scene_test(a_backend_that_moves_takes_its_connections_along),

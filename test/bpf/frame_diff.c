@@ -19,27 +19,51 @@ struct field {
 };
 
 static const struct field ETHERNET[] = {
-	{6, "destination MAC"}, {12, "source MAC"}, {14, "ethertype"}, {0, NULL},
+	{6, "destination MAC"},
+	{12, "source MAC"},
+	{14, "ethertype"},
+	{0, NULL},
 };
 static const struct field IPV4[] = {
-	{1, "IPv4 version and header length"}, {2, "IPv4 type of service"},
-	{4, "IPv4 total length"}, {6, "IPv4 identification"}, {8, "IPv4 fragment word"},
-	{9, "IPv4 time to live"}, {10, "IPv4 protocol"}, {12, "IPv4 header checksum"},
-	{16, "IPv4 source"}, {20, "IPv4 destination"}, {60, "IPv4 options"}, {0, NULL},
+	{1, "IPv4 version and header length"},
+	{2, "IPv4 type of service"},
+	{4, "IPv4 total length"},
+	{6, "IPv4 identification"},
+	{8, "IPv4 fragment word"},
+	{9, "IPv4 time to live"},
+	{10, "IPv4 protocol"},
+	{12, "IPv4 header checksum"},
+	{16, "IPv4 source"},
+	{20, "IPv4 destination"},
+	{60, "IPv4 options"},
+	{0, NULL},
 };
 static const struct field IPV6[] = {
-	{4, "IPv6 version, class and label"}, {6, "IPv6 payload length"},
-	{7, "IPv6 next header"}, {8, "IPv6 hop limit"}, {24, "IPv6 source"},
-	{40, "IPv6 destination"}, {0, NULL},
+	{4, "IPv6 version, class and label"},
+	{6, "IPv6 payload length"},
+	{7, "IPv6 next header"},
+	{8, "IPv6 hop limit"},
+	{24, "IPv6 source"},
+	{40, "IPv6 destination"},
+	{0, NULL},
 };
 static const struct field TCP[] = {
-	{2, "TCP source port"}, {4, "TCP destination port"}, {8, "TCP sequence number"},
-	{12, "TCP acknowledgment number"}, {14, "TCP flags"}, {16, "TCP window"},
-	{18, "TCP checksum"}, {20, "TCP urgent pointer"}, {0, NULL},
+	{2, "TCP source port"},
+	{4, "TCP destination port"},
+	{8, "TCP sequence number"},
+	{12, "TCP acknowledgment number"},
+	{14, "TCP flags"},
+	{16, "TCP window"},
+	{18, "TCP checksum"},
+	{20, "TCP urgent pointer"},
+	{0, NULL},
 };
 static const struct field UDP[] = {
-	{2, "UDP source port"}, {4, "UDP destination port"}, {6, "UDP length"},
-	{8, "UDP checksum"}, {0, NULL},
+	{2, "UDP source port"},
+	{4, "UDP destination port"},
+	{6, "UDP length"},
+	{8, "UDP checksum"},
+	{0, NULL},
 };
 
 static const char *name_in(const struct field *fields, size_t offset)

@@ -75,7 +75,7 @@ static void a_backend_that_calls_its_own_service_gets_its_own_answer(void **stat
 		there_and_back(scene, &KINDS[i], ACK);
 		there_and_back(scene, &KINDS[i], FIN);
 	}
-	assert_int_equal(scene_count_entries(scene), 2 * KIND_COUNT);
+	assert_int_equal(scene_count_connections(scene), KIND_COUNT);
 }
 
 static void checksums_are_right_for_any_length_and_for_none(void **state)
@@ -99,65 +99,6 @@ static void checksums_are_right_for_any_length_and_for_none(void **state)
 			expect(scene, POD, &request, VERDICT_TX, &turned);
 			expect(scene, POD, &reply, VERDICT_TX, &back);
 		}
-	}
-}
-
-static void expect_same_flow(struct flow got, const struct blueprint *wanted)
-{
-	const struct flow flow = blueprint_flow(wanted);
-
-	assert_memory_equal(&got, &flow, sizeof(flow));
-}
-
-/* lbd flushes and sweeps by it: datapath_reverse_flow. */
-static void each_entry_leads_to_the_other(void **state)
-{
-	struct connection there, back;
-	struct scene *scene = *state;
-
-	scene_offer_all(scene, &ONLY_A);
-	for (int i = 0; i < KIND_COUNT; i++) {
-		struct blueprint request = request_of_a(&KINDS[i]);
-		struct blueprint reply = reply_of_a(&KINDS[i]);
-		const struct flow flow = blueprint_flow(&request);
-		const struct flow reverse = blueprint_flow(&reply);
-
-		there_and_back(scene, &KINDS[i], SYN);
-
-		assert_true(scene_find(scene, &flow, &there));
-		assert_true(scene_find(scene, &reverse, &back));
-		assert_int_equal(there.direction, DIRECTION_REQUEST);
-		assert_int_equal(back.direction, DIRECTION_REPLY);
-		assert_int_equal(there.seen, back.seen);
-		assert_int_equal(there.backend, back.backend);
-		expect_same_flow(datapath_reverse_flow(scene->datapath, &flow, &there), &reply);
-		expect_same_flow(datapath_reverse_flow(scene->datapath, &reverse, &back), &request);
-	}
-}
-
-/* Entries are written once a second at most. */
-static void either_entry_that_was_lost_is_restored_by_the_other(void **state)
-{
-	struct scene *scene = *state;
-
-	for (int i = 0; i < KIND_COUNT; i++) {
-		struct blueprint request = request_of_a(&KINDS[i]);
-		struct blueprint reply = reply_of_a(&KINDS[i]);
-		struct blueprint back = turned_back(&reply, &KINDS[i]);
-		const struct flow flow = blueprint_flow(&request);
-		const struct flow reverse = blueprint_flow(&reply);
-
-		scene_offer(scene, &KINDS[i], &ONLY_A);
-		there_and_back(scene, &KINDS[i], SYN);
-		scene_let_pass(scene, &request, 2);
-		scene_forget(scene, &reverse);
-		there_and_back(scene, &KINDS[i], ACK);
-
-		scene_let_pass(scene, &request, 2);
-		scene_forget(scene, &flow);
-		scene_offer(scene, &KINDS[i], &A_DRAINS_TO_B);
-		expect(scene, POD, &reply, VERDICT_TX, &back);
-		there_and_back(scene, &KINDS[i], ACK);
 	}
 }
 
@@ -199,8 +140,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scene_test(a_backend_that_calls_its_own_service_gets_its_own_answer),
 		scene_test(checksums_are_right_for_any_length_and_for_none),
-		scene_test(each_entry_leads_to_the_other),
-		scene_test(either_entry_that_was_lost_is_restored_by_the_other),
 		scene_test(a_backend_that_calls_another_keeps_its_own_address),
 		scene_test(one_port_reaches_its_own_backend_through_one_service_only),
 	};

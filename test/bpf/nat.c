@@ -87,9 +87,9 @@ static void udp_without_a_checksum_stays_without(void **state)
 
 	scene_offer_all(scene, &ONLY_A);
 	for (int i = 0; i < KIND_COUNT; i++)
-		there_and_back(scene, &KINDS[i],
-			       &(struct blueprint){.udp_checksum = CHECKSUM_NONE,
-						   .payload_length = 32});
+		there_and_back(
+			scene, &KINDS[i],
+			&(struct blueprint){.udp_checksum = CHECKSUM_NONE, .payload_length = 32});
 }
 
 static uint16_t transport_checksum(const struct blueprint *packet)

@@ -25,17 +25,13 @@ static const uint8_t OTHERS[][ETH_ALEN] = {
 #define OTHER_COUNT (sizeof(OTHERS) / sizeof(OTHERS[0]))
 
 /* What is remembered of the connection between CLIENT and BACKEND_A. */
-struct memory {
-	struct connection request, reply;
-};
-
-static void recall(const struct scene *scene, const struct kind *kind, struct memory *memory)
+static struct connection recall(const struct scene *scene, const struct kind *kind)
 {
-	const struct blueprint request = request_of(kind), reply = reply_of(kind, BACKEND_A);
-	const struct flow there = blueprint_flow(&request), back = blueprint_flow(&reply);
+	const struct blueprint request = request_of(kind);
+	struct connection connection;
 
-	assert_true(scene_find(scene, &there, &memory->request));
-	assert_true(scene_find(scene, &back, &memory->reply));
+	assert_true(scene_find(scene, &request, &connection));
+	return connection;
 }
 
 static void a_first_packet_to_another_host_passes_untouched_and_makes_no_connection(void **state)
@@ -54,7 +50,7 @@ static void a_first_packet_to_another_host_passes_untouched_and_makes_no_connect
 			expect(scene, UPLINK, &request, VERDICT_PASS_OTHER_HOST, NULL);
 		}
 	}
-	assert_int_equal(scene_count_entries(scene), 0);
+	assert_int_equal(scene_count_connections(scene), 0);
 }
 
 /* A drop here would take it from the host that it is for. */
@@ -79,7 +75,7 @@ static void a_packet_to_another_host_passes_where_the_service_has_no_backend(voi
 static void a_later_packet_to_another_host_passes_untouched_and_changes_nothing(void **state)
 {
 	static const uint8_t FLAGS[] = {ACK, FIN | ACK, RST};
-	struct memory before, after;
+	struct connection before, after;
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &ONLY_A);
@@ -88,7 +84,7 @@ static void a_later_packet_to_another_host_passes_untouched_and_changes_nothing(
 
 		scene_play(scene, &request, "SsA");
 		scene_let_pass(scene, &request, 2); /* its time would be written again */
-		recall(scene, &KINDS[i], &before);
+		before = recall(scene, &KINDS[i]);
 		for (size_t row = 0; row < OTHER_COUNT * sizeof(FLAGS); row++) {
 			struct blueprint flooded = request_of(&KINDS[i]);
 
@@ -99,7 +95,7 @@ static void a_later_packet_to_another_host_passes_untouched_and_changes_nothing(
 
 			expect(scene, UPLINK, &flooded, VERDICT_PASS_OTHER_HOST, NULL);
 		}
-		recall(scene, &KINDS[i], &after);
+		after = recall(scene, &KINDS[i]);
 		assert_memory_equal(&after, &before, sizeof(before));
 	}
 }
@@ -126,7 +122,7 @@ static void a_copy_flooded_by_another_interface_does_not_move_the_way_back(void 
 /* A SYN on a port that is free again would start afresh: not by such a frame. */
 static void a_closed_connection_is_not_started_afresh_by_a_syn_to_another_host(void **state)
 {
-	struct memory before, after;
+	struct connection before, after;
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &ONLY_A);
@@ -134,12 +130,12 @@ static void a_closed_connection_is_not_started_afresh_by_a_syn_to_another_host(v
 		struct blueprint request = request_of(&KINDS[i]);
 
 		scene_play(scene, &request, "SsAFf");
-		recall(scene, &KINDS[i], &before);
+		before = recall(scene, &KINDS[i]);
 		memcpy(request.to_mac, role_mac(STRANGER), ETH_ALEN);
 
 		expect(scene, UPLINK, &request, VERDICT_PASS_OTHER_HOST, NULL);
 
-		recall(scene, &KINDS[i], &after);
+		after = recall(scene, &KINDS[i]);
 		assert_memory_equal(&after, &before, sizeof(before));
 	}
 }

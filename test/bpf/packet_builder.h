@@ -1,7 +1,7 @@
 /*
  * Whole frames from a description: Ethernet, IPv4 with options or IPv6, TCP or UDP, payload. What a
  * test sends and what it expects are both built here, checksums always summed over everything (RFC
- * 1071): nothing is shared with bpf/checksum.h, which only ever adds differences.
+ * 1071): nothing is shared with include/checksum.h, which only ever adds differences.
  */
 #pragma once
 
@@ -11,9 +11,9 @@
 #include <linux/if_ether.h>
 #include "include/abi.h"
 
-#define FRAME_MAX 16384        /* bytes */
-#define IPV4_OPTIONS_MAX 40    /* bytes; RFC 791, 3.1 */
-#define HOP_LIMIT 64           /* of packets as they are sent */
+#define FRAME_MAX 16384     /* bytes */
+#define IPV4_OPTIONS_MAX 40 /* bytes; RFC 791, 3.1 */
+#define HOP_LIMIT 64        /* of packets as they are sent */
 
 enum tcp_flags {
 	FIN = 1 << 0,
@@ -45,11 +45,11 @@ struct blueprint {
 	uint8_t hop_limit;
 	uint8_t tcp_flags; /* enum tcp_flags */
 	enum udp_checksum udp_checksum;
-	uint16_t fragment;      /* IPv4: flags and offset as one word; IPv6: not used */
-	size_t options_length;  /* IPv4, a multiple of 4: a timestamp option and no-operations */
+	uint16_t fragment;     /* IPv4: flags and offset as one word; IPv6: not used */
+	size_t options_length; /* IPv4, a multiple of 4: a timestamp option and no-operations */
 	size_t payload_length;
 	uint16_t first_payload_word; /* chosen by tests that need a certain checksum */
-	size_t padding_length;  /* behind the IP packet, as short Ethernet frames have it */
+	size_t padding_length;       /* behind the IP packet, as short Ethernet frames have it */
 };
 
 bool blueprint_is_ipv6(const struct blueprint *blueprint);

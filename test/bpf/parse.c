@@ -67,8 +67,17 @@ static void a_request_behind_a_vlan_tag_passes_untouched(void **state)
 static void other_protocols_pass_untouched(void **state)
 {
 	static const uint8_t PROTOCOLS[] = {
-		IPPROTO_HOPOPTS, IPPROTO_ICMP, IPPROTO_IPIP, IPPROTO_ROUTING, IPPROTO_GRE,
-		IPPROTO_ESP, IPPROTO_ICMPV6, IPPROTO_DSTOPTS, IPPROTO_SCTP, IPPROTO_UDPLITE, 255,
+		IPPROTO_HOPOPTS,
+		IPPROTO_ICMP,
+		IPPROTO_IPIP,
+		IPPROTO_ROUTING,
+		IPPROTO_GRE,
+		IPPROTO_ESP,
+		IPPROTO_ICMPV6,
+		IPPROTO_DSTOPTS,
+		IPPROTO_SCTP,
+		IPPROTO_UDPLITE,
+		255,
 	};
 	struct scene *scene = *state;
 
@@ -289,7 +298,7 @@ static void an_ipv6_packet_with_ipv4_mapped_addresses_passes_untouched(void **st
 			expect_bytes(scene, UPLINK, &frame, VERDICT_PASS_MALFORMED, NULL);
 		}
 	}
-	assert_int_equal(scene_count_entries(scene), 0);
+	assert_int_equal(scene_count_connections(scene), 0);
 }
 
 /* RFC 9293, 3.1: the header has five words at least, whatever its data offset says. */
@@ -310,7 +319,7 @@ static void a_tcp_data_offset_inside_the_header_passes_untouched(void **state)
 			expect_bytes(scene, UPLINK, &frame, VERDICT_PASS_MALFORMED, NULL);
 		}
 	}
-	assert_int_equal(scene_count_entries(scene), 0);
+	assert_int_equal(scene_count_connections(scene), 0);
 }
 
 static bool is_kernel_before(int major, int minor)

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
-#include "lb/datapath_internal.h"
 #include "test/bpf/frame_diff.h"
 #include "test/bpf/scene_internal.h"
 
@@ -27,12 +26,12 @@ static const char *const VERDICT_NAMES[] = {
 #undef VERDICT_NAME
 };
 
-static int open_datapath(struct scene *scene)
+static int open_datapath(struct scene *scene, uint32_t connections)
 {
 	struct datapath_options options = {
 		.max_services = MAX_SERVICES,
 		.max_backends = MAX_BACKENDS,
-		.max_connections = MAX_SCENE_CONNECTIONS,
+		.max_connections = connections,
 		.tcp_opening_seconds = TCP_OPENING_SECONDS,
 		.tcp_established_seconds = TCP_ESTABLISHED_SECONDS,
 		.tcp_closing_seconds = TCP_CLOSING_SECONDS,
@@ -53,6 +52,9 @@ static int open_datapath(struct scene *scene)
 	error = datapath_open(&options, &scene->datapath, &adopted, &refusal);
 	if (error)
 		print_error("%s\n", refusal.text);
+	else
+		error = mapping_open(&scene->connections,
+				     scene->datapath->skeleton->maps.connections);
 	return error;
 }
 
@@ -84,12 +86,14 @@ void scene_set_mtu(struct scene *scene, enum interface interface, uint32_t mtu)
 
 int scene_open(void **state)
 {
+	const uint32_t *connections = *state; /* NULL: as most tests want it */
 	struct scene *scene = calloc(1, sizeof(*scene));
 
 	if (!scene)
 		return -1;
 	*state = scene;
-	if (open_datapath(scene) || scene_open_room(scene))
+	if (open_datapath(scene, connections ? *connections : MAX_SCENE_CONNECTIONS) ||
+	    scene_open_room(scene))
 		return -1;
 	scene->location[CLIENT] = UPLINK;
 	scene->location[STRANGER] = UPLINK;
@@ -106,6 +110,7 @@ int scene_close(void **state)
 	struct scene *scene = *state;
 
 	scene_close_room(scene);
+	mapping_close(&scene->connections);
 	datapath_close(scene->datapath);
 	free(scene);
 	return umount2(BPFFS, MNT_DETACH);
@@ -124,12 +129,9 @@ static void run(struct scene *scene, enum interface in, const struct frame *fram
 		.data_end = (__u32)(scene->linear ? scene->linear : frame->length),
 		.ingress_ifindex = network_ifindex(in),
 	};
-	LIBBPF_OPTS(bpf_test_run_opts, options,
-		    .data_in = frame->bytes,
-		    .data_size_in = (__u32)frame->length,
-		    .data_out = outcome->frame.bytes,
-		    .data_size_out = sizeof(outcome->frame.bytes),
-		    .ctx_in = &context,
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
+		    .data_size_in = (__u32)frame->length, .data_out = outcome->frame.bytes,
+		    .data_size_out = sizeof(outcome->frame.bytes), .ctx_in = &context,
 		    .ctx_size_in = sizeof(context));
 	int program = bpf_program__fd(scene->datapath->skeleton->progs.lb);
 	int error = bpf_prog_test_run_opts(program, &options);
@@ -147,12 +149,9 @@ void scene_send(struct scene *scene, enum interface in, const struct frame *fram
 		.data_end = (__u32)frame->length,
 		.ingress_ifindex = network_ifindex(in),
 	};
-	LIBBPF_OPTS(bpf_test_run_opts, options,
-		    .data_in = frame->bytes,
-		    .data_size_in = (__u32)frame->length,
-		    .ctx_in = &context,
-		    .ctx_size_in = sizeof(context),
-		    .repeat = 1,
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
+		    .data_size_in = (__u32)frame->length, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context), .repeat = 1,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 	int program = bpf_program__fd(scene->datapath->skeleton->progs.lb);
 
@@ -195,8 +194,7 @@ static uint32_t action_of(const struct scene *scene, enum verdict verdict, enum 
 	if (!strncmp(VERDICT_NAMES[verdict], "drop-", 5))
 		return XDP_DROP;
 	datapath_get_port(scene->datapath, in, &port);
-	return verdict == VERDICT_TX && !(port.flags & PORT_TX_BY_REDIRECT) ? XDP_TX
-									    : XDP_REDIRECT;
+	return verdict == VERDICT_TX && !(port.flags & PORT_TX_BY_REDIRECT) ? XDP_TX : XDP_REDIRECT;
 }
 
 void expect_frame(struct scene *scene, enum interface in, const struct frame *frame,
@@ -209,8 +207,8 @@ void expect_frame(struct scene *scene, enum interface in, const struct frame *fr
 	got = verdict_counted(scene, frame->length);
 	if (got != verdict)
 		fail_msg("line %d: %zu bytes of IP protocol %u: %s, wanted %s", scene->line,
-			 frame->length, frame->bytes[12] == 0x86 ? frame->bytes[20]
-								 : frame->bytes[23],
+			 frame->length,
+			 frame->bytes[12] == 0x86 ? frame->bytes[20] : frame->bytes[23],
 			 VERDICT_NAMES[got], VERDICT_NAMES[verdict]);
 	if (outcome.action != action_of(scene, verdict, in))
 		fail_msg("line %d: %s does %u, wanted %u (enum xdp_action)", scene->line,
@@ -246,8 +244,8 @@ enum role request_lands(struct scene *scene, const struct blueprint *request)
 	run(scene, UPLINK, &frame, &outcome);
 	if (verdict_counted(scene, frame.length) != VERDICT_REDIRECT)
 		fail_msg("line %d: a request is not redirected", scene->line);
-	backend = memcmp(outcome.frame.bytes, role_mac(BACKEND_A), ETH_ALEN) ? BACKEND_B
-									     : BACKEND_A;
+	backend =
+		memcmp(outcome.frame.bytes, role_mac(BACKEND_A), ETH_ALEN) ? BACKEND_B : BACKEND_A;
 	forwarded = forwarded_to(request, backend, scene->location[backend]);
 	frame_build(&forwarded, &wanted);
 	if (frame_equal(&outcome.frame, &wanted))

@@ -12,14 +12,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "include/verdict.h"
-#include "lb/datapath.h"
+#include "lb/datapath_internal.h"
 #include "lb/plan.h"
 #include "test/bpf/cast.h"
 #include "test/bpf/network.h"
 #include "test/bpf/packet_builder.h"
 
 #define MAX_OFFERS 16
-#define MAX_SCENE_CONNECTIONS 128 /* a table of 256 entries */
+#define MAX_SCENE_CONNECTIONS 128 /* 512 entries, unless a test wants another table */
 
 /* Of the scene, each its own so that no test takes one for another. */
 #define TCP_OPENING_SECONDS 30
@@ -38,6 +38,7 @@ struct offered {
 
 struct scene {
 	struct datapath *datapath;
+	struct mapping connections; /* the table, to look into and to set back */
 	struct room room;
 	struct offered offered[MAX_OFFERS];
 	uint32_t nexthops[_ROLE_COUNT][_FAMILY_COUNT]; /* slots; 0: nobody sends there */
@@ -49,6 +50,10 @@ struct scene {
 
 /* A test with a scene around it. */
 #define scene_test(function) cmocka_unit_test_setup_teardown(function, scene_open, scene_close)
+/* The same with a table for so many connections, four entries each (const uint32_t *). */
+#define sized_scene_test(function, connections)                                                    \
+	cmocka_unit_test_prestate_setup_teardown(function, scene_open, scene_close,                \
+						 (void *)(connections))
 int scene_open(void **state);
 int scene_close(void **state);
 
@@ -69,9 +74,12 @@ extern const struct offer A_DRAINS_TO_B;
 uint32_t scene_offer(struct scene *scene, const struct kind *kind, const struct offer *offer);
 void scene_offer_all(struct scene *scene, const struct offer *offer); /* of every kind */
 void scene_withdraw(struct scene *scene, const struct kind *kind);
+void scene_withdraw_port(struct scene *scene, const struct kind *kind, uint16_t port);
 /* Of the service at SERVICE_PORT: where its ring lies, and the index of a backend. */
 struct ring scene_ring(const struct scene *scene, const struct kind *kind);
 uint32_t scene_backend(const struct scene *scene, const struct kind *kind, enum role backend);
+/* What it has carried. */
+struct traffic_counter scene_traffic(const struct scene *scene, const struct kind *kind);
 
 /* The next hop of `role` is behind `interface` from now on. NOWHERE: not resolved. */
 void scene_move(struct scene *scene, enum role role, enum interface interface);
@@ -100,12 +108,12 @@ void scene_send(struct scene *scene, enum interface in, const struct frame *fram
 #define request_goes_to(scene, ...) ((scene)->line = __LINE__, request_lands((scene), __VA_ARGS__))
 enum role request_lands(struct scene *scene, const struct blueprint *request);
 
-/* Entries of the connection table, by the flow of one direction. */
-bool scene_find(const struct scene *scene, const struct flow *flow,
+/* The connection that a request belongs to, as it is in the table. */
+bool scene_find(const struct scene *scene, const struct blueprint *request,
 		struct connection *connection);
-void scene_forget(struct scene *scene, const struct flow *flow);
-uint32_t scene_count_entries(struct scene *scene);
-/* As if nothing had been seen of the connection for so long: both entries, where there are both. */
+void scene_forget(struct scene *scene, const struct blueprint *request);
+uint32_t scene_count_connections(struct scene *scene);
+/* As if nothing had been seen of the connection for so long. */
 void scene_let_pass(struct scene *scene, const struct blueprint *request, unsigned int seconds);
 
 /*

@@ -2,66 +2,83 @@
  * Connections of a scene: what the table remembers, how time passes for it, and whole
  * conversations.
  */
-#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <ctype.h>
 #include "lb/datapath_internal.h"
 #include "test/bpf/scene.h"
 
-#define NS_PER_SECOND 1000000000ull
-
-static int connections_of(const struct scene *scene)
+/* Whether the entry is of the connection that this request belongs to. */
+static bool is_of(const struct scene *scene, const struct connection *connection,
+		  const struct flow *request)
 {
-	return bpf_map__fd(scene->datapath->skeleton->maps.connections);
+	const uint32_t handle = connection->head.backend;
+	struct backend_record backend;
+
+	if (!handle || connection->head.client_port != request->src_port ||
+	    connection->state.protocol != request->protocol ||
+	    memcmp(&connection->client, &request->src, sizeof(request->src)))
+		return false;
+	datapath_get_backend(scene->datapath, handle & BACKEND_INDEX_MASK, &backend);
+	return backend.handle == handle && backend.service_port == request->dst_port &&
+	       !memcmp(&backend.service_address, &request->dst, sizeof(request->dst));
 }
 
-bool scene_find(const struct scene *scene, const struct flow *flow, struct connection *connection)
+/* NULL: it is not in the table. The test fails where it is there twice. */
+static struct connection *find(const struct scene *scene, const struct blueprint *request)
 {
-	return !bpf_map_lookup_elem(connections_of(scene), flow, connection);
+	struct connection *entries = scene->connections.memory, *found = NULL;
+	const size_t count = scene->connections.size / sizeof(*entries);
+	const struct flow flow = blueprint_flow(request);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!is_of(scene, &entries[i], &flow))
+			continue;
+		if (found)
+			fail_msg("line %d: a connection is in the table twice", scene->line);
+		found = &entries[i];
+	}
+	return found;
 }
 
-void scene_forget(struct scene *scene, const struct flow *flow)
+bool scene_find(const struct scene *scene, const struct blueprint *request,
+		struct connection *connection)
 {
-	assert_int_equal(bpf_map_delete_elem(connections_of(scene), flow), 0);
+	const struct connection *found = find(scene, request);
+
+	if (found)
+		*connection = *found;
+	return found;
 }
 
-static bool count_entry(void *context, const struct flow *flow, const struct connection *connection)
+void scene_forget(struct scene *scene, const struct blueprint *request)
 {
-	(void)flow;
-	(void)connection;
+	struct connection *found = find(scene, request);
+
+	assert_non_null(found);
+	found->head.word = 0;
+}
+
+static bool count_connection(void *context, const struct connection_view *view)
+{
+	(void)view;
 	++*(uint32_t *)context;
 	return false;
 }
 
-uint32_t scene_count_entries(struct scene *scene)
+uint32_t scene_count_connections(struct scene *scene)
 {
 	uint32_t count = 0;
 
-	assert_int_equal(datapath_visit_connections(scene->datapath, count_entry, &count), 0);
+	assert_int_equal(datapath_visit_connections(scene->datapath, count_connection, &count), 0);
 	return count;
-}
-
-static void set_back(const struct scene *scene, const struct flow *flow, unsigned int seconds)
-{
-	struct connection connection;
-
-	if (!scene_find(scene, flow, &connection))
-		return;
-	connection.last_seen_ns -= seconds * NS_PER_SECOND;
-	assert_int_equal(bpf_map_update_elem(connections_of(scene), flow, &connection, BPF_EXIST),
-			 0);
 }
 
 void scene_let_pass(struct scene *scene, const struct blueprint *request, unsigned int seconds)
 {
-	const struct flow flow = blueprint_flow(request);
-	struct connection connection;
-	struct flow reverse;
+	struct connection *found = find(scene, request);
 
-	assert_true(scene_find(scene, &flow, &connection));
-	reverse = datapath_reverse_flow(scene->datapath, &flow, &connection);
-	set_back(scene, &flow, seconds);
-	set_back(scene, &reverse, seconds);
+	assert_non_null(found);
+	found->state.last_seen -= seconds * scene->datapath->jiffies_per_second;
 }
 
 uint8_t tcp_flags_of(char letter)

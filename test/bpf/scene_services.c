@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 #include "lb/slots.h"
+#include "lb/traffic.h"
 #include "test/bpf/scene_internal.h"
 
 const struct offer ONLY_A = {.backends = {[BACKEND_A] = BACKEND_ACTIVE}};
@@ -171,11 +172,16 @@ void scene_offer_all(struct scene *scene, const struct offer *offer)
 		scene_offer(scene, &KINDS[i], offer);
 }
 
-void scene_withdraw(struct scene *scene, const struct kind *kind)
+void scene_withdraw_port(struct scene *scene, const struct kind *kind, uint16_t port)
 {
-	const struct service_key key = key_of(kind, 0);
+	const struct service_key key = key_of(kind, port);
 
 	replace(scene, find_offered(scene, &key), NULL);
+}
+
+void scene_withdraw(struct scene *scene, const struct kind *kind)
+{
+	scene_withdraw_port(scene, kind, SERVICE_PORT);
 }
 
 struct ring scene_ring(const struct scene *scene, const struct kind *kind)
@@ -195,4 +201,14 @@ uint32_t scene_backend(const struct scene *scene, const struct kind *kind, enum 
 
 	assert_non_null(found);
 	return offered->placement->places[found - offered->service->backends].backend;
+}
+
+struct traffic_counter scene_traffic(const struct scene *scene, const struct kind *kind)
+{
+	const struct service_key key = key_of(kind, 0);
+	const struct offered *offered = find_offered(scene, &key);
+	struct traffic_counter counter;
+
+	assert_int_equal(traffic_of_service(scene->datapath, offered->placement, &counter), 0);
+	return counter;
 }

@@ -131,6 +131,30 @@ static void a_port_is_free_for_the_other_service_once_the_first_is_withdrawn(voi
 	}
 }
 
+/* Ids are handed out in turn: round until the other service has the first one's. */
+static void a_port_is_free_for_the_service_that_takes_over_the_id(void **state)
+{
+	struct scene *scene = *state;
+
+	for (int i = 0; i < KIND_COUNT; i++) {
+		const uint32_t id = scene_offer(scene, &KINDS[i], &ONLY_A);
+		uint32_t turns = datapath_capacity_services(scene->datapath);
+		struct blueprint request = request_of(&KINDS[i]);
+		struct blueprint other = request_to_other(&KINDS[i]);
+
+		scene_play(scene, &request, "SsA");
+		scene_withdraw(scene, &KINDS[i]);
+		while (scene_offer(scene, &KINDS[i], &OTHER_ONLY_A) != id) {
+			scene_withdraw_port(scene, &KINDS[i], OTHER_PORT);
+			assert_true(turns-- > 0);
+		}
+
+		assert_int_equal(request_goes_to(scene, &other), BACKEND_A);
+		expect_reply(scene, &other, BACKEND_A);
+		scene_withdraw_port(scene, &KINDS[i], OTHER_PORT);
+	}
+}
+
 /* The backend's own connections to what happens to be a client are not replies. */
 static void a_backend_may_be_a_client_itself(void **state)
 {
@@ -157,6 +181,7 @@ int main(void)
 		scene_test(one_client_port_reaches_two_services_through_two_backends),
 		scene_test(a_port_is_free_for_the_other_service_once_its_connection_is_over),
 		scene_test(a_port_is_free_for_the_other_service_once_the_first_is_withdrawn),
+		scene_test(a_port_is_free_for_the_service_that_takes_over_the_id),
 		scene_test(a_backend_may_be_a_client_itself),
 	};
 

@@ -32,12 +32,13 @@ read_map() { # NAME KEY
 }
 
 service_key() { # LAST-BYTE, of 10.96.9.x:80/tcp
-    echo "$(mapped 10 96 9 "$1") 00 50 06 00"
+    echo "$(mapped 10 96 9 "$1") 00 50 06 00 00 00 00 00"
 }
 
-write_backend() { # INDEX SERVICE GENERATION NEXTHOP STATE
-    write_map backends "$(bytes_of "$1" 4)" "$(mapped 10 1 0 11) $(bytes_of "$2" 4) \
-        $(bytes_of "$3" 4) $(bytes_of "$4" 4) 1f 90 $(bytes_of "$5" 1) 00"
+write_backend() { # INDEX SERVICE HANDLE NEXTHOP STATE
+    write_map backends "$(bytes_of "$1" 4)" "$(mapped 10 1 0 11) $(mapped 10 96 0 10) \
+        $(bytes_of "$3" 4) $(bytes_of "$2" 4) $(bytes_of "$4" 4) 1f 90 00 50 \
+        $(bytes_of 0 8) $(bytes_of "$5" 1) 06 $(bytes_of 0 6)"
 }
 
 write_service() { # LAST-BYTE OFFSET LENGTH ID [ALGORITHM]
@@ -91,14 +92,14 @@ test_garbage() {
     lbd_kill KILL
     check "garbage is written into the maps while lbd is down" write_garbage "$id"
     check "lbd starts over it" node_lbd
-    check "an orphaned backend is retired, its generation raised" backend_says "$ORPHAN" \
-        '.state == 0 and .generation == 8'
+    check "an orphaned backend is retired" backend_says "$ORPHAN" \
+        '.state == 0 and .handle == 7'
     check "so is one of no service at all" backend_says "$CUT_OFF" \
-        '.state == 0 and .generation == 42'
+        '.state == 0 and .handle == 41'
     check "and one whose next hop is beyond the table" backend_says "$BEYOND" \
-        '.state == 0 and .generation == 10'
+        '.state == 0 and .handle == 9'
     check "and one in a state that does not exist" backend_says "$WRONG_STATE" \
-        '.state == 0 and .generation == 10'
+        '.state == 0 and .handle == 9'
     check "service records that make no sense are removed" for_each_service is_removed services
     check "the good services are there, and they alone" lbctl_says '.services | length == 4' \
         service list

@@ -215,7 +215,8 @@ static void a_service_is_of_tcp_unless_it_says_otherwise(void **state)
 		assert_int_equal(service_key_parse(ROWS[i].read, &key, &refusal), 0);
 
 		assert_int_equal(key.protocol, ROWS[i].protocol);
-		assert_int_equal(key.zero, 0);
+		for (size_t byte = 0; byte < sizeof(key.zero); byte++)
+			assert_int_equal(key.zero[byte], 0);
 		assert_string_equal(service_key_format(&key, text), ROWS[i].written);
 	}
 }

@@ -58,6 +58,31 @@ static void a_service_record_says_where_its_ring_is(void **state)
 	service_free(service);
 }
 
+/* RFC 1071, 4.1, the slow way: 16 bits after 16 bits. */
+static __u16 sum_of(const void *bytes, size_t size, __u32 sum, bool inverted)
+{
+	__u16 word;
+
+	for (size_t i = 0; i < size; i += sizeof(word)) {
+		memcpy(&word, (const char *)bytes + i, sizeof(word));
+		sum += inverted ? (__u16)~word : word;
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	return (__u16)sum;
+}
+
+static struct checksum_change expected_change(const struct address *from, __be16 from_port,
+					      const struct address *to, __be16 to_port)
+{
+	struct checksum_change change;
+
+	change.addresses = sum_of(from, sizeof(*from), 0, true);
+	change.addresses = sum_of(to, sizeof(*to), change.addresses, false);
+	change.all = sum_of(&from_port, sizeof(from_port), change.addresses, true);
+	change.all = sum_of(&to_port, sizeof(to_port), change.all, false);
+	return change;
+}
+
 static void a_backend_record_is_of_its_place_and_state(void **state)
 {
 	struct service *service = make_service(40, 3);
@@ -72,9 +97,16 @@ static void a_backend_record_is_of_its_place_and_state(void **state)
 		service->backends[1].state = backend;
 		memset(&expected, 0, sizeof(expected));
 		expected.address = second.address;
+		expected.service_address = service->key.address;
+		expected.handle = 42;
 		expected.port = htons(8080);
+		expected.service_port = service->key.port;
+		expected.protocol = service->key.protocol;
+		expected.request = expected_change(&service->key.address, service->key.port,
+						   &second.address, htons(8080));
+		expected.reply = expected_change(&second.address, htons(8080),
+						 &service->key.address, service->key.port);
 		expected.service = 9;
-		expected.generation = 42;
 		expected.nexthop = 77;
 		expected.state = (__u8)backend;
 
@@ -84,6 +116,24 @@ static void a_backend_record_is_of_its_place_and_state(void **state)
 	}
 	free(placement);
 	service_free(service);
+}
+
+static void a_handle_names_its_index_and_is_never_the_last_one(void **state)
+{
+	const uint32_t indexes[] = {1, 77, BACKEND_INDEX_MASK};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(indexes) / sizeof(indexes[0]); i++) {
+		uint32_t handle = encode_next_handle(indexes[i], 0);
+
+		for (int turn = 0; turn < 1000; turn++) {
+			const uint32_t next = encode_next_handle(indexes[i], handle);
+
+			assert_int_equal(handle & BACKEND_INDEX_MASK, indexes[i]);
+			assert_int_not_equal(next, handle);
+			handle = next;
+		}
+	}
 }
 
 static void ring_length_is_of_the_algorithm_and_the_backends(void **state)
@@ -212,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_service_record_says_where_its_ring_is),
 		WITH_ROOM(a_backend_record_is_of_its_place_and_state),
+		cmocka_unit_test(a_handle_names_its_index_and_is_never_the_last_one),
 		cmocka_unit_test(ring_length_is_of_the_algorithm_and_the_backends),
 		WITH_ROOM(only_backends_that_take_connections_are_in_the_ring),
 		WITH_ROOM(a_service_whose_backends_are_all_out_has_no_ring),

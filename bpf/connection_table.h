@@ -1,0 +1,257 @@
+/*
+ * The connection table: buckets of a few entries, chosen by the hash of the client's end of a flow,
+ * so that one entry serves both directions and a lookup costs one cache miss. An LRU hash costs
+ * three, and its locks on every new flow (docs/performance.md).
+ *
+ * Many CPUs use it at once, without locks:
+ *
+ *   Reading. The head is read once: it binds the client's port and tag to the backend. The client's
+ *   address is compared after the head and the state were read. Whoever fills an entry claims it
+ *   (compare-and-swap of the head), writes address and state, then sets the head (an exchange: a
+ *   full barrier). So a packet sees the old owner's head, or none, or the new one's; with an old
+ *   head and a new address it finds nothing, unless both owners are twins: of one port, backend,
+ *   bucket and 16 bits of hash, which gives them the same head. On machines that reorder loads
+ *   (arm64) a packet may so read its twin's way back, in the few nanoseconds of the change.
+ *
+ *   The state is changed by compare-and-swap, and only while head and owner (a count) are the same:
+ *   not where the entry has since been filled again, be it by the same client. A change that loses
+ *   is tried again; after a few times it is left to the next packet.
+ *
+ *   Two packets that start one connection on two CPUs may fill two entries. Replies of either
+ *   backend find theirs; requests take the first that the search meets, from then on the same one.
+ *   The other expires.
+ *
+ *   Two packets that start connections of one client's port to two services on two CPUs may choose
+ *   the same backend. So each looks again after it has set its head, and the one that sees the
+ *   other (perhaps both) takes its entry back: step service.
+ *
+ *   Who gives way: a free entry, then of those that are not established (half-open, closed; UDP:
+ *   unanswered) the longest idle, then of the established ones the longest idle, if that is as long
+ *   as an opening one may be. Otherwise the newcomer gets no entry, as in netfilter, whose early
+ *   drop spares what is assured (nf_conntrack_core.c). Expired entries are for lbd to remove. A
+ *   packet that revives its connection in the very moment that another takes the entry loses it,
+ *   and is balanced again.
+ *
+ * What is worse than in an LRU hash: a bucket can be full while others are empty. lbd gives the
+ * table four entries for each connection of --max-connections, so at that limit one new connection
+ * in about 900 finds eight others in its bucket; where all of them are established and in use, it
+ * gets no entry. And one client port can have no more than eight connections, to as many services:
+ * the ninth takes the place of the one that is idle longest.
+ */
+#pragma once
+
+#include "bpf/knobs.h"
+#include "bpf/maps.h"
+#include "bpf/packet.h"
+#include "include/connection.h"
+#include "include/hash.h"
+
+#define CLAIM_TRIES 4
+
+#define GIVES_NEVER 0
+#define GIVES_RELUCTANTLY 1
+#define GIVES_UNESTABLISHED (1u << 31) /* and a step, and steps idle */
+#define GIVES_FREE 0xffffffffu
+#define IDLE_STEP 4 /* jiffies: as many as there are fit below GIVES_UNESTABLISHED */
+
+/* An entry as a packet found it. */
+struct found {
+	struct connection *connection; /* NULL: none */
+	struct backend_record *backend;
+	__u64 head;
+	union connection_state state;
+	bool has_siblings; /* there may be other connections of the client's port */
+};
+
+/* The upper half of a head: what is of the client in it. */
+static __always_inline __u32 client_half(__be16 port, __u64 hash)
+{
+	const union connection_head head = {.client_port = port, .tag = hash_tag(hash)};
+
+	return head.word >> 32;
+}
+
+static __always_inline bool is_same_address(const struct address *a, const struct address *b)
+{
+	return !((a->half[0] ^ b->half[0]) | (a->half[1] ^ b->half[1]));
+}
+
+static __always_inline struct backend_record *backend_of(__u32 handle)
+{
+	const __u32 index = handle & BACKEND_INDEX_MASK;
+
+	return bpf_map_lookup_elem(&backends, &index);
+}
+
+static __always_inline struct connection_bucket *bucket_of(__u64 hash)
+{
+	const __u32 index = hash_bucket(hash, connection_buckets);
+
+	return bpf_map_lookup_elem(&connections, &index);
+}
+
+/* Each hash has an entry where its search begins, which is mostly where it ends. */
+static __always_inline struct connection *way_of(struct connection_bucket *bucket, __u64 hash,
+						 __u32 turn)
+{
+	return &bucket->way[((__u32)hash + turn) % CONNECTION_WAYS];
+}
+
+/* The end of a packet's flow that its connection is found by. */
+struct client {
+	const struct address *address;
+	__be16 port;
+	__u64 hash;
+};
+
+/* Whether a packet that goes this way is of a connection to this backend. */
+static __always_inline bool is_of_backend(const struct packet *packet, enum direction direction,
+					  const struct backend_record *backend)
+{
+	const struct flow *flow = &packet->flow;
+
+	if (direction == DIRECTION_REQUEST)
+		return backend->service_port == flow->dst_port &&
+		       is_same_address(&backend->service_address, &flow->dst);
+	return backend->port == flow->src_port && is_same_address(&backend->address, &flow->src);
+}
+
+/*
+ * The connection of a packet that goes this way, even one that has expired or whose backend has
+ * gone while its index was not given to another.
+ */
+static __always_inline bool search(const struct packet *packet, const struct client *client,
+				   enum direction direction, struct found *found)
+{
+	const __u32 wanted = client_half(client->port, client->hash);
+	struct connection_bucket *bucket = bucket_of(client->hash);
+	struct connection *connection;
+	__u64 head;
+
+	found->has_siblings = false;
+	if (!bucket)
+		return false;
+#pragma clang loop unroll(disable)
+	for (__u32 turn = 0; turn < CONNECTION_WAYS; turn++) {
+		connection = way_of(bucket, client->hash, turn);
+		head = load_word(&connection->head.word);
+		if (head >> 32 != wanted)
+			continue;
+		found->has_siblings = true;
+		found->state.word = load_word(&connection->state.word);
+		if (!is_same_address(&connection->client, client->address) ||
+		    found->state.protocol != packet->flow.protocol)
+			continue;
+		found->backend = backend_of((__u32)head);
+		if (!found->backend || found->backend->handle != (__u32)head ||
+		    !is_of_backend(packet, direction, found->backend))
+			continue;
+		found->connection = connection;
+		found->head = head;
+		return true;
+	}
+	return false;
+}
+
+/* How willingly an entry gives way to a newcomer: GIVES_NEVER to GIVES_FREE. */
+static __always_inline __u32 gives_way(const struct connection *connection, __u64 head, __u32 now)
+{
+	union connection_state state;
+	__u32 idle;
+
+	if (!head)
+		return GIVES_FREE;
+	state.word = load_word(&connection->state.word);
+	idle = connection_idle(now, state.last_seen);
+	if (!(state.seen & TCP_SEEN_ESTABLISHED) || connection_is_closed(state.seen))
+		return GIVES_UNESTABLISHED + 1 + idle / IDLE_STEP;
+	return idle < timeouts.tcp_opening ? GIVES_NEVER : GIVES_RELUCTANTLY + 1 + idle / IDLE_STEP;
+}
+
+/*
+ * How willingly another connection of the newcomer's own client gives way: who talks to two
+ * services must not lose one to the other while there is another way, but has no more than a
+ * bucket's.
+ */
+static __always_inline __u32 gives_way_to_own(__u32 willing)
+{
+	if (willing > GIVES_UNESTABLISHED)
+		return GIVES_UNESTABLISHED;
+	return willing == GIVES_NEVER ? GIVES_RELUCTANTLY : willing;
+}
+
+/* The entry that gives way most willingly, with its head; NULL where none does. */
+static __always_inline struct connection *choose_way(struct connection_bucket *bucket,
+						     const struct connection *wanted, __u64 hash,
+						     __u32 now, __u64 *head)
+{
+	struct connection *chosen = NULL;
+	__u32 best = GIVES_NEVER;
+
+	for (__u32 turn = 0; turn < CONNECTION_WAYS && best != GIVES_FREE; turn++) {
+		struct connection *connection = way_of(bucket, hash, turn);
+		const __u64 seen = load_word(&connection->head.word);
+		__u32 willing;
+
+		if (seen == CONNECTION_CLAIMED)
+			continue;
+		willing = gives_way(connection, seen, now);
+		if (seen >> 32 == wanted->head.word >> 32 && willing != GIVES_FREE)
+			willing = gives_way_to_own(willing);
+		if (willing <= best)
+			continue;
+		best = willing;
+		chosen = connection;
+		*head = seen;
+	}
+	return chosen;
+}
+
+/*
+ * Puts a connection where its client's hash leads, or into `known`, the entry that its flow already
+ * has with the head `known_head`. 0, or -1 where no entry gives way. A global function: verified
+ * once, with a stack of its own.
+ */
+__noinline int record_connection(const struct connection *wanted, __u64 hash, __u32 now,
+				 struct connection *known, __u64 known_head)
+{
+	struct connection_bucket *bucket = bucket_of(hash);
+	union connection_state state, old;
+	struct connection *way;
+	__u64 head;
+
+	if (!bucket || !wanted)
+		return -1;
+	for (int try = 0; try < CLAIM_TRIES; try++) {
+		way = known;
+		head = known_head;
+		if (!way)
+			way = choose_way(bucket, wanted, hash, now, &head);
+		known = NULL; /* taken by another: like a newcomer from here on */
+		if (!way)
+			return -1;
+		if (__sync_val_compare_and_swap(&way->head.word, head, CONNECTION_CLAIMED) != head)
+			continue;
+		old.word = load_word(&way->state.word);
+		state = wanted->state;
+		state.owner = old.owner + 1;
+		way->client = wanted->client;
+		*(volatile __u64 *)&way->state.word = state.word;
+		__sync_lock_test_and_set(&way->head.word, wanted->head.word);
+		return 0;
+	}
+	return -1;
+}
+
+/* What nat is to write follows from the backend's record. */
+static __always_inline void set_backend(struct packet *packet, enum direction direction,
+					const struct backend_record *backend)
+{
+	packet->direction = direction;
+	packet->service = backend->service;
+	packet->backend = backend;
+	if (direction == DIRECTION_REPLY)
+		return;
+	packet->is_hairpin = is_same_address(&packet->flow.src, &backend->address);
+	packet->hop = load_nexthop(bpf_map_lookup_elem(&nexthops, &backend->nexthop));
+}

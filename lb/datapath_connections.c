@@ -1,0 +1,188 @@
+/*
+ * The connection table as it is seen from outside the packet path. It is too large to be mapped for
+ * good (it would count as lbd's memory), so a walk maps one window of it after another.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "include/connection.h"
+#include "lb/datapath_internal.h"
+
+#define WINDOW_BUCKETS 4096 /* a megabyte: whole pages, whatever their size */
+
+/* Jiffies, as packets see them; only the kernel can tell. */
+static int read_clock(struct datapath *datapath, uint32_t *now)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+	int error =
+		bpf_prog_test_run_opts(bpf_program__fd(datapath->skeleton->progs.clock), &options);
+
+	if (!error)
+		*now = options.retval;
+	return error;
+}
+
+/* A walk over some of the table. */
+struct pass {
+	struct datapath *datapath;
+	connection_visitor visit;
+	void *context;
+	uint64_t *hops_used; /* bits; NULL: not asked for */
+	uint32_t now;
+};
+
+/* A backend's record says the rest, as long as it is the same backend's. */
+static void complete(const struct datapath *datapath, struct connection_view *view)
+{
+	const uint32_t index = view->backend & BACKEND_INDEX_MASK;
+	struct backend_record record;
+
+	view->is_lost = true;
+	if (index >= datapath_capacity_backends(datapath))
+		return;
+	datapath_get_backend(datapath, index, &record);
+	if (record.handle != view->backend)
+		return;
+	view->is_lost = record.state == BACKEND_NONE;
+	view->flow.dst = record.service_address;
+	view->flow.dst_port = record.service_port;
+	view->backend_address = record.address;
+	view->backend_port = record.port;
+}
+
+static struct connection_view view_of(const struct pass *pass, const struct connection *connection,
+				      __u64 head, __u64 word)
+{
+	const union connection_head owner = {.word = head};
+	const union connection_state state = {.word = word};
+	const uint32_t idle = connection_idle(pass->now, state.last_seen);
+	struct connection_view view = {
+		.flow = {.src = connection->client,
+			 .src_port = owner.client_port,
+			 .protocol = state.protocol},
+		.backend = owner.backend,
+		.client_hop = state.client_hop,
+		.seen = state.seen,
+		.idle_seconds = idle / pass->datapath->jiffies_per_second,
+		.is_expired = connection_is_expired(&pass->datapath->timeouts, state.protocol,
+						    state.seen, idle),
+	};
+
+	complete(pass->datapath, &view);
+	return view;
+}
+
+/*
+ * An entry that has got another owner since it was looked at stays, and so does one that a packet
+ * has since revived: only between the last two instructions may that be missed.
+ */
+static bool remove_entry(struct connection *connection, __u64 head, __u64 state)
+{
+	return __atomic_load_n(&connection->state.word, __ATOMIC_ACQUIRE) == state &&
+	       __atomic_compare_exchange_n(&connection->head.word, &head, 0, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+static void visit_entry(const struct pass *pass, struct connection *connection)
+{
+	const __u64 head = __atomic_load_n(&connection->head.word, __ATOMIC_ACQUIRE);
+	const __u64 state = __atomic_load_n(&connection->state.word, __ATOMIC_ACQUIRE);
+	struct connection_view view;
+
+	if (!head || head == CONNECTION_CLAIMED)
+		return;
+	view = view_of(pass, connection, head, state);
+	if (pass->visit(pass->context, &view) && remove_entry(connection, head, state))
+		return;
+	if (pass->hops_used)
+		pass->hops_used[view.client_hop / 64] |= 1ull << view.client_hop % 64;
+}
+
+static int visit_window(const struct pass *pass, uint32_t first)
+{
+	const struct bpf_map *map = pass->datapath->skeleton->maps.connections;
+	const uint32_t rest = bpf_map__max_entries(map) - first;
+	const uint32_t buckets = rest < WINDOW_BUCKETS ? rest : WINDOW_BUCKETS;
+	const size_t size = buckets * sizeof(struct connection_bucket);
+	struct connection_bucket *window =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map),
+		     (off_t)(first * sizeof(struct connection_bucket)));
+
+	if (window == MAP_FAILED)
+		return -errno;
+	for (uint32_t i = 0; i < buckets; i++)
+		for (uint32_t way = 0; way < CONNECTION_WAYS; way++)
+			visit_entry(pass, &window[i].way[way]);
+	munmap(window, size);
+	return 0;
+}
+
+int datapath_visit_connections(struct datapath *datapath, connection_visitor visit, void *context)
+{
+	const uint32_t buckets = bpf_map__max_entries(datapath->skeleton->maps.connections);
+	struct pass pass = {.datapath = datapath, .visit = visit, .context = context};
+	int error = read_clock(datapath, &pass.now);
+
+	for (uint32_t first = 0; !error && first < buckets; first += WINDOW_BUCKETS)
+		error = visit_window(&pass, first);
+	return error;
+}
+
+/*
+ * What a hop becomes at the end of a pass. One that no connection named is closing: who named it
+ * meanwhile goes on with it, and nobody else gets it. If none named it in the next pass either it
+ * is free, else it is as before.
+ */
+static struct nexthop next_state(struct nexthop hop, bool used)
+{
+	if (used)
+		hop.port &= (__u16)~CLIENT_HOP_CLOSING;
+	else if (hop.port & CLIENT_HOP_CLOSING)
+		hop.word = 0;
+	else
+		hop.port |= CLIENT_HOP_CLOSING;
+	return hop;
+}
+
+static int end_pass(struct datapath *datapath, struct connection_cursor *cursor)
+{
+	const size_t size = CLIENT_HOPS * sizeof(struct nexthop);
+	struct nexthop *hops = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
+				    bpf_map__fd(datapath->skeleton->maps.client_hops), 0);
+
+	if (hops == MAP_FAILED)
+		return -errno;
+	for (uint32_t i = 1; i < CLIENT_HOPS; i++) {
+		const bool used = cursor->hops_used[i / 64] >> i % 64 & 1;
+
+		if (hops[i].word)
+			__atomic_store_n(&hops[i].word, next_state(hops[i], used).word,
+					 __ATOMIC_RELEASE);
+	}
+	munmap(hops, size);
+	*cursor = (struct connection_cursor){};
+	return 0;
+}
+
+int datapath_sweep_some(struct datapath *datapath, struct connection_cursor *cursor,
+			connection_visitor visit, void *context)
+{
+	struct pass pass = {
+		.datapath = datapath,
+		.visit = visit,
+		.context = context,
+		.hops_used = cursor->hops_used,
+	};
+	int error = read_clock(datapath, &pass.now);
+
+	if (!error)
+		error = visit_window(&pass, cursor->bucket);
+	if (error)
+		return error;
+	cursor->bucket += WINDOW_BUCKETS;
+	if (cursor->bucket < bpf_map__max_entries(datapath->skeleton->maps.connections))
+		return 1;
+	return end_pass(datapath, cursor);
+}
