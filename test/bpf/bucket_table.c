@@ -1,0 +1,32 @@
+/*
+ * The model beside the table: see bucket_model.h.
+ */
+#include <bpf/bpf.h>
+#include <string.h>
+#include "test/bpf/bucket_model.h"
+
+static bool is_entry(const struct model *model, const struct model_entry *wanted,
+		     const struct connection *entry)
+{
+	const __u32 hop = entry->state.client_hop;
+	uint64_t word = 0;
+
+	if (!wanted->used)
+		return !entry->head.word;
+	bpf_map_lookup_elem(bpf_map__fd(model->scene->datapath->skeleton->maps.client_hops), &hop,
+			    &word);
+	return entry->head.backend == wanted->handle && entry->head.client_port == wanted->port &&
+	       entry->state.last_seen == wanted->last_seen && entry->state.seen == wanted->seen &&
+	       entry->state.protocol == wanted->protocol && word == wanted->hop &&
+	       !memcmp(&entry->client, &wanted->client, sizeof(entry->client));
+}
+
+bool model_is_table(const struct model *model)
+{
+	const struct connection *entries = model->scene->connections.memory;
+
+	for (uint32_t way = 0; way < CONNECTION_WAYS; way++)
+		if (!is_entry(model, &model->way[way], &entries[way]))
+			return false;
+	return true;
+}

@@ -1,0 +1,69 @@
+/*
+ * Who calls in the hammer: clients' ports, and what is known of each. Many are twins: the same port
+ * and the same bits of hash (bucket, tag), so that only their addresses tell them apart. Each has
+ * two MAC addresses, and those of neighbours in the array meet in one place of client_hops.
+ *
+ * A caller's packets are sent by one thread, its owner, which therefore knows what must come of
+ * each; those of a shared caller are sent by all threads at once.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include "test/bpf/scene.h"
+
+#define SERVICES 4 /* of each kind, at SERVICE_PORT and the ports after it */
+#define FIRST_SERVICE 0
+#define LAST_SERVICE (SERVICES - 1)
+#define ALL_SERVICES ((1u << SERVICES) - 1)
+#define KEEPER_SERVICE LAST_SERVICE /* lbd never takes its backends away */
+#define MACS 2
+#define MAX_CALLERS 256
+
+enum calling {
+	CALLS_ALONE,
+	CALLS_HAIRPIN, /* it is BACKEND_A */
+	CALLS_NEVER,   /* but is sent replies all the same */
+	CALLS_KEEPER,  /* one established connection that must live through it all */
+	CALLS_SHARED,
+};
+
+struct caller {
+	enum calling calling;
+	const struct kind *kind;
+	struct address address;
+	__be16 port;
+	uint64_t hash;
+	uint32_t owner; /* thread */
+	uint8_t mac[MACS][ETH_ALEN];
+	enum role keeper_backend;
+	/*
+	 * Of one that is alone: the service (+ 1; 0: none) whose request each backend got last, and
+	 * the MAC address (its index) that the last request to each service came from.
+	 */
+	uint8_t service_at[_ROLE_COUNT];
+	uint8_t mac_of[SERVICES];
+	/* Bits of a shared one, set before the packet is sent. */
+	atomic_uint called;
+	atomic_uint macs_used;
+};
+
+struct callers {
+	struct caller all[MAX_CALLERS];
+	size_t count;
+	uint32_t buckets;
+	uint32_t threads;
+};
+
+/* Those whom the services may ever name as backend: bits of roles. */
+extern const uint32_t BACKENDS_OF[SERVICES];
+
+void callers_make(struct callers *callers, const struct scene *scene, uint32_t threads);
+/* Whose entry it is; NULL: nobody's. */
+const struct caller *callers_find(const struct callers *callers, const struct connection *entry);
+
+/* Whose MAC address it is; NULL: nobody's. */
+const struct caller *callers_find_mac(const struct callers *callers, const uint8_t *mac);
+
+struct blueprint caller_request(const struct caller *caller, uint32_t service, uint32_t mac);
+struct blueprint caller_reply(const struct caller *caller, enum role backend);
+enum interface caller_interface(const struct caller *caller);

@@ -1,0 +1,218 @@
+/*
+ * What must hold of each packet, whatever other CPUs do meanwhile: see hammer_thread.h. What leaves
+ * is compared byte for byte.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include "test/bpf/frame_diff.h"
+#include "test/bpf/hammer_thread.h"
+
+static void find(struct hammer_thread *thread, const struct caller *caller, const char *what,
+		 uint32_t service, uint32_t backend)
+{
+	const struct caller *to = callers_find_mac(thread->callers, thread->left.bytes);
+
+	if (thread->findings++)
+		return;
+	snprintf(thread->finding, sizeof(thread->finding),
+		 "%s: caller %td (%s, enum calling %d), service %u, backend %u, action %u, to %td",
+		 what, caller - thread->callers->all, caller->kind->name, (int)caller->calling,
+		 service, backend, thread->action, to ? to - thread->callers->all : -1);
+}
+
+static void run(struct hammer_thread *thread, enum interface in, const struct blueprint *packet)
+{
+	struct xdp_md context = {.ingress_ifindex = network_ifindex(in)};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = thread->sent.bytes,
+		    .data_out = thread->left.bytes, .data_size_out = FRAME_MAX, .ctx_in = &context,
+		    .ctx_size_in = sizeof(context));
+
+	frame_build(packet, &thread->sent);
+	options.data_size_in = context.data_end = (__u32)thread->sent.length;
+	thread->action = XDP_ABORTED;
+	if (!bpf_prog_test_run_opts(thread->program, &options))
+		thread->action = options.retval;
+	thread->left.length = options.data_size_out;
+}
+
+static bool leaves_as(struct hammer_thread *thread, const struct blueprint *wanted)
+{
+	frame_build(wanted, &thread->wanted);
+	return frame_equal(&thread->left, &thread->wanted);
+}
+
+static enum fate fate_of(struct hammer_thread *thread)
+{
+	enum fate fate;
+
+	if (thread->action == XDP_TX)
+		fate = FATE_SENT_BACK;
+	else if (thread->action == XDP_REDIRECT)
+		fate = FATE_REDIRECTED;
+	else if (thread->action == XDP_DROP)
+		fate = FATE_DROPPED;
+	else
+		fate = frame_equal(&thread->sent, &thread->left) ? FATE_PASSED : FATE_UNRESOLVED;
+	thread->fates[fate]++;
+	return fate;
+}
+
+static bool is_sent(enum fate fate)
+{
+	return fate == FATE_SENT_BACK || fate == FATE_REDIRECTED;
+}
+
+/* By the MAC address that it is sent to. */
+static enum role backend_left_for(const struct hammer_thread *thread)
+{
+	for (int role = 0; role < _ROLE_COUNT; role++)
+		if (!memcmp(thread->left.bytes, role_mac((enum role)role), ETH_ALEN))
+			return (enum role)role;
+	return _ROLE_COUNT;
+}
+
+static bool is_right_request(struct hammer_thread *thread, const struct caller *caller,
+			     const struct blueprint *request, enum role backend)
+{
+	struct blueprint wanted = forwarded_to(request, backend, POD);
+
+	if (caller->calling == CALLS_HAIRPIN && backend == BACKEND_A)
+		wanted.src = hairpin_address(caller->kind->family);
+	return leaves_as(thread, &wanted);
+}
+
+/* A lone FIN or RST leaves without an entry: replies are still those of the service before. */
+static void learn(struct caller *caller, uint32_t service, enum role backend, uint8_t flags,
+		  uint32_t mac)
+{
+	if (caller->calling == CALLS_SHARED)
+		return;
+	if (caller->kind->protocol == IPPROTO_UDP || !(flags & (FIN | RST)))
+		caller->service_at[backend] = (uint8_t)(service + 1);
+	caller->mac_of[service] = (uint8_t)mac;
+}
+
+static void judge_request(struct hammer_thread *thread, const struct caller *caller,
+			  const struct blueprint *request, uint32_t service, enum fate fate)
+{
+	const enum role backend = backend_left_for(thread);
+	const bool back = caller_interface(caller) == POD;
+
+	if (caller->calling == CALLS_KEEPER &&
+	    (!is_sent(fate) || backend != caller->keeper_backend))
+		find(thread, caller, "an established connection changes its backend", service,
+		     backend);
+	else if (fate == FATE_PASSED && !thread->lbd)
+		find(thread, caller, "a request finds no service", service, backend);
+	else if (fate == FATE_UNRESOLVED)
+		find(thread, caller, "a request has no next hop", service, backend);
+	if (!is_sent(fate))
+		return;
+	if (!(BACKENDS_OF[service] & 1u << backend))
+		find(thread, caller, "a request leaves for another service's backend", service,
+		     backend);
+	else if (!is_right_request(thread, caller, request, backend))
+		find(thread, caller, "a request leaves wrongly translated", service, backend);
+	else if (fate != (back ? FATE_SENT_BACK : FATE_REDIRECTED))
+		find(thread, caller, "a request leaves by the wrong way", service, backend);
+}
+
+void hammer_request(struct hammer_thread *thread, struct caller *caller, uint32_t service,
+		    uint8_t flags, uint32_t mac)
+{
+	struct blueprint request = caller_request(caller, service, mac);
+	enum fate fate;
+
+	request.tcp_flags = flags;
+	atomic_fetch_or(&caller->called, 1u << service);
+	atomic_fetch_or(&caller->macs_used, 1u << mac);
+	run(thread, caller_interface(caller), &request);
+	fate = fate_of(thread);
+	thread->requests[caller->kind - KINDS][service]++;
+	judge_request(thread, caller, &request, service, fate);
+	if (is_sent(fate))
+		learn(caller, service, backend_left_for(thread), flags, mac);
+}
+
+/* By the port that it comes from; SERVICES: by none. */
+static uint32_t service_left_as(const struct hammer_thread *thread, const struct caller *caller)
+{
+	const size_t at = ETH_HLEN + (caller->kind->family == IPV4 ? 20 : 40);
+	const uint32_t port = (uint32_t)thread->left.bytes[at] << 8 | thread->left.bytes[at + 1];
+
+	return port - SERVICE_PORT < SERVICES ? port - SERVICE_PORT : SERVICES;
+}
+
+static bool may_come_from(const struct caller *caller, uint32_t service, enum role backend)
+{
+	if (service == SERVICES || !(BACKENDS_OF[service] & 1u << backend))
+		return false;
+	if (caller->calling == CALLS_SHARED)
+		return atomic_load(&caller->called) & 1u << service;
+	return caller->service_at[backend] == service + 1;
+}
+
+static bool may_go_to(const struct caller *caller, uint32_t service, uint32_t mac)
+{
+	if (caller->calling == CALLS_SHARED)
+		return atomic_load(&caller->macs_used) & 1u << mac;
+	return caller->mac_of[service] == mac;
+}
+
+static bool is_right_reply(struct hammer_thread *thread, const struct caller *caller,
+			   const struct blueprint *reply, uint32_t service, bool sent)
+{
+	struct blueprint wanted = sent ? returned_from_service(reply, caller_interface(caller))
+				       : translated_from_service(reply);
+
+	wanted.src_port = htons((uint16_t)(SERVICE_PORT + service));
+	wanted.dst = caller->address;
+	for (uint32_t mac = 0; mac < MACS; mac++) {
+		if (sent)
+			memcpy(wanted.to_mac, caller->mac[mac], ETH_ALEN);
+		if ((!sent || may_go_to(caller, service, mac)) && leaves_as(thread, &wanted))
+			return true;
+		if (caller->calling == CALLS_HAIRPIN)
+			break;
+	}
+	return caller->calling == CALLS_HAIRPIN && leaves_as(thread, &wanted);
+}
+
+static void judge_reply(struct hammer_thread *thread, const struct caller *caller,
+			const struct blueprint *reply, enum role backend, enum fate fate)
+{
+	const uint32_t service = service_left_as(thread, caller);
+
+	if (caller->calling == CALLS_KEEPER && !is_sent(fate) &&
+	    !(thread->lbd && fate == FATE_UNRESOLVED))
+		find(thread, caller, "an established connection gets no reply", service, backend);
+	if (fate == FATE_UNRESOLVED && !thread->lbd)
+		find(thread, caller, "a reply has no way back", service, backend);
+	if (fate == FATE_PASSED || fate == FATE_DROPPED)
+		return;
+	if (!may_come_from(caller, service, backend))
+		find(thread, caller, "a reply leaves as from a service it is not of", service,
+		     backend);
+	else if (!is_right_reply(thread, caller, reply, service, is_sent(fate)))
+		find(thread, caller, "a reply leaves wrongly translated or the wrong way", service,
+		     backend);
+}
+
+void hammer_reply(struct hammer_thread *thread, struct caller *caller, enum role backend,
+		  uint8_t flags)
+{
+	struct blueprint reply = caller_reply(caller, backend);
+	uint32_t service;
+	enum fate fate;
+
+	reply.tcp_flags = flags;
+	run(thread, POD, &reply);
+	fate = fate_of(thread);
+	service = service_left_as(thread, caller);
+	if (fate != FATE_PASSED && fate != FATE_DROPPED && service < SERVICES)
+		thread->replies[caller->kind - KINDS][service]++;
+	judge_reply(thread, caller, &reply, backend, fate);
+}
