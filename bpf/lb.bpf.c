@@ -37,8 +37,8 @@ static __always_inline enum verdict walk(struct packet *packet)
 	return egress_verdict(packet);
 }
 
-/* A redirect that finds no transmit port is XDP_ABORTED: seen by the tracepoint xdp_exception. */
-static __always_inline int act(const struct packet *packet, enum verdict verdict)
+/* Of what we do not send ourselves. */
+static __always_inline int keep(enum verdict verdict)
 {
 	switch (verdict) {
 	case VERDICT_CONTINUE:
@@ -51,21 +51,31 @@ static __always_inline int act(const struct packet *packet, enum verdict verdict
 	case VERDICT_PASS_TOO_BIG:
 	case VERDICT_PASS_UNRESOLVED:
 	case VERDICT_PASS_BY_STACK:
+	case VERDICT_TX:
+	case VERDICT_REDIRECT:
 		return XDP_PASS;
 	case VERDICT_DROP_NO_BACKEND:
 	case VERDICT_DROP_BACKEND_GONE:
 	case VERDICT_DROP_COLLISION:
 	case VERDICT_DROP_TABLE:
+	case VERDICT_DROP_MARTIAN:
 	case _VERDICT_COUNT:
 		return XDP_DROP;
-	case VERDICT_TX:
-		if (!(packet->egress->flags & PORT_TX_BY_REDIRECT))
-			return XDP_TX;
-		return bpf_redirect_map(&transmit, packet->egress->ifindex, XDP_ABORTED);
-	case VERDICT_REDIRECT:
-		return bpf_redirect_map(&transmit, packet->egress->ifindex, XDP_ABORTED);
 	}
 	return XDP_PASS;
+}
+
+/*
+ * What most packets come to is asked first. A redirect that finds no transmit port is XDP_ABORTED:
+ * seen by the tracepoint xdp_exception.
+ */
+static __always_inline int act(const struct packet *packet, enum verdict verdict)
+{
+	if (verdict != VERDICT_REDIRECT && verdict != VERDICT_TX)
+		return keep(verdict);
+	if (verdict == VERDICT_TX && !(packet->egress->flags & PORT_TX_BY_REDIRECT))
+		return XDP_TX;
+	return bpf_redirect_map(&transmit, packet->egress->ifindex, XDP_ABORTED);
 }
 
 SEC("xdp.frags")

@@ -24,7 +24,8 @@
 	_(DROP_COLLISION, "drop-collision", "no backend where its replies would be its own")       \
 	_(DROP_TABLE, "drop-table", "the connection table refused the entry")                      \
 	_(TX, "tx", "sent back out of the interface it came in by")                                \
-	_(REDIRECT, "redirect", "sent out of another interface")
+	_(REDIRECT, "redirect", "sent out of another interface")                                   \
+	_(DROP_MARTIAN, "drop-martian", "from an address that nobody sends from")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,
