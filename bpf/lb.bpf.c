@@ -59,6 +59,7 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_DROP_COLLISION:
 	case VERDICT_DROP_TABLE:
 	case VERDICT_DROP_MARTIAN:
+	case VERDICT_DROP_SOURCE_RANGE:
 	case _VERDICT_COUNT:
 		return XDP_DROP;
 	}

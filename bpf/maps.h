@@ -23,6 +23,18 @@ struct {
 } services SEC(".maps");
 
 /*
+ * The ranges of the services that have some. lbd writes, packets that start a connection read. A
+ * change holds old and new ones at once, so there is room for twice as many; lbd refuses more.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct source_range_key);
+	__type(value, __u32); /* means nothing: being there does */
+	__uint(max_entries, 2 * MAX_ALL_SOURCE_RANGES);
+} source_ranges SEC(".maps");
+
+/*
  * Packets write and read, lbd sweeps what has expired. Full: bpf/connection_table.h says who gives
  * way.
  */

@@ -2,8 +2,8 @@
  * Step service: of a packet that no connection knows, is it for a service? Then picks a backend by
  * the service's ring and records the connection.
  *
- * Ends with PASS_NO_SERVICE, PASS_OTHER_HOST, DROP_MARTIAN, DROP_NO_BACKEND, DROP_COLLISION,
- * DROP_TABLE.
+ * Ends with PASS_NO_SERVICE, PASS_OTHER_HOST, DROP_MARTIAN, DROP_SOURCE_RANGE, DROP_NO_BACKEND,
+ * DROP_COLLISION, DROP_TABLE.
  *
  * The ring is read as one word from the service's record. lbd replaces a record by a new element
  * and reuses the range of the old ring only after a grace period, so a packet sees the old ring or
@@ -16,6 +16,7 @@
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/source.h"
 #include "include/connection.h"
 #include "include/hash.h"
 #include "include/verdict.h"
@@ -207,25 +208,6 @@ static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
 	return VERDICT_CONTINUE;
 }
 
-/*
- * Addresses that are no host's own (RFC 6890; RFC 4291, 2.7): this network, loopback, multicast,
- * reserved with broadcast. An answer to them would not come back here, or to everybody.
- */
-static __always_inline bool is_martian(const struct packet *packet)
-{
-	const struct address *source = &packet->flow.src;
-	__u8 first;
-
-	if (!packet->is_ipv6) {
-		first = bpf_ntohl(source->word[3]) >> 24;
-		return !first || first == 127 || first >= 224;
-	}
-	if (*(const __u8 *)source == 0xff)
-		return true;
-	/* :: and ::1 */
-	return !source->half[0] && !source->word[2] && bpf_ntohl(source->word[3]) <= 1;
-}
-
 static __always_inline enum verdict balance(struct packet *packet)
 {
 	const struct service_key key = {
@@ -251,8 +233,9 @@ static __always_inline enum verdict balance(struct packet *packet)
 	packet->service = service->service;
 	if (!is_for_us(packet, &in))
 		return VERDICT_PASS_OTHER_HOST;
-	if (is_martian(packet))
-		return VERDICT_DROP_MARTIAN;
+	verdict = admit_source(packet, service);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
 	ring = load_ring(&service->ring);
 	if (!ring.length)
 		return VERDICT_DROP_NO_BACKEND;

@@ -75,6 +75,7 @@ int reconcile_insert(struct reconcile *reconcile, struct service *service,
 		return -ENOMEM;
 	}
 	reconcile->backends += service->backend_count;
+	reconcile->source_ranges += service->source_range_count;
 	return 0;
 }
 

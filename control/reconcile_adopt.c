@@ -201,6 +201,8 @@ int reconcile_adopt(struct reconcile *reconcile)
 			error = drop_service(reconcile->datapath, &keys[i]);
 	if (!error)
 		retire_unowned(reconcile);
+	if (!error)
+		error = reconcile_adopt_sources(reconcile);
 	free(owners.first);
 	free(owners.next);
 	free(keys);
@@ -228,6 +230,7 @@ int reconcile_drop_orphans(struct reconcile *reconcile)
 			continue;
 		HASH_DEL(reconcile->records, record);
 		reconcile->backends -= record->service->backend_count;
+		reconcile->source_ranges -= record->service->source_range_count;
 		service_free(record->service);
 		free(record);
 		dropped++;

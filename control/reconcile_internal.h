@@ -23,6 +23,7 @@ struct reconcile {
 	struct record *records;
 	struct record *audited; /* where the audit goes on; NULL: at the first */
 	size_t backends;
+	size_t source_ranges;
 	uint64_t mended;
 	uint64_t changes; /* transactions applied */
 };
@@ -33,5 +34,8 @@ struct record *reconcile_find_record(const struct reconcile *reconcile,
 /* Takes service and placement over on success. 0 or -ENOMEM. */
 int reconcile_insert(struct reconcile *reconcile, struct service *service,
 		     struct placement *placement, bool orphan);
+
+/* reconcile_sources.c, when the services are adopted. 0 or -errno. */
+int reconcile_adopt_sources(struct reconcile *reconcile);
 
 void reconcile_free_record(struct record *record);

@@ -42,11 +42,31 @@ static int check_supported(const struct service *service, struct refusal *refusa
 			"%s: affinity_seconds: this version keeps no affinity; leave it 0 "
 			"(algorithm source-hash keeps a client at one backend)",
 			service_key_format(&service->key, text));
-	if (service && service->source_range_count)
-		return refuse_with(refusal, EOPNOTSUPP,
-				   "%s: source_ranges: this version enforces none; leave it empty",
-				   service_key_format(&service->key, text));
 	return 0;
+}
+
+static size_t count_ranges(const struct service *service)
+{
+	return service ? service->source_range_count : 0;
+}
+
+/* Of all services together, when the whole transaction is in force. */
+static int check_source_ranges(const struct reconcile *reconcile,
+			       const struct transaction *transaction, struct refusal *refusal)
+{
+	size_t total = reconcile->source_ranges;
+
+	for (size_t i = 0; i < transaction->count; i++) {
+		const struct plan_step *step = &transaction->plan.steps[i];
+
+		total += count_ranges(step->after);
+		total -= count_ranges(step->before);
+	}
+	if (total <= MAX_ALL_SOURCE_RANGES)
+		return 0;
+	return refuse_with(refusal, ENOSPC,
+			   "source_ranges: services would have %zu in all, and the table holds %d",
+			   total, MAX_ALL_SOURCE_RANGES);
 }
 
 /* Nothing to do for a service that is in force as it is, or removed and not there. */
@@ -124,6 +144,8 @@ int reconcile_prepare(struct reconcile *reconcile, enum source source, struct ch
 			error = add_change_settling(reconcile, prepared, &changes[i], source,
 						    refusal);
 	}
+	if (!error)
+		error = check_source_ranges(reconcile, prepared, refusal);
 	if (!error) {
 		*transaction = prepared;
 		return 0;
@@ -157,8 +179,10 @@ static int adopt_step(struct reconcile *reconcile, const struct amendment *amend
 	const struct change *change = &amendment->change;
 	struct record *record = amendment->record;
 
-	if (record)
+	if (record) {
 		reconcile->backends -= record->service->backend_count;
+		reconcile->source_ranges -= record->service->source_range_count;
+	}
 	if (!change->service) {
 		HASH_DEL(reconcile->records, record);
 		record->placement = NULL;
@@ -172,6 +196,7 @@ static int adopt_step(struct reconcile *reconcile, const struct amendment *amend
 	record->placement = placement;
 	record->orphan = false;
 	reconcile->backends += record->service->backend_count;
+	reconcile->source_ranges += record->service->source_range_count;
 	return 0;
 }
 

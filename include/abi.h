@@ -60,12 +60,30 @@ struct ring_row {
 	__u32 backend[RING_ROW_SLOTS]; /* indexes in the map backends */
 };
 
+enum service_flag {
+	SERVICE_HAS_SOURCE_RANGES = 1 << 0, /* only sources in the map source_ranges may begin */
+};
+
 struct service_record {
 	struct ring ring;
 	__u32 service;  /* id: index in service_counters; 0 is never a service */
 	__u8 algorithm; /* enum algorithm */
-	__u8 zero[3];
+	__u8 flags;     /* enum service_flag */
+	__u8 zero[2];
 };
+
+/*
+ * A range of sources that may use a service. The kernel compares as many bits as `length` says of
+ * what follows it; the service's id is always compared whole.
+ */
+struct source_range_key {
+	__u32 length; /* bits: SOURCE_RANGE_SERVICE_BITS and those of the prefix */
+	__u32 service;
+	__be32 address[4]; /* as in struct address, which may not lie at an offset of 8 */
+};
+
+#define SOURCE_RANGE_SERVICE_BITS 32
+#define MAX_ALL_SOURCE_RANGES 65536 /* of all services together */
 
 enum backend_state {
 	BACKEND_NONE, /* the index is free; what still names it finds nothing */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "include/abi.h"
 #include "include/verdict.h"
+#include "lb/address.h"
 #include "lb/refusal.h"
 
 struct datapath;
@@ -102,6 +103,21 @@ int datapath_find_service(struct datapath *datapath, const struct service_key *k
 /* All of them: *keys and *records are the caller's to free. 0 or -errno. */
 int datapath_list_services(struct datapath *datapath, struct service_key **keys,
 			   struct service_record **records, uint32_t *count);
+
+/*
+ * Source ranges, by the id of a service. 0 or -errno (-ENOSPC past 2 * MAX_ALL_SOURCE_RANGES,
+ * -ENOENT where there is none to remove). The list is the caller's to free.
+ */
+struct source_range {
+	uint32_t service;
+	struct prefix range;
+};
+int datapath_add_source_range(struct datapath *datapath, uint32_t service,
+			      const struct prefix *range);
+int datapath_remove_source_range(struct datapath *datapath, uint32_t service,
+				 const struct prefix *range);
+int datapath_list_source_ranges(struct datapath *datapath, struct source_range **ranges,
+				uint32_t *count);
 
 /*
  * An interface we send by: its record, the way in (ingress) and the transmit port. A port whose

@@ -84,6 +84,7 @@ struct service_record encode_service(const struct service *service,
 		.ring = placement->ring,
 		.service = placement->service,
 		.algorithm = (__u8)service->algorithm,
+		.flags = service->source_range_count ? SERVICE_HAS_SOURCE_RANGES : 0,
 	};
 }
 

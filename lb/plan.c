@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lb/encode.h"
+#include "lb/plan_sources.h"
 #include "lb/slots.h"
 
 #define STACK_SLOTS 256 /* of a ring: up to 25 backends; longer ones take memory from the heap */
@@ -137,6 +138,8 @@ static int make(struct plan *plan, struct datapath *datapath)
 			datapath_announce_service(datapath, &step->after->key);
 		clear_counters(plan, datapath, step);
 		failed = make_ring(datapath, step);
+		if (!failed)
+			failed = plan_make_sources(datapath, step);
 		step->failed = failed;
 		if (failed && !error)
 			error = failed;
@@ -253,10 +256,22 @@ static int remove_service(struct datapath *datapath, const struct service_key *k
 	return error;
 }
 
+/* A packet that read a record with ranges must still find them. */
+static void settle_sources(const struct plan *plan, struct datapath *datapath)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		if (!plan_opens_sources(&plan->steps[i]))
+			continue;
+		datapath_settle(datapath);
+		return;
+	}
+}
+
 static int retire(struct plan *plan, struct datapath *datapath)
 {
 	int error = 0;
 
+	settle_sources(plan, datapath);
 	for (size_t i = 0; i < plan->count; i++) {
 		struct plan_step *step = &plan->steps[i];
 		int failed = 0;
@@ -269,6 +284,8 @@ static int retire(struct plan *plan, struct datapath *datapath)
 			step->failed = true;
 		if (failed && !error)
 			error = failed;
+		if (!failed)
+			plan_retire_sources(datapath, step);
 		if (step->failed)
 			continue;
 		retire_backends(datapath, step);

@@ -19,6 +19,7 @@
 #include "test/bpf/packet_builder.h"
 
 #define MAX_OFFERS 16
+#define MAX_OFFERED_RANGES 8
 #define MAX_SCENE_CONNECTIONS 128 /* 512 entries, unless a test wants another table */
 
 /* Of the scene, each its own so that no test takes one for another. */
@@ -62,6 +63,8 @@ struct offer {
 	enum algorithm algorithm;
 	uint16_t port;                            /* 0: SERVICE_PORT */
 	enum backend_state backends[_ROLE_COUNT]; /* BACKEND_NONE: not a backend of it */
+	/* Of either family; a service gets those of its own. */
+	const char *source_ranges[MAX_OFFERED_RANGES];
 };
 
 extern const struct offer ONLY_A;

@@ -107,6 +107,16 @@ static struct offered *find_offered(const struct scene *scene, const struct serv
 	return (struct offered *)found;
 }
 
+static void add_source_range(struct service *service, const char *text)
+{
+	struct refusal refusal;
+	struct prefix range;
+
+	assert_int_equal(prefix_parse(text, &range, &refusal), 0);
+	if (address_is_ipv4(&range.address) == address_is_ipv4(&service->key.address))
+		assert_int_equal(service_add_source_range(service, &range, &refusal), 0);
+}
+
 static struct service *model_of(const struct kind *kind, const struct offer *offer)
 {
 	const struct service_key key = key_of(kind, offer->port);
@@ -127,6 +137,8 @@ static struct service *model_of(const struct kind *kind, const struct offer *off
 			continue;
 		assert_int_equal(service_add_backend(service, &backend, &refusal), 0);
 	}
+	for (int i = 0; i < MAX_OFFERED_RANGES && offer->source_ranges[i]; i++)
+		add_source_range(service, offer->source_ranges[i]);
 	return service;
 }
 

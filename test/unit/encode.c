@@ -58,6 +58,21 @@ static void a_service_record_says_where_its_ring_is(void **state)
 	service_free(service);
 }
 
+static void a_service_record_says_whether_sources_are_limited(void **state)
+{
+	struct service *service = make_service(0, 2);
+	struct placement placement = {.service = 7};
+	struct prefix range;
+
+	(void)state;
+	assert_int_equal(encode_service(service, &placement).flags, 0);
+	assert_int_equal(prefix_parse("192.0.2.0/24", &range, &refusal), 0);
+	assert_int_equal(service_add_source_range(service, &range, &refusal), 0);
+
+	assert_int_equal(encode_service(service, &placement).flags, SERVICE_HAS_SOURCE_RANGES);
+	service_free(service);
+}
+
 /* RFC 1071, 4.1, the slow way: 16 bits after 16 bits. */
 static __u16 sum_of(const void *bytes, size_t size, __u32 sum, bool inverted)
 {
@@ -261,6 +276,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_service_record_says_where_its_ring_is),
+		cmocka_unit_test(a_service_record_says_whether_sources_are_limited),
 		WITH_ROOM(a_backend_record_is_of_its_place_and_state),
 		cmocka_unit_test(a_handle_names_its_index_and_is_never_the_last_one),
 		cmocka_unit_test(ring_length_is_of_the_algorithm_and_the_backends),
