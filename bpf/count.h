@@ -35,6 +35,21 @@ static __always_inline struct traffic_counter *counter_of(const struct backend_r
 	return bpf_map_lookup_elem(&backend_counters, &index);
 }
 
+__noinline int count_denied(struct xdp_md *ctx, __u32 denied)
+{
+	const __u32 index = bpf_get_smp_processor_id() * DENY_COUNTERS + denied;
+	const __u32 verdict = VERDICT_DROP_DENIED;
+	struct counter *counter = bpf_map_lookup_elem(&deny_counters, &index);
+	const __u32 bytes = bpf_xdp_get_buff_len(ctx);
+
+	if (counter)
+		add(counter, bytes);
+	counter = bpf_map_lookup_elem(&verdict_counters, &verdict);
+	if (counter)
+		add(counter, bytes);
+	return XDP_DROP;
+}
+
 static __always_inline void count(const struct packet *packet, enum verdict verdict)
 {
 	const __u32 index = verdict, service = packet->service;

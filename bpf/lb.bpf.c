@@ -3,13 +3,14 @@
  * the packet go on (VERDICT_CONTINUE) or ends its walk with a named verdict. One place counts, one
  * place turns verdicts into what XDP does.
  *
- * The deny list, fragments and ICMP errors have their place between parse and find_connection.
+ * Fragments and ICMP errors have their place between parse and find_connection.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/packet.h"
 #include "bpf/maps.h"
+#include "bpf/deny.h"
 #include "bpf/parse.h"
 #include "bpf/connection.h"
 #include "bpf/service.h"
@@ -60,6 +61,7 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_DROP_TABLE:
 	case VERDICT_DROP_MARTIAN:
 	case VERDICT_DROP_SOURCE_RANGE:
+	case VERDICT_DROP_DENIED:
 	case _VERDICT_COUNT:
 		return XDP_DROP;
 	}
@@ -79,8 +81,7 @@ static __always_inline int act(const struct packet *packet, enum verdict verdict
 	return bpf_redirect_map(&transmit, packet->egress->ifindex, XDP_ABORTED);
 }
 
-SEC("xdp.frags")
-int lb(struct xdp_md *ctx)
+static __always_inline int forward(struct xdp_md *ctx)
 {
 	struct packet packet = {};
 	enum verdict verdict;
@@ -89,6 +90,20 @@ int lb(struct xdp_md *ctx)
 	verdict = walk(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
+}
+
+/* Denied packets end before anything is made of them, and the others pay a load and a branch. */
+SEC("xdp.frags")
+int lb(struct xdp_md *ctx)
+{
+	__u32 denied;
+
+	if (denied_prefixes) {
+		denied = find_denied(ctx);
+		if (denied)
+			return count_denied(ctx, denied);
+	}
+	return forward(ctx);
 }
 
 /* What time it is, as the table of connections tells it: for lbd, which cannot read jiffies. */

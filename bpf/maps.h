@@ -22,6 +22,28 @@ struct {
 	__uint(max_entries, 2);
 } services SEC(".maps");
 
+/* Denied prefixes. lbd writes and refuses one past the end; packets read, while there is any. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct deny_key);
+	__type(value, struct denied);
+	__uint(max_entries, MAX_DENIED);
+} deny SEC(".maps");
+
+/*
+ * What they have dropped: one CPU's after another's, DENY_COUNTERS each, since a flood arrives on
+ * many. Packets write, lbd reads, and clears for a new prefix.
+ */
+#define DENY_COUNTERS (MAX_DENIED + 1)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct counter);
+	__uint(max_entries, DENY_COUNTERS);
+} deny_counters SEC(".maps");
+
 /*
  * The ranges of the services that have some. lbd writes, packets that start a connection read. A
  * change holds old and new ones at once, so there is room for twice as many; lbd refuses more.

@@ -11,6 +11,8 @@
 #include <bpf/bpf_helpers.h>
 #include "include/abi.h"
 
+#define IPV4_MAPPED bpf_htonl(0xffff) /* word 2 of ::ffff:a.b.c.d */
+
 enum tcp_flag {
 	TCP_FIN = 1 << 0,
 	TCP_SYN = 1 << 1,

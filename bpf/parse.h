@@ -14,7 +14,6 @@
 #include "bpf/packet.h"
 #include "include/verdict.h"
 
-#define IPV4_MAPPED bpf_htonl(0xffff)   /* word 2 of ::ffff:a.b.c.d */
 #define IPV4_FRAGMENT bpf_htons(0x3fff) /* more fragments, or an offset (RFC 791, 3.1) */
 #define TCP_FLAGS_OFFSET 13
 #define TCP_DOFF_MIN 5 /* 32-bit words (RFC 9293, 3.1) */
@@ -107,14 +106,17 @@ static __always_inline enum verdict parse(struct packet *packet)
 {
 	struct ethhdr *ethernet = packet->ethernet;
 	enum verdict verdict;
+	__be16 ethertype;
 	__u32 length;
 
 	if ((void *)(ethernet + 1) > packet->end)
 		return VERDICT_PASS_MALFORMED;
 	packet->network = ethernet + 1;
-	if (ethernet->h_proto == bpf_htons(ETH_P_IP))
+	/* Right before the network header. struct ethhdr is packed: read a byte at a time. */
+	ethertype = ((const __be16 *)packet->network)[-1];
+	if (ethertype == bpf_htons(ETH_P_IP))
 		verdict = parse_ipv4(packet, &length);
-	else if (ethernet->h_proto == bpf_htons(ETH_P_IPV6))
+	else if (ethertype == bpf_htons(ETH_P_IPV6))
 		verdict = parse_ipv6(packet, &length);
 	else
 		return VERDICT_PASS_PROTOCOL;

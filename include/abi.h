@@ -85,6 +85,20 @@ struct source_range_key {
 #define SOURCE_RANGE_SERVICE_BITS 32
 #define MAX_ALL_SOURCE_RANGES 65536 /* of all services together */
 
+/* Sources whose packets are dropped: bits in `length`, then the prefix as in struct address. */
+struct deny_key {
+	__u32 length;
+	__be32 address[4];
+};
+
+struct denied {
+	__u32 counter; /* what a CPU counts it by in deny_counters; 0: never */
+	__u8 is_ipv6;
+	__u8 zero[3];
+};
+
+#define MAX_DENIED 65536
+
 enum backend_state {
 	BACKEND_NONE, /* the index is free; what still names it finds nothing */
 	BACKEND_ACTIVE,

@@ -26,7 +26,8 @@
 	_(TX, "tx", "sent back out of the interface it came in by")                                \
 	_(REDIRECT, "redirect", "sent out of another interface")                                   \
 	_(DROP_MARTIAN, "drop-martian", "from an address that nobody sends from")                  \
-	_(DROP_SOURCE_RANGE, "drop-source-range", "from outside of the service's source ranges")
+	_(DROP_SOURCE_RANGE, "drop-source-range", "from outside of the service's source ranges")   \
+	_(DROP_DENIED, "drop-denied", "from a source that is denied")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

@@ -224,9 +224,19 @@ int prefix_parse(const char *text, struct prefix *prefix, struct refusal *refusa
 	return 0;
 }
 
+bool prefix_is_ipv4(const struct prefix *prefix)
+{
+	return address_is_ipv4(&prefix->address) && prefix->length >= IPV4_PREFIX_BITS;
+}
+
+bool prefix_equal(const struct prefix *a, const struct prefix *b)
+{
+	return a->length == b->length && address_equal(&a->address, &b->address);
+}
+
 char *prefix_format(const struct prefix *prefix, char text[ENDPOINT_TEXT_MAX])
 {
-	bool is_ipv4 = address_is_ipv4(&prefix->address) && prefix->length >= IPV4_PREFIX_BITS;
+	bool is_ipv4 = prefix_is_ipv4(prefix);
 	unsigned int length = is_ipv4 ? prefix->length - IPV4_PREFIX_BITS : prefix->length;
 	char host[ADDRESS_TEXT_MAX];
 

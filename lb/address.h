@@ -46,4 +46,7 @@ const char *protocol_name(__u8 protocol);
 
 /* `ADDR/LENGTH`, or an address alone for a host; set host bits are refused. 0, or -EINVAL. */
 int prefix_parse(const char *text, struct prefix *prefix, struct refusal *refusal);
+/* Whether it holds IPv4 addresses; ::/0 does not, though it holds their mapped form. */
+bool prefix_is_ipv4(const struct prefix *prefix);
+bool prefix_equal(const struct prefix *a, const struct prefix *b);
 char *prefix_format(const struct prefix *prefix, char text[ENDPOINT_TEXT_MAX]);

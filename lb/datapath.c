@@ -120,6 +120,9 @@ static void set_sizes(const struct datapath *datapath, const struct datapath_opt
 	bpf_map__set_max_entries(skeleton->maps.service_counters, options->max_services + 1);
 	bpf_map__set_max_entries(skeleton->maps.retired_counters, options->max_services + 1);
 	bpf_map__set_max_entries(skeleton->maps.backend_counters, datapath->cpus * backends);
+	bpf_map__set_max_entries(skeleton->maps.deny_counters,
+				 datapath->cpus *
+					 bpf_map__max_entries(skeleton->maps.deny_counters));
 }
 
 /*
@@ -188,6 +191,8 @@ static int map_arrays(struct datapath *datapath)
 		error = mapping_open(&datapath->ports, datapath->skeleton->maps.ports);
 	if (!error)
 		error = filters_open(datapath);
+	if (!error)
+		error = denied_open(datapath);
 	return error;
 }
 

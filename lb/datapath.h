@@ -120,6 +120,18 @@ int datapath_list_source_ranges(struct datapath *datapath, struct source_range *
 				uint32_t *count);
 
 /*
+ * Denied prefixes. Each is counted by an index of its own, 1 … MAX_DENIED, which starts from zero;
+ * a prefix that is denied already is not denied again. 0 or -errno (-ENOENT: was not denied).
+ */
+int datapath_deny(struct datapath *datapath, const struct prefix *prefix, uint32_t index);
+int datapath_allow(struct datapath *datapath, const struct prefix *prefix);
+/* What they have dropped, all CPUs together. */
+int datapath_read_denied(struct datapath *datapath, uint32_t index, struct counter *counter);
+/* Calls visit for each; it must not deny or allow. */
+typedef void (*denied_visitor)(void *context, const struct prefix *prefix, uint32_t index);
+int datapath_visit_denied(struct datapath *datapath, denied_visitor visit, void *context);
+
+/*
  * An interface we send by: its record, the way in (ingress) and the transmit port. A port whose
  * ifindex is 0 is gone and its ways are removed. 0 or -errno.
  */

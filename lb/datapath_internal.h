@@ -54,6 +54,9 @@ uint64_t filter_hash_backend(const struct datapath *datapath, const struct backe
 void filter_add(struct filter *filter, uint64_t hash);
 void filter_remove(struct filter *filter, uint64_t hash);
 
+/* datapath_deny.c: tells the new program whether anything is denied. 0 or -errno. */
+int denied_open(struct datapath *datapath);
+
 #define PIN_PATH_MAX 4096
 
 /* DIR/KIND/NAME; -ENAMETOOLONG. */

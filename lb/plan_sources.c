@@ -6,8 +6,7 @@
 static bool has_range(const struct service *service, const struct prefix *range)
 {
 	for (size_t i = 0; service && i < service->source_range_count; i++)
-		if (service->source_ranges[i].length == range->length &&
-		    address_equal(&service->source_ranges[i].address, &range->address))
+		if (prefix_equal(&service->source_ranges[i], range))
 			return true;
 	return false;
 }

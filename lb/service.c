@@ -221,11 +221,6 @@ void service_remove_backend(struct service *service, struct backend *backend)
 	memmove(backend, backend + 1, after * sizeof(*backend));
 }
 
-static bool prefix_equal(const struct prefix *a, const struct prefix *b)
-{
-	return a->length == b->length && address_equal(&a->address, &b->address);
-}
-
 static int check_source_range(const struct service *service, const struct prefix *prefix,
 			      struct refusal *refusal)
 {
