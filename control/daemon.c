@@ -115,7 +115,7 @@ static void reload(void *context, uint32_t events)
 	struct refusal refusal;
 
 	(void)events;
-	if (files_load(daemon->reconcile, daemon->options.tables.items,
+	if (files_load(daemon->reconcile, daemon->deny, daemon->options.tables.items,
 		       daemon->options.tables.count, &refusal))
 		log_error("reload-refused", "reason=%s", log_quote(refusal.text));
 }
@@ -163,7 +163,8 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 		interfaces_new(daemon->datapath, daemon->options.mode, &interface_hooks);
 	daemon->neighbours = neighbours_new(daemon->loop, &neighbour_hooks);
 	daemon->reconcile = reconcile_new(daemon->datapath, &destination_hooks);
-	if (!daemon->interfaces || !daemon->neighbours || !daemon->reconcile)
+	daemon->deny = deny_list_new(daemon->datapath);
+	if (!daemon->interfaces || !daemon->neighbours || !daemon->reconcile || !daemon->deny)
 		return refuse_with(refusal, errno ? errno : ENOMEM, "cannot start: %s",
 				   strerror(errno ? errno : ENOMEM));
 	if (!daemon->adopted)
@@ -179,16 +180,17 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 
 static int bring_tables(struct daemon *daemon, struct files *files, struct refusal *refusal)
 {
+	const struct operated operated = {daemon->reconcile, daemon->deny};
 	int error;
 
-	error = operator_open(daemon->reconcile, daemon->options.state_path, &daemon->operator,
-			      refusal);
+	error = operator_open(operated, daemon->options.state_path, &daemon->operator, refusal);
 	if (error)
 		files_drop(files);
 	else
-		error = files_bring(files, daemon->reconcile, refusal);
+		error = files_bring(files, daemon->reconcile, daemon->deny, refusal);
 	if (error)
 		return error;
+	deny_list_drop_orphans(daemon->deny);
 	error = reconcile_drop_orphans(daemon->reconcile);
 	if (error > 0)
 		log_info("dropped", "services=%d why=%s", error,
@@ -317,6 +319,7 @@ void daemon_finish(struct daemon *daemon)
 	neighbours_free(daemon->neighbours);
 	interfaces_free(daemon->interfaces);
 	reconcile_free(daemon->reconcile);
+	deny_list_free(daemon->deny);
 	datapath_close(daemon->datapath);
 	loop_free(daemon->loop);
 }

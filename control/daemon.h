@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "control/deny.h"
 #include "control/interface.h"
 #include "control/loop.h"
 #include "control/neighbour.h"
@@ -18,6 +19,7 @@ struct daemon {
 	struct loop *loop;
 	struct datapath *datapath;
 	struct reconcile *reconcile;
+	struct deny_list *deny;
 	struct interfaces *interfaces;
 	struct neighbours *neighbours;
 	struct links *links;
@@ -26,6 +28,7 @@ struct daemon {
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
 	int sweep_timer;
+	int expiry_timer; /* of the deny list */
 	uint64_t trimmed_at; /* the number of changes when memory was last given back */
 	bool adopted; /* what an earlier lbd had pinned */
 	bool ready;

@@ -18,10 +18,16 @@ struct changes {
 	size_t capacity;
 };
 
+struct denials {
+	struct deny_change *list;
+	size_t count;
+};
+
 struct files {
 	char *const *paths;
 	size_t count;
 	struct changes changes;
+	struct denials denied;
 	int error; /* of reading, with the refusal */
 	struct refusal refusal;
 	pthread_t thread;
@@ -53,18 +59,30 @@ static int refuse_in_file(const char *path, int error, struct refusal *refusal)
 	return refuse_with(refusal, -error, "%s: %.400s", path, reason.text);
 }
 
-static int read_file(const char *path, struct changes *changes, struct refusal *refusal)
+/* Room for so many more. */
+static int reserve_denied(struct denials *denied, size_t room)
+{
+	struct deny_change *list =
+		reallocarray(denied->list, denied->count + room + 1, sizeof(*list));
+
+	if (!list)
+		return -ENOMEM;
+	denied->list = list;
+	return 0;
+}
+
+static int read_file(const char *path, struct changes *changes, struct denials *denied,
+		     struct refusal *refusal)
 {
 	struct tables tables = {};
 	int error = tables_read_file(path, SOURCE_FILE, &tables, refusal);
 
 	if (error)
 		return refuse_in_file(path, error, refusal);
-	if (tables.deny_count)
-		error = refuse_with(refusal, EOPNOTSUPP,
-				    "%s: deny: this version blocks nothing; "
-				    "leave it empty",
-				    path);
+	if (reserve_denied(denied, tables.deny_count))
+		error = refuse_with(refusal, ENOMEM, "out of memory");
+	for (size_t i = 0; !error && i < tables.deny_count; i++)
+		denied->list[denied->count++] = (struct deny_change){tables.deny[i], DENY_FOREVER};
 	for (size_t i = 0; !error && i < tables.service_count; i++) {
 		error = add(changes, (struct change){.key = tables.services[i]->key,
 						     .service = tables.services[i]});
@@ -112,14 +130,56 @@ static int add_removals(const struct reconcile *reconcile, struct changes *chang
 	return error;
 }
 
+static int compare_prefixes(const void *a, const void *b)
+{
+	const struct deny_change *x = a, *y = b;
+	const int order = memcmp(&x->prefix.address, &y->prefix.address, sizeof(struct address));
+
+	return order ? order : x->prefix.length - y->prefix.length;
+}
+
+/* That two files deny the same is no contradiction. */
+static void sort_denied(struct denials *denied)
+{
+	size_t kept = 0;
+
+	if (denied->count)
+		qsort(denied->list, denied->count, sizeof(*denied->list), compare_prefixes);
+	for (size_t i = 0; i < denied->count; i++)
+		if (!kept || compare_prefixes(&denied->list[kept - 1], &denied->list[i]))
+			denied->list[kept++] = denied->list[i];
+	denied->count = kept;
+}
+
+/* What the files denied before and do not deny now. */
+static int add_allowed(const struct deny_list *deny, struct denials *denied)
+{
+	const struct deny_entry *entry = NULL;
+	const size_t put = denied->count;
+	struct deny_change change;
+
+	if (reserve_denied(denied, deny_list_count(deny)))
+		return -ENOMEM;
+	while ((entry = deny_list_next(deny, entry))) {
+		change = (struct deny_change){.prefix = entry->prefix};
+		if (entry->until_ms[SOURCE_FILE] != DENY_NEVER &&
+		    !bsearch(&change, denied->list, put, sizeof(change), compare_prefixes))
+			denied->list[denied->count++] = change;
+	}
+	return 0;
+}
+
 /* What the files say, by key. It knows nothing of what is in force, so it may run beside it. */
 static void read_files(struct files *files)
 {
 	struct changes *changes = &files->changes;
 
 	for (size_t i = 0; !files->error && i < files->count; i++)
-		files->error = read_file(files->paths[i], changes, &files->refusal);
-	if (files->error || !changes->count)
+		files->error = read_file(files->paths[i], changes, &files->denied, &files->refusal);
+	if (files->error)
+		return;
+	sort_denied(&files->denied);
+	if (!changes->count)
 		return;
 	qsort(changes->list, changes->count, sizeof(*changes->list), compare);
 	files->error = refuse_duplicates(changes, &files->refusal);
@@ -170,34 +230,46 @@ void files_drop(struct files *files)
 	for (size_t i = 0; i < files->changes.count; i++)
 		service_free(files->changes.list[i].service);
 	free(files->changes.list);
+	free(files->denied.list);
 	free(files);
 }
 
-static int bring(struct files *files, struct reconcile *reconcile, struct refusal *refusal)
+/* Both are checked before either is written. */
+static int bring(struct files *files, struct reconcile *reconcile, struct deny_list *deny,
+		 struct refusal *refusal)
 {
+	struct transaction_counts counts, denied_counts = {};
+	struct denials *denied = &files->denied;
 	struct changes *changes = &files->changes;
-	struct transaction_counts counts;
 	struct transaction *transaction;
-	int error;
+	int error, failed;
 
-	if (add_removals(reconcile, changes))
+	if (add_removals(reconcile, changes) || add_allowed(deny, denied))
 		return refuse_with(refusal, ENOMEM, "out of memory");
+	error = deny_list_check(deny, SOURCE_FILE, denied->list, denied->count, &denied_counts,
+				refusal);
+	if (error)
+		return error;
 	error = reconcile_prepare(reconcile, SOURCE_FILE, changes->list, changes->count,
 				  &transaction, refusal);
 	changes->count = 0; /* consumed either way */
 	if (error)
 		return error;
 	counts = transaction_counts(transaction);
+	failed = deny_list_apply(deny, SOURCE_FILE, denied->list, denied->count);
 	error = reconcile_apply(reconcile, transaction);
+	error = error ? error : failed;
 	if (error)
 		return refuse_with(refusal, -error, "cannot write the tables: %s",
 				   strerror(-error));
-	log_info("tables-loaded", "added=%zu changed=%zu removed=%zu unchanged=%zu", counts.added,
-		 counts.changed, counts.removed, counts.unchanged);
+	log_info("tables-loaded", "added=%zu changed=%zu removed=%zu unchanged=%zu denied=%zu",
+		 counts.added, counts.changed, counts.removed, counts.unchanged,
+		 denied_counts.added + denied_counts.unchanged);
 	return 0;
 }
 
-int files_bring(struct files *files, struct reconcile *reconcile, struct refusal *refusal)
+int files_bring(struct files *files, struct reconcile *reconcile, struct deny_list *deny,
+		struct refusal *refusal)
 {
 	int error;
 
@@ -206,18 +278,18 @@ int files_bring(struct files *files, struct reconcile *reconcile, struct refusal
 	if (error)
 		*refusal = files->refusal;
 	else
-		error = bring(files, reconcile, refusal);
+		error = bring(files, reconcile, deny, refusal);
 	files_drop(files);
 	return error;
 }
 
-int files_load(struct reconcile *reconcile, char *const *paths, size_t count,
-	       struct refusal *refusal)
+int files_load(struct reconcile *reconcile, struct deny_list *deny, char *const *paths,
+	       size_t count, struct refusal *refusal)
 {
 	struct files *files = new_files(paths, count);
 
 	if (!files)
 		return refuse_with(refusal, ENOMEM, "out of memory");
 	read_files(files);
-	return files_bring(files, reconcile, refusal);
+	return files_bring(files, reconcile, deny, refusal);
 }

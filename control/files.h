@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stddef.h>
+#include "control/deny.h"
 #include "control/reconcile.h"
 #include "lb/refusal.h"
 
@@ -20,9 +21,10 @@ struct files *files_read_ahead(char *const *paths, size_t count);
  * Waits for what is read and brings it; `files` is gone then. 0, or -errno with a refusal naming
  * the file and the path in it; then nothing has changed.
  */
-int files_bring(struct files *files, struct reconcile *reconcile, struct refusal *refusal);
+int files_bring(struct files *files, struct reconcile *reconcile, struct deny_list *deny,
+		struct refusal *refusal);
 void files_drop(struct files *files);
 
 /* Reads and brings at once. */
-int files_load(struct reconcile *reconcile, char *const *paths, size_t count,
-	       struct refusal *refusal);
+int files_load(struct reconcile *reconcile, struct deny_list *deny, char *const *paths,
+	       size_t count, struct refusal *refusal);

@@ -153,5 +153,11 @@ int print_connections(const struct invocation *, const json_t *result);
 int print_connection_count(const struct invocation *, const json_t *result);
 int print_flushed(const struct invocation *, const json_t *result);
 
+extern const struct argument deny_add_arguments[];
+extern const struct argument deny_del_arguments[];
+int print_denied(const struct invocation *, const json_t *result);
+int print_allowed(const struct invocation *, const json_t *result);
+int print_deny_list(const struct invocation *, const json_t *result);
+
 extern const struct argument stats_arguments[];
 int print_stats(const struct invocation *, const json_t *result);

@@ -32,9 +32,23 @@ const struct argument apply_arguments[] = {
 		 "prints; -: standard input"},
 	{"--dry-run", .key = "dry_run", .put = put_flag, .help = "only say what would be done"},
 	{"--prune", .key = "prune", .put = put_flag,
-	 .help = "remove the operator's services that are not in the file"},
+	 .help = "remove the operator's services and lasting prefixes that are not in the file"},
 	{0},
 };
+
+static void print_deny_counts(const json_t *counts, bool dry)
+{
+	const json_int_t added = object_get_integer(counts, "added");
+	const json_int_t changed = object_get_integer(counts, "changed");
+	const json_int_t removed = object_get_integer(counts, "removed");
+	const json_int_t unchanged = object_get_integer(counts, "unchanged");
+
+	if (added || changed || removed || unchanged)
+		printf(dry ? "deny: would add %lld, change %lld, remove %lld, leave %lld "
+			     "unchanged\n"
+			   : "deny: added %lld, changed %lld, removed %lld, left %lld unchanged\n",
+		       added, changed, removed, unchanged);
+}
 
 int print_applied(const struct invocation *invocation, const json_t *result)
 {
@@ -45,5 +59,6 @@ int print_applied(const struct invocation *invocation, const json_t *result)
 		   : "added %lld, changed %lld, removed %lld, left %lld unchanged\n",
 	       object_get_integer(result, "added"), object_get_integer(result, "changed"),
 	       object_get_integer(result, "removed"), object_get_integer(result, "unchanged"));
+	print_deny_counts(json_object_get(result, "deny"), dry);
 	return 0;
 }

@@ -140,6 +140,7 @@ int print_status(const struct invocation *invocation, const json_t *result)
 		{"services", "services", cell_of_limit, COLUMN_TEXT},
 		{"sources", "sources", cell_sources, COLUMN_TEXT},
 		{"backends", "backends", cell_of_limit, COLUMN_TEXT},
+		{"denied", "denied", cell_value, COLUMN_TEXT},
 		{"connections", "limits.connections", cell_value, COLUMN_TEXT},
 		{"interfaces", "interfaces", cell_attached, COLUMN_TEXT},
 		{"neighbours", "neighbours", cell_resolved, COLUMN_TEXT},

@@ -7,6 +7,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include "control/deny_words.h"
 #include "control/json_scratch.h"
 #include "control/json_text.h"
 #include "control/log.h"
@@ -15,7 +16,16 @@
 struct operator
 {
 	struct reconcile *reconcile;
+	struct deny_list *deny;
 	struct state *state;
+};
+
+/* What is changed at once. The services are consumed, the rest is borrowed. */
+struct edit {
+	struct change *changes;
+	size_t count;
+	const struct deny_change *deny;
+	size_t deny_count;
 };
 
 /* The snapshot's services and the journal's changes, by the text of their keys. */
@@ -81,31 +91,71 @@ static int bring(struct operator* operator, json_t * services, struct refusal *r
 	return 0;
 }
 
-int operator_open(struct reconcile *reconcile, const char *state_path, struct operator** operator,
-		  struct refusal * refusal)
+/* The snapshot and the changes after it, into objects by key and by prefix. */
+static int replay(const json_t *snapshot, const json_t *journal, json_t *services, json_t *denied,
+		  struct refusal *refusal)
 {
-	struct operator* opened = calloc(1, sizeof(*opened));
-	json_t *snapshot = NULL, *journal = NULL, *services = json_object(), *item;
-	int error = -ENOMEM;
+	int error = deny_replay(denied, snapshot, refusal);
+	json_t *item;
 	size_t i;
 
-	refuse(refusal, "out of memory");
-	if (!opened || !services)
-		goto out;
-	opened->reconcile = reconcile;
-	error = state_open(state_path, &opened->state, &snapshot, &journal, refusal);
 	json_array_foreach (json_object_get(snapshot, "services"), i, item)
 		if (!error)
 			error = replay_put(services, item, refusal);
-	json_array_foreach (journal, i, item)
+	json_array_foreach (journal, i, item) {
 		if (!error)
 			error = replay_change(services, item, refusal);
+		if (!error)
+			error = deny_replay(denied, item, refusal);
+	}
+	return error;
+}
+
+static int bring_denied(struct operator* operator, json_t * denied, struct refusal *refusal)
+{
+	struct transaction_counts counts = {};
+	struct deny_change *changes;
+	size_t count;
+	int error;
+
+	changes = deny_collect(denied, &count);
+	if (!changes)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	error = deny_list_check(operator->deny, SOURCE_OPERATOR, changes, count, &counts, refusal);
+	if (!error) {
+		error = deny_list_apply(operator->deny, SOURCE_OPERATOR, changes, count);
+		if (error)
+			refuse(refusal, "cannot write the deny list: %s", strerror(-error));
+	}
+	free(changes);
+	return error;
+}
+
+int operator_open(struct operated operated, const char *state_path, struct operator** operator,
+		  struct refusal * refusal)
+{
+	struct operator* opened = calloc(1, sizeof(*opened));
+	json_t *snapshot = NULL, *journal = NULL;
+	json_t *services = json_object(), *denied = json_object();
+	int error = -ENOMEM;
+
+	refuse(refusal, "out of memory");
+	if (!opened || !services || !denied)
+		goto out;
+	opened->reconcile = operated.reconcile;
+	opened->deny = operated.deny;
+	error = state_open(state_path, &opened->state, &snapshot, &journal, refusal);
+	if (!error)
+		error = replay(snapshot, journal, services, denied, refusal);
 	if (!error)
 		error = bring(opened, services, refusal);
+	if (!error)
+		error = bring_denied(opened, denied, refusal);
 out:
 	json_decref(snapshot);
 	json_decref(journal);
 	json_decref(services);
+	json_decref(denied);
 	if (error)
 		operator_close(opened);
 	else
@@ -128,9 +178,11 @@ static void add_key(struct json_text *text, const struct service_key *key)
 	json_text_add_element(text, json_string(service_key_format(key, words)));
 }
 
-/* {"put": [SERVICE…], "remove": [KEY…]}, the caller's to free; NULL when out of memory. */
-static char *encode_changes(const struct change *changes, size_t count)
+/* {"put": [SERVICE…], "remove": [KEY…]} and what is denied; NULL when out of memory. */
+static char *encode_edit(const struct edit *edit)
 {
+	const struct change *changes = edit->changes;
+	const size_t count = edit->count;
 	struct json_text text = {0};
 	struct json_scratch scratch;
 
@@ -147,12 +199,14 @@ static char *encode_changes(const struct change *changes, size_t count)
 			add_key(&text, &changes[i].key);
 		json_scratch_empty(&scratch);
 	}
-	json_text_add(&text, "]}");
+	json_text_add(&text, "]");
 	json_scratch_close(&scratch);
+	deny_add_changes(&text, edit->deny, edit->deny_count);
+	json_text_add(&text, "}");
 	return json_text_finish(&text);
 }
 
-static char *encode_snapshot(struct reconcile *reconcile)
+static char *encode_snapshot(struct reconcile *reconcile, const struct deny_list *deny)
 {
 	const struct entry *entry = NULL;
 	struct json_text text = {0};
@@ -166,8 +220,10 @@ static char *encode_snapshot(struct reconcile *reconcile)
 			json_text_add_element(&text, tables_encode_service(entry->service));
 		json_scratch_empty(&scratch);
 	}
-	json_text_add(&text, "]}");
+	json_text_add(&text, "]");
 	json_scratch_close(&scratch);
+	deny_add_snapshot(&text, deny);
+	json_text_add(&text, "}");
 	return json_text_finish(&text);
 }
 
@@ -181,7 +237,7 @@ static void compact_when_due(struct operator* operator)
 
 	if (!state_wants_compaction(operator->state))
 		return;
-	snapshot = encode_snapshot(operator->reconcile);
+	snapshot = encode_snapshot(operator->reconcile, operator->deny);
 	if (!snapshot || state_compact(operator->state, snapshot, &refusal))
 		log_warning("state-not-compacted", "reason=%s",
 			    log_quote(snapshot ? refusal.text : "out of memory"));
@@ -194,16 +250,18 @@ static bool does_something(const struct transaction_counts *counts)
 }
 
 static int commit(struct operator* operator, struct transaction * transaction,
-		  const char *journal_line, struct refusal *refusal)
+		  const struct edit *edit, const char *journal_line, struct refusal *refusal)
 {
-	int error;
+	int error, denied;
 
 	error = state_append(operator->state, journal_line, refusal);
 	if (error) {
 		reconcile_drop(transaction);
 		return error;
 	}
+	denied = deny_list_apply(operator->deny, SOURCE_OPERATOR, edit->deny, edit->deny_count);
 	error = reconcile_apply(operator->reconcile, transaction);
+	error = error ? error : denied;
 	if (error)
 		return refuse_with(refusal, -error,
 				   "stored, but not in force: the kernel refused an entry (%s); it "
@@ -213,29 +271,60 @@ static int commit(struct operator* operator, struct transaction * transaction,
 	return 0;
 }
 
-int operator_change(struct operator* operator, struct change * changes, size_t count,
-		    struct transaction_counts *counts, struct refusal *refusal)
+static void drop_services(const struct edit *edit)
 {
-	char *line = encode_changes(changes, count);
+	for (size_t i = 0; i < edit->count; i++)
+		service_free(edit->changes[i].service);
+}
+
+/* Checked as a whole; written unless it is only tried, or changes nothing. */
+static int carry_out(struct operator* operator, const struct edit * edit, bool dry_run,
+		     struct apply_counts *counts, struct refusal *refusal)
+{
+	char *line = encode_edit(edit); /* before the services are consumed */
 	struct transaction *transaction;
 	int error;
 
-	if (!line) {
-		for (size_t i = 0; i < count; i++)
-			service_free(changes[i].service);
-		return refuse_with(refusal, ENOMEM, "out of memory");
-	}
-	error = reconcile_prepare(operator->reconcile, SOURCE_OPERATOR, changes, count,
-				  &transaction, refusal);
+	if (line)
+		error = deny_list_check(operator->deny, SOURCE_OPERATOR, edit->deny,
+					edit->deny_count, &counts->deny, refusal);
+	else
+		error = refuse_with(refusal, ENOMEM, "out of memory");
+	if (error)
+		drop_services(edit);
+	else
+		error = reconcile_prepare(operator->reconcile, SOURCE_OPERATOR, edit->changes,
+					  edit->count, &transaction, refusal);
 	if (!error) {
-		*counts = transaction_counts(transaction);
-		if (does_something(counts))
-			error = commit(operator, transaction, line, refusal);
+		counts->services = transaction_counts(transaction);
+		if (!dry_run &&
+		    (does_something(&counts->services) || does_something(&counts->deny)))
+			error = commit(operator, transaction, edit, line, refusal);
 		else
 			reconcile_drop(transaction);
 	}
 	free(line);
 	return error;
+}
+
+int operator_change(struct operator* operator, struct change * changes, size_t count,
+		    struct transaction_counts *counts, struct refusal *refusal)
+{
+	const struct edit edit = {.changes = changes, .count = count};
+	struct apply_counts all = {};
+	int error = carry_out(operator, & edit, false, &all, refusal);
+
+	*counts = all.services;
+	return error;
+}
+
+int operator_deny(struct operator* operator, const struct deny_change * changes, size_t count,
+		  struct refusal *refusal)
+{
+	const struct edit edit = {.deny = changes, .deny_count = count};
+	struct apply_counts ignored = {};
+
+	return carry_out(operator, & edit, false, &ignored, refusal);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -288,31 +377,71 @@ static struct change *collect_changes(struct operator* operator, struct tables *
 	return NULL;
 }
 
-int operator_apply(struct operator* operator, struct tables * tables, struct apply_options options,
-		   struct transaction_counts *counts, struct refusal *refusal)
+static int compare_prefixes(const void *a, const void *b)
 {
-	struct transaction *transaction;
-	struct change *changes;
-	size_t count;
-	int error;
+	const struct deny_change *x = a, *y = b;
+	const int order = memcmp(&x->prefix.address, &y->prefix.address, sizeof(struct address));
 
-	if (tables->deny_count)
-		return refuse_with(refusal, EOPNOTSUPP,
-				   "deny: this version blocks nothing; leave it "
-				   "empty");
-	changes = collect_changes(operator, tables, options.prune, &count);
+	return order ? order : x->prefix.length - y->prefix.length;
+}
+
+/* Whether it is denied for good already, by whomever: a document that says so changes nothing. */
+static bool is_lasting(const struct operator* operator, const struct prefix * prefix)
+{
+	const struct deny_entry *entry = deny_list_find(operator->deny, prefix);
+
+	return entry && deny_entry_until(entry) == DENY_FOREVER;
+}
+
+/* The document's prefixes; with prune also, as not wanted, those lasting ones not in it. */
+static struct deny_change *collect_deny(struct operator* operator, const struct tables * tables,
+					bool prune, size_t *count, size_t *unchanged)
+{
+	const size_t most = tables->deny_count + deny_list_count(operator->deny);
+	struct deny_change *changes = calloc(most + 1, sizeof(*changes)), wanted;
+	const struct deny_entry *entry = NULL;
+	size_t found = tables->deny_count;
+
 	if (!changes)
-		return refuse_with(refusal, ENOMEM, "out of memory");
-	if (options.dry_run) {
-		error = reconcile_prepare(operator->reconcile, SOURCE_OPERATOR, changes, count,
-					  &transaction, refusal);
-		if (!error) {
-			*counts = transaction_counts(transaction);
-			reconcile_drop(transaction);
-		}
-	} else {
-		error = operator_change(operator, changes, count, counts, refusal);
+		return NULL;
+	for (size_t i = 0; i < found; i++)
+		changes[i] = (struct deny_change){tables->deny[i], DENY_FOREVER};
+	qsort(changes, found, sizeof(*changes), compare_prefixes);
+	while (prune && (entry = deny_list_next(operator->deny, entry))) {
+		wanted = (struct deny_change){.prefix = entry->prefix};
+		if (entry->until_ms[SOURCE_OPERATOR] == DENY_FOREVER &&
+		    !bsearch(&wanted, changes, tables->deny_count, sizeof(wanted),
+			     compare_prefixes))
+			changes[found++] = wanted;
 	}
-	free(changes);
+	*count = *unchanged = 0;
+	for (size_t i = 0; i < found; i++) {
+		if (changes[i].until_ms != DENY_NEVER && is_lasting(operator, & changes[i].prefix))
+			++*unchanged;
+		else
+			changes[(*count)++] = changes[i];
+	}
+	return changes;
+}
+
+int operator_apply(struct operator* operator, struct tables * tables, struct apply_options options,
+		   struct apply_counts *counts, struct refusal *refusal)
+{
+	struct edit edit = {};
+	struct deny_change *deny;
+	size_t unchanged = 0;
+	int error = -ENOMEM;
+
+	deny = collect_deny(operator, tables, options.prune, &edit.deny_count, &unchanged);
+	edit.deny = deny;
+	if (deny)
+		edit.changes = collect_changes(operator, tables, options.prune, &edit.count);
+	if (edit.changes)
+		error = carry_out(operator, & edit, options.dry_run, counts, refusal);
+	else
+		refuse(refusal, "out of memory");
+	counts->deny.unchanged += unchanged;
+	free(edit.changes);
+	free(deny);
 	return error;
 }

@@ -83,7 +83,7 @@ json_t *report_export(const struct daemon *daemon)
 	reconcile_sort(daemon->reconcile);
 	while ((entry = reconcile_next(daemon->reconcile, entry)))
 		json_array_append_new(services, tables_encode_service(entry->service));
-	return json_pack("{s:o, s:[]}", "services", services, "deny");
+	return json_pack("{s:o, s:o}", "services", services, "deny", report_exported_deny(daemon));
 }
 
 static json_t *report_verdicts(const struct daemon *daemon)
@@ -195,6 +195,7 @@ json_t *report_status(const struct daemon *daemon)
 	json_object_set_new(status, "ready", json_boolean(daemon->ready));
 	add_number(status, "services", reconcile_count_services(daemon->reconcile));
 	add_number(status, "backends", reconcile_count_backends(daemon->reconcile));
+	add_number(status, "denied", deny_list_count(daemon->deny));
 	json_object_set_new(status, "limits",
 			    json_pack("{s:I, s:I, s:I}", "services",
 				      (json_int_t)options->datapath.max_services, "backends",

@@ -7,14 +7,23 @@
 #include <string.h>
 #include "control/connections.h"
 #include "control/report.h"
+#include "control/request_deny.h"
 #include "control/request_service.h"
 #include "control/request_words.h"
 #include "control/tables.h"
+#include "control/upkeep.h"
 
 #define ABI 1 /* of the protocol: raised when an answer's meaning changes */
 
 /* A result, or NULL with a refusal. */
 typedef json_t *(*handler)(struct daemon *daemon, const json_t *request, struct refusal *refusal);
+
+static json_t *report_counts(const struct transaction_counts *counts)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "added", (json_int_t)counts->added, "changed",
+			 (json_int_t)counts->changed, "removed", (json_int_t)counts->removed,
+			 "unchanged", (json_int_t)counts->unchanged);
+}
 
 static json_t *apply(struct daemon *daemon, const json_t *request, struct refusal *refusal)
 {
@@ -23,8 +32,9 @@ static json_t *apply(struct daemon *daemon, const json_t *request, struct refusa
 		.prune = request_flag(request, "prune"),
 		.dry_run = request_flag(request, "dry_run"),
 	};
-	struct transaction_counts counts;
+	struct apply_counts counts = {};
 	struct tables tables = {};
+	json_t *result;
 	int error;
 
 	if (!document) {
@@ -37,9 +47,11 @@ static json_t *apply(struct daemon *daemon, const json_t *request, struct refusa
 	tables_finish(&tables);
 	if (error)
 		return NULL;
-	return json_pack("{s:I, s:I, s:I, s:I, s:b}", "added", (json_int_t)counts.added, "changed",
-			 (json_int_t)counts.changed, "removed", (json_int_t)counts.removed,
-			 "unchanged", (json_int_t)counts.unchanged, "dry_run", options.dry_run);
+	upkeep_expire(daemon);
+	result = report_counts(&counts.services);
+	json_object_set_new(result, "dry_run", json_boolean(options.dry_run));
+	json_object_set_new(result, "deny", report_counts(&counts.deny));
+	return result;
 }
 
 static json_t *export_tables(struct daemon *daemon, const json_t *request, struct refusal *refusal)
@@ -197,6 +209,9 @@ static const struct {
 	{"connection list", connection_list},
 	{"connection count", connection_count},
 	{"connection flush", connection_flush},
+	{"deny add", request_deny_add},
+	{"deny del", request_deny_del},
+	{"deny list", request_deny_list},
 	{"stats", stats},
 	{"status", status},
 	{"version", version},

@@ -14,6 +14,7 @@
 #define RETRY_INTERVAL_MS 2000
 #define SWEEP_INTERVAL_MS 10000
 #define SWEEP_STEP_MS 10
+#define EXPIRY_WAIT_MS 60000
 
 /* Reading a large document takes a hundred times what is kept of it; the rest goes back. */
 static void return_memory(struct daemon *daemon)
@@ -75,6 +76,33 @@ static int start_sweep(struct daemon *daemon)
 	return loop_set_timer(daemon->sweep_timer, SWEEP_INTERVAL_MS, 0);
 }
 
+/* A wait is cut, so that a clock that is set forward is noticed. */
+void upkeep_expire(struct daemon *daemon)
+{
+	const int64_t now = deny_now_ms();
+	const int64_t next = deny_list_expire(daemon->deny, now);
+	unsigned int wait = 0; /* none is to end */
+
+	if (next != DENY_FOREVER)
+		wait = next - now < EXPIRY_WAIT_MS ? (unsigned int)(next - now) : EXPIRY_WAIT_MS;
+	loop_set_timer(daemon->expiry_timer, wait, 0);
+}
+
+static void expire(void *context, uint32_t events)
+{
+	(void)events;
+	upkeep_expire(context);
+}
+
+static int start_expiry(struct daemon *daemon)
+{
+	daemon->expiry_timer = loop_add_timer(daemon->loop, expire, daemon);
+	if (daemon->expiry_timer < 0)
+		return daemon->expiry_timer;
+	upkeep_expire(daemon);
+	return 0;
+}
+
 int upkeep_add_timer(struct daemon *daemon, loop_handler handler, unsigned int interval_ms)
 {
 	int timer = loop_add_timer(daemon->loop, handler, daemon);
@@ -92,5 +120,7 @@ int upkeep_start(struct daemon *daemon)
 		error = upkeep_add_timer(daemon, retry, RETRY_INTERVAL_MS);
 	if (!error)
 		error = start_sweep(daemon);
+	if (!error)
+		error = start_expiry(daemon);
 	return error;
 }

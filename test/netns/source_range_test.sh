@@ -26,8 +26,8 @@ test_ranges() { # SERVICE ADDRESS:PORT RANGE OTHER, of one family
 
 test_changes_open_no_gap() {
     http_load_start "$WORK/load.json" client -t 4 -c 2 --pause 0.002 10.96.0.10 80
-    local load=$LOAD_PID round
-    for round in 1 2 3 4 5 6; do
+    local load=$LOAD_PID
+    for _ in 1 2 3 4 5 6; do
         lbctl service set "$HTTP_SERVICE" --source-range 192.0.2.0/24
         lbctl service set "$HTTP_SERVICE" --source-range 192.0.2.2 --source-range 10.0.0.0/8
         lbctl service set "$HTTP_SERVICE" --source-range none

@@ -28,6 +28,8 @@ STATUS = {"version": "0.1.0", "pid": 42, "uptime_seconds": 3725, "ready": True, 
           "sources": {"operator": 1, "file": 1}, "interfaces": {"wanted": 2, "attached": 1},
           "neighbours": {"resolved": 3, "unresolved": 1}, "repaired": 0, "pin": "/pin",
           "state": "/state", "socket": "/socket"}
+DENIED = {"prefix": "203.0.113.0/24", "sources": ["operator"], "remaining_seconds": None,
+          "packets": 12, "bytes": 2048}
 CONNECTION = {"protocol": "tcp", "client": "192.0.2.7:40000", "service": "10.96.0.10:80",
               "backend": "10.1.0.5:8080", "state": "established", "idle_seconds": 75}
 

@@ -13,7 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fake_daemon import FakeDaemon, result
-from lbctl_case import (BACKEND, CONNECTION, DOCUMENT, LBCTL, SERVICE, STATS, STATUS, WEB,
+from lbctl_case import (BACKEND, CONNECTION, DENIED, DOCUMENT, LBCTL, SERVICE, STATS, STATUS, WEB,
                         LbctlTest, run, show)
 
 
@@ -38,6 +38,15 @@ class Output(LbctlTest):
                  ["interface", "add", "eth9"], "added eth9, not attached: no such device\n"),
                 ({}, ["interface", "del", "eth0"], "removed eth0\n"),
                 ({"flushed": 1}, ["connection", "flush"], "flushed 1 connection\n"),
+                (dict(DENIED, updated=False), ["deny", "add", "203.0.113.0/24"],
+                 "denied 203.0.113.0/24\n"),
+                (dict(DENIED, updated=True, remaining_seconds=30),
+                 ["deny", "add", "203.0.113.0/24", "--for", "30s"],
+                 "updated 203.0.113.0/24 for 30s\n"),
+                (dict(DENIED, still_denied=False), ["deny", "del", "203.0.113.0/24"],
+                 "removed 203.0.113.0/24\n"),
+                (dict(DENIED, still_denied=True), ["deny", "del", "203.0.113.0/24"],
+                 "removed 203.0.113.0/24, which a file still denies\n"),
                 ({"version": "0.2", "abi": 3}, ["version"],
                  run("--version").stdout + "lbd 0.2 (abi 3)\n")]:
             with self.subTest(words=words):
@@ -47,6 +56,9 @@ class Output(LbctlTest):
             file.flush()
             self.assert_prints(counts, ["apply", file.name],
                                "added 1, changed 2, removed 3, left 4 unchanged\n")
+            self.assert_prints(dict(counts, deny=counts), ["apply", file.name],
+                               "added 1, changed 2, removed 3, left 4 unchanged\n"
+                               "deny: added 1, changed 2, removed 3, left 4 unchanged\n")
             self.assert_prints(dict(counts, dry_run=True), ["apply", "--dry-run", file.name],
                                "would add 1, change 2, remove 3, leave 4 unchanged\n")
 
@@ -59,6 +71,12 @@ class Output(LbctlTest):
         self.assert_prints({"connections": [CONNECTION]}, ["connection", "list"], (
             "PROTOCOL  CLIENT           SERVICE        BACKEND        STATE         IDLE\n"
             "tcp       192.0.2.7:40000  10.96.0.10:80  10.1.0.5:8080  established  1m15s\n"))
+        host = dict(DENIED, prefix="fd00::7/128", sources=["operator", "file"],
+                    remaining_seconds=3725)
+        self.assert_prints({"deny": [DENIED, host]}, ["deny", "list"], (
+            "PREFIX          REMAINING  PACKETS   BYTES  SOURCE\n"
+            "203.0.113.0/24          -       12  2.0KiB  operator\n"
+            "fd00::7/128          1h2m       12  2.0KiB  operator, file\n"))
         self.assert_prints({"neighbours": []}, ["neighbour", "list"],
                            "BACKEND  GATEWAY  INTERFACE  MAC  STATE  MANAGED\n")
 

@@ -51,6 +51,19 @@ class Requests(LbctlTest):
         (["connection", "count"], {"command": "connection count"}),
         (["connection", "flush", "--service=a/b"],
          {"command": "connection flush", "service": "a/b"}),
+        (["deny", "add", "203.0.113.0/24"], {"command": "deny add", "prefix": "203.0.113.0/24"}),
+        (["deny", "add", "--for", "30s", "fd00:0::7"],
+         {"command": "deny add", "prefix": "fd00::7/128", "for_seconds": 30}),
+        (["deny", "add", "10.0.0.0/8", "--for=10m"],
+         {"command": "deny add", "prefix": "10.0.0.0/8", "for_seconds": 600}),
+        (["deny", "add", "10.0.0.0/8", "--for", "2h"],
+         {"command": "deny add", "prefix": "10.0.0.0/8", "for_seconds": 7200}),
+        (["deny", "add", "10.0.0.0/8", "--for", "3650d"],
+         {"command": "deny add", "prefix": "10.0.0.0/8", "for_seconds": 315360000}),
+        (["deny", "add", "10.0.0.0/8", "--for", "45"],
+         {"command": "deny add", "prefix": "10.0.0.0/8", "for_seconds": 45}),
+        (["deny", "del", "192.0.2.1"], {"command": "deny del", "prefix": "192.0.2.1/32"}),
+        (["deny", "list"], {"command": "deny list"}),
         (["stats"], {"command": "stats"}),
         (["stats", "10.96.0.10:80"], {"command": "stats", "service": SERVICE}),
         (["status"], {"command": "status"}),
@@ -107,7 +120,7 @@ class Usage(LbctlTest):
                 self.assert_ends(run(*words), 2, *fragments)
 
     def test_commands_of_later_versions_say_so(self):
-        for later in ["deny", "top", "monitor", "explain", "doctor"]:
+        for later in ["top", "monitor", "explain", "doctor"]:
             self.assert_ends(run(later, "list"), 2, later, "not part of this version")
 
     def test_help_and_version_need_no_daemon(self):
@@ -139,6 +152,15 @@ class Refusals(LbctlTest):
                 (["backend", "set", "a/b", "10.1.0.5:1", "--weight=65536"], '"65536"', "0–65535"),
                 (["backend", "set", "a/b", "10.1.0.5:1", "--state", "up"], '"up"', "draining"),
                 (["connection", "list", "--client", "10.0.0.256"], "10.0.0.256"),
+                (["deny", "add", "10.0.0.1/8"], '"10.0.0.1/8"', "10.0.0.0/8"),
+                (["deny", "add", "10.0.0.0/33"], '"33"', "0–32"),
+                (["deny", "del", "web"], '"web"', "IPv4 or IPv6"),
+                (["deny", "add", "10.0.0.0/8", "--for", "5x"], "--for", '"5x"', "30s, 10m"),
+                (["deny", "add", "10.0.0.0/8", "--for", "0"], "--for", '"0"'),
+                (["deny", "add", "10.0.0.0/8", "--for", "h"], "--for", '"h"'),
+                (["deny", "add", "10.0.0.0/8", "--for", "-5s"], "--for", '"-5s"'),
+                (["deny", "add", "10.0.0.0/8", "--for", "3651d"], "--for", '"3651d"', "3650d"),
+                (["deny", "add", "10.0.0.0/8", "--for", "9" * 40 + "s"], "--for", "999s"),
                 (["interface", "add", "a/b"], '"a/b"'),
                 (["interface", "add", "x" * 16], "15"),
                 (["service", "show", b"a/\xff"], "UTF-8"),
