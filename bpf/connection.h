@@ -161,18 +161,25 @@ static __always_inline bool is_to_hairpin(const struct packet *packet)
  * What a pod answers to its own request (hairpin) goes to an address that stands for it: its client
  * is its sender.
  */
-static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_hash)
+static __always_inline struct client client_of_reply(struct packet *packet, __u64 dst_hash)
 {
 	const struct flow *flow = &packet->flow;
 	struct client client = {&flow->dst, flow->dst_port, dst_hash};
-	struct found found;
-	__u32 idle;
 
 	if (is_to_hairpin(packet)) {
 		packet->is_hairpin = true;
 		client.address = &flow->src;
 		client.hash = hash_endpoint(hash_seed, &flow->src, flow->dst_port, flow->protocol);
 	}
+	return client;
+}
+
+static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_hash)
+{
+	const struct client client = client_of_reply(packet, dst_hash);
+	struct found found;
+	__u32 idle;
+
 	if (!search(packet, &client, DIRECTION_REPLY, &found))
 		return VERDICT_CONTINUE;
 	idle = connection_idle(packet->now, found.state.last_seen);
@@ -205,4 +212,41 @@ static __always_inline enum verdict find_connection(struct packet *packet)
 	if (packet->backend || verdict != VERDICT_CONTINUE)
 		return verdict;
 	return to_service ? VERDICT_CONTINUE : VERDICT_PASS_NO_SERVICE;
+}
+
+static __always_inline bool find_alive(struct packet *packet, const struct client *client,
+				       enum direction direction)
+{
+	struct found found;
+
+	if (!search(packet, client, direction, &found) ||
+	    !connection_is_served(found.backend, (__u32)found.head) ||
+	    is_over(&found, connection_idle(packet->now, found.state.last_seen)))
+		return false;
+	set_backend(packet, direction, found.backend);
+	if (direction == DIRECTION_REPLY)
+		packet->hop = client_hop(found.state.client_hop);
+	return true;
+}
+
+/*
+ * The same for an ICMP error, which has its flow from the packet that it quotes. Anybody can send
+ * one, so it neither keeps a connection alive nor changes what is known of it.
+ */
+static __always_inline enum verdict find_connection_of_error(struct packet *packet)
+{
+	const struct flow *flow = &packet->flow;
+	const __u64 src = hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol);
+	const __u64 dst = hash_endpoint(hash_seed, &flow->dst, flow->dst_port, flow->protocol);
+	struct client client = {&flow->src, flow->src_port, src};
+
+	packet->now = (__u32)bpf_jiffies64();
+	if (filter_has(&service_filter, service_filter_mask, dst) &&
+	    find_alive(packet, &client, DIRECTION_REQUEST))
+		return VERDICT_CONTINUE;
+	if (!filter_has(&backend_filter, backend_filter_mask, src))
+		return VERDICT_PASS_NO_SERVICE;
+	client = client_of_reply(packet, dst);
+	return find_alive(packet, &client, DIRECTION_REPLY) ? VERDICT_CONTINUE
+							    : VERDICT_PASS_NO_SERVICE;
 }

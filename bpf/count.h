@@ -1,7 +1,8 @@
 /*
  * Counts each packet once by its verdict and, where it was of a service, by its backend; what has
- * no backend, and what is a new connection, by service. The only place that counts. Per-CPU: no
- * line is shared, no update is lost.
+ * no backend, and what is a new connection, by service. ICMP is counted by verdict alone: it is not
+ * what a service carries. The only place that counts. Per-CPU: no line is shared, no update is
+ * lost.
  */
 #pragma once
 
@@ -50,14 +51,21 @@ __noinline int count_denied(struct xdp_md *ctx, __u32 denied)
 	return XDP_DROP;
 }
 
-static __always_inline void count(const struct packet *packet, enum verdict verdict)
+static __always_inline void count_verdict(const struct packet *packet, enum verdict verdict)
 {
-	const __u32 index = verdict, service = packet->service;
+	const __u32 index = verdict;
 	struct counter *counter = bpf_map_lookup_elem(&verdict_counters, &index);
-	struct service_counter *refused;
 
 	if (counter)
 		add(counter, packet->bytes);
+}
+
+static __always_inline void count(const struct packet *packet, enum verdict verdict)
+{
+	const __u32 service = packet->service;
+	struct service_counter *refused;
+
+	count_verdict(packet, verdict);
 	if (packet->backend) {
 		add_traffic(counter_of(packet->backend), packet);
 	} else if (service) {

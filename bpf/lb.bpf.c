@@ -3,7 +3,7 @@
  * the packet go on (VERDICT_CONTINUE) or ends its walk with a named verdict. One place counts, one
  * place turns verdicts into what XDP does.
  *
- * Fragments and ICMP errors have their place between parse and find_connection.
+ * ICMP parts from the others after parse. Fragments have their place before that.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -12,11 +12,33 @@
 #include "bpf/maps.h"
 #include "bpf/deny.h"
 #include "bpf/parse.h"
+#include "bpf/icmp.h"
 #include "bpf/connection.h"
 #include "bpf/service.h"
 #include "bpf/forward.h"
 #include "bpf/nat.h"
 #include "bpf/count.h"
+
+static __always_inline enum verdict walk_icmp(struct packet *packet)
+{
+	struct quote quote = {};
+	enum verdict verdict;
+
+	verdict = parse(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = read_error(packet, &quote);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = find_connection_of_error(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = find_egress(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	translate_error(packet, &quote);
+	return egress_verdict(packet);
+}
 
 static __always_inline enum verdict walk(struct packet *packet)
 {
@@ -79,6 +101,19 @@ static __always_inline int act(const struct packet *packet, enum verdict verdict
 	if (verdict == VERDICT_TX && !(packet->egress->flags & PORT_TX_BY_REDIRECT))
 		return XDP_TX;
 	return bpf_redirect_map(&transmit, packet->egress->ifindex, XDP_ABORTED);
+}
+
+SEC("xdp.frags")
+int icmp(struct xdp_md *ctx)
+{
+	struct packet packet = {};
+	enum verdict verdict;
+
+	packet_init(&packet, ctx);
+	packet.is_icmp = true;
+	verdict = walk_icmp(&packet);
+	count_verdict(&packet, verdict);
+	return act(&packet, verdict);
 }
 
 static __always_inline int forward(struct xdp_md *ctx)

@@ -197,6 +197,25 @@ struct {
 	__uint(max_entries, 2);
 } retired_counters SEC(".maps");
 
+/*
+ * Programs for what is rare, so that others pay for it neither by registers nor by stack. libbpf
+ * writes while it loads, over what an earlier lbd has left there; packets read. It must be pinned:
+ * the kernel empties it when user space holds it no more, and then the stack gets those packets.
+ */
+enum program {
+	PROGRAM_ICMP,
+	_PROGRAM_COUNT,
+};
+
+int icmp(struct xdp_md *ctx);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(max_entries, _PROGRAM_COUNT);
+	__array(values, int(void *));
+} programs SEC(".maps") = {.values = {[PROGRAM_ICMP] = (void *)&icmp}};
+
 /* One load of what others change meanwhile: never half of the old and half of the new. */
 static __always_inline __u64 load_word(const __u64 *word)
 {

@@ -3,7 +3,7 @@
  * the source becomes the service, and where a pod is sent to itself (hairpin) the other end changes
  * too, because it would not take a packet from itself; checksums follow by difference (RFC 1624). A
  * packet we send ourselves also loses a hop and gets new MAC addresses; one left to the stack does
- * not, the stack will do that.
+ * not, the stack will do that. Of an ICMP error the packet that it quotes is translated as well.
  *
  * Never ends a walk.
  */
@@ -103,6 +103,14 @@ static __always_inline void rewrite_transport(struct packet *packet, __u32 chang
 	*packet->checksum = checksum;
 }
 
+static __always_inline void address_frame(struct packet *packet)
+{
+	if (!packet->egress)
+		return;
+	copy_mac(packet->ethernet->h_dest, packet->hop.mac);
+	copy_mac(packet->ethernet->h_source, packet->egress->mac);
+}
+
 static __always_inline void translate(struct packet *packet)
 {
 	struct checksum_change change;
@@ -115,8 +123,140 @@ static __always_inline void translate(struct packet *packet)
 		rewrite_ipv6(packet);
 	else
 		rewrite_ipv4(packet, change.addresses);
-	if (!packet->egress)
-		return;
-	copy_mac(packet->ethernet->h_dest, packet->hop.mac);
-	copy_mac(packet->ethernet->h_source, packet->egress->mac);
+	address_frame(packet);
+}
+
+/* What becomes of the addresses of an error's flow, and what that adds to checksums. */
+struct ends {
+	struct address src, dst;
+	__u16 src_change, dst_change;
+};
+
+static __always_inline struct ends new_ends(const struct packet *packet)
+{
+	const bool request = packet->direction == DIRECTION_REQUEST;
+	const struct flow *flow = &packet->flow;
+	struct ends ends = {.src = flow->src, .dst = flow->dst};
+
+	if (packet->is_hairpin && request)
+		ends.src = *hairpin_of(packet->is_ipv6);
+	else if (packet->is_hairpin)
+		ends.dst = flow->src;
+	if (request)
+		ends.dst = packet->backend->address;
+	else
+		ends.src = packet->backend->service_address;
+	ends.src_change = checksum_fold(checksum_replace_address(0, &flow->src, &ends.src));
+	ends.dst_change = checksum_fold(checksum_replace_address(0, &flow->dst, &ends.dst));
+	return ends;
+}
+
+/* Of the quoted packet, which goes the other way; these return what they add to ICMP's checksum. */
+static __always_inline __u64 rewrite_quoted_ipv4(const struct quote *quote, const struct ends *ends)
+{
+	const __u32 change = ends->src_change + ends->dst_change;
+	struct iphdr *ip = quote->network;
+	const __sum16 before = ip->check;
+
+	ip->saddr = ends->dst.word[3];
+	ip->daddr = ends->src.word[3];
+	ip->check = checksum_update(before, change);
+	return checksum_replace(change, before, ip->check);
+}
+
+static __always_inline __u64 rewrite_quoted_ipv6(struct packet *packet, const struct quote *quote,
+						 const struct ends *ends)
+{
+	struct ipv6hdr *ip = quote->network;
+
+	if ((void *)(ip + 1) > packet->end)
+		return 0; /* VERIFIER: as in rewrite_ipv6 */
+	__builtin_memcpy(&ip->saddr, &ends->dst, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, &ends->src, sizeof(ip->daddr));
+	return ends->src_change + ends->dst_change;
+}
+
+static __always_inline __u64 rewrite_quoted_ports(struct packet *packet, const struct quote *quote,
+						  const struct ends *ends)
+{
+	const struct flow *flow = &packet->flow;
+	const bool udp = flow->protocol == IPPROTO_UDP;
+	__sum16 *checksum = quote->checksum, before;
+	struct udphdr *ports = quote->ports;
+	__u64 change;
+
+	if (packet->direction == DIRECTION_REQUEST) {
+		ports->source = packet->backend->port;
+		change = checksum_replace(0, flow->dst_port, ports->source);
+	} else {
+		ports->dest = packet->backend->service_port;
+		change = checksum_replace(0, flow->src_port, ports->dest);
+	}
+	if (!checksum || (udp && !*checksum))
+		return change;
+	before = *checksum;
+	*checksum = checksum_update(before,
+				    checksum_fold(change + ends->src_change + ends->dst_change));
+	if (udp && !*checksum)
+		*checksum = 0xffff;
+	return checksum_replace(change, before, *checksum);
+}
+
+/*
+ * The error itself: to whom the quoted packet came from, and from whom that was sent to, if it is
+ * from there. A router between keeps its address, which tells where the way ends.
+ */
+static __always_inline void rewrite_error_ipv4(struct packet *packet, const struct quote *quote,
+					       const struct ends *ends)
+{
+	const bool from_end = is_same_address(&quote->reporter, &packet->flow.src);
+	__u32 change = ends->dst_change + (packet->egress ? HOP_CHANGE : 0);
+	struct iphdr *ip = packet->network;
+
+	ip->daddr = ends->dst.word[3];
+	if (from_end) {
+		ip->saddr = ends->src.word[3];
+		change += ends->src_change;
+	}
+	ip->check = checksum_update(ip->check, checksum_fold(change));
+	if (packet->egress)
+		ip->ttl--;
+}
+
+/* ICMPv6 sums these addresses, too (RFC 4443, 2.3). */
+static __always_inline __u64 rewrite_error_ipv6(struct packet *packet, const struct quote *quote,
+						const struct ends *ends)
+{
+	const bool from_end = is_same_address(&quote->reporter, &packet->flow.src);
+	struct ipv6hdr *ip = packet->network;
+
+	if ((void *)(ip + 1) > packet->end)
+		return 0; /* VERIFIER: as in rewrite_ipv6 */
+	__builtin_memcpy(&ip->daddr, &ends->dst, sizeof(ip->daddr));
+	if (from_end)
+		__builtin_memcpy(&ip->saddr, &ends->src, sizeof(ip->saddr));
+	if (packet->egress)
+		ip->hop_limit--;
+	return ends->dst_change + (from_end ? ends->src_change : 0);
+}
+
+/* An ICMP error: what it quotes becomes the packet that its receiver has sent. */
+static __always_inline void translate_error(struct packet *packet, const struct quote *quote)
+{
+	struct ends ends;
+	__u64 change;
+
+	if (!packet->backend)
+		return; /* VERIFIER: does not know that there is one (6.18) */
+	ends = new_ends(packet);
+	change = rewrite_quoted_ports(packet, quote, &ends);
+	if (packet->is_ipv6) {
+		change += rewrite_quoted_ipv6(packet, quote, &ends);
+		change += rewrite_error_ipv6(packet, quote, &ends);
+	} else {
+		change += rewrite_quoted_ipv4(quote, &ends);
+		rewrite_error_ipv4(packet, quote, &ends);
+	}
+	*packet->checksum = checksum_update(*packet->checksum, checksum_fold(change));
+	address_frame(packet);
 }

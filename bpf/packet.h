@@ -6,6 +6,7 @@
 
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <linux/udp.h>
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -20,17 +21,43 @@ enum tcp_flag {
 	TCP_ACK = 1 << 4,
 };
 
+/*
+ * How both versions of ICMP begin (RFC 792; RFC 4443, 2.1). The kernel's linux/icmp.h draws in the
+ * C library's headers, which are not there for this target.
+ */
+struct icmp {
+	__u8 type; /* enum icmpv4_type, enum icmpv6_type */
+	__u8 code;
+	__sum16 checksum;
+	__be32 rest; /* by type; of an echo: identifier and sequence number */
+};
+
+enum icmpv4_type {
+	ICMPV4_UNREACHABLE = 3,
+	ICMPV4_TIME_EXCEEDED = 11,
+	ICMPV4_PARAMETER_PROBLEM = 12,
+};
+
+enum icmpv6_type {
+	ICMPV6_UNREACHABLE = 1,
+	ICMPV6_PACKET_TOO_BIG,
+	ICMPV6_TIME_EXCEEDED,
+	ICMPV6_PARAMETER_PROBLEM,
+};
+
 struct packet {
 	/* Facts. Headers point into the packet; what they point at was checked to be there. */
 	struct xdp_md *ctx;
 	void *end;
 	struct ethhdr *ethernet;
 	void *network;     /* struct iphdr, or struct ipv6hdr where is_ipv6 */
-	void *transport;   /* struct tcphdr or struct udphdr: both begin with the ports */
+	void *transport;   /* struct tcphdr or udphdr, both begin with the ports; or struct icmp */
 	__sum16 *checksum; /* of the transport */
-	struct flow flow;
-	__u32 bytes; /* of the frame, fragments (xdp.frags) included */
+	struct flow flow; /* of an ICMP error, once it was read: that of what it quotes, reversed */
+	__u32 bytes;      /* of the frame, fragments (xdp.frags) included */
+	__u32 length;     /* of an ICMP message, as IP says */
 	bool is_ipv6;
+	bool is_icmp; /* of the packet's own family; a constant of each program */
 	__u8 hop_limit;
 	__u8 tcp_flags; /* enum tcp_flag; 0 of UDP */
 
@@ -49,6 +76,17 @@ struct packet {
 	struct port *egress;                  /* NULL: the stack forwards it */
 };
 
+/*
+ * The packet that an ICMP error is about, of which it quotes the first bytes. Apart from struct
+ * packet, which every packet has to clear.
+ */
+struct quote {
+	void *network;           /* struct iphdr or struct ipv6hdr */
+	struct udphdr *ports;    /* or TCP's */
+	__sum16 *checksum;       /* NULL: was not quoted */
+	struct address reporter; /* who has sent the error */
+};
+
 static __always_inline void packet_init(struct packet *packet, struct xdp_md *ctx)
 {
 	packet->ctx = ctx;
@@ -60,6 +98,20 @@ static __always_inline void packet_init(struct packet *packet, struct xdp_md *ct
 static __always_inline __u32 packet_ingress(const struct packet *packet)
 {
 	return packet->ctx->ingress_ifindex;
+}
+
+/* Written as it will be read, in halves: the processor need not wait for two stores to meet. */
+static __always_inline struct address map_ipv4(__be32 address)
+{
+	const struct address mapped = {.word = {[2] = IPV4_MAPPED, [3] = address}};
+
+	return (struct address){.half = {0, mapped.half[1]}};
+}
+
+/* In a real IPv6 header such an address would pass for an IPv4 one (RFC 4942, 2.2). */
+static __always_inline bool is_mapped(const struct address *address)
+{
+	return !address->word[0] && !address->word[1] && address->word[2] == IPV4_MAPPED;
 }
 
 /*

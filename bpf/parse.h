@@ -1,5 +1,6 @@
 /*
- * Step parse: bytes to facts. Ethernet, IPv4 with options, IPv6, TCP, UDP. Reads, never writes.
+ * Step parse: bytes to facts. Ethernet, IPv4 with options, IPv6, TCP, UDP, and of ICMP the first
+ * eight bytes. Reads, never writes.
  *
  * Ends with PASS_PROTOCOL (not ours to look at), PASS_MALFORMED (headers cut short, or lengths that
  * contradict each other), PASS_FRAGMENT.
@@ -11,6 +12,7 @@
 #include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
+#include "bpf/maps.h"
 #include "bpf/packet.h"
 #include "include/verdict.h"
 
@@ -18,12 +20,16 @@
 #define TCP_FLAGS_OFFSET 13
 #define TCP_DOFF_MIN 5 /* 32-bit words (RFC 9293, 3.1) */
 
-/* Written as it will be read, in halves: the processor need not wait for two stores to meet. */
-static __always_inline struct address map_ipv4(__be32 address)
+/* TCP and UDP go on; ICMP does so in a program of its own, and does not come back. */
+static __always_inline bool goes_on(struct packet *packet, __u8 protocol, __u8 icmp)
 {
-	const struct address mapped = {.word = {[2] = IPV4_MAPPED, [3] = address}};
-
-	return (struct address){.half = {0, mapped.half[1]}};
+	if (packet->is_icmp)
+		return protocol == icmp;
+	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
+		return true;
+	if (protocol == icmp)
+		bpf_tail_call(packet->ctx, &programs, PROGRAM_ICMP);
+	return false;
 }
 
 /* *length: the bytes that IP says follow its header; more may lie there, that is padding. */
@@ -39,7 +45,7 @@ static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *len
 	if (ip->version != 4 || header < sizeof(*ip) || total < header ||
 	    sizeof(struct ethhdr) + total > packet->bytes)
 		return VERDICT_PASS_MALFORMED;
-	if (ip->protocol != IPPROTO_TCP && ip->protocol != IPPROTO_UDP)
+	if (!goes_on(packet, ip->protocol, IPPROTO_ICMP))
 		return VERDICT_PASS_PROTOCOL;
 	if (ip->frag_off & IPV4_FRAGMENT)
 		return VERDICT_PASS_FRAGMENT;
@@ -50,12 +56,6 @@ static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *len
 	packet->flow.src = map_ipv4(ip->saddr);
 	packet->flow.dst = map_ipv4(ip->daddr);
 	return VERDICT_CONTINUE;
-}
-
-/* In a real IPv6 header such an address would pass for an IPv4 one (RFC 4942, 2.2). */
-static __always_inline bool is_mapped(const struct address *address)
-{
-	return !address->word[0] && !address->word[1] && address->word[2] == IPV4_MAPPED;
 }
 
 static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *length)
@@ -69,7 +69,7 @@ static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *len
 		return VERDICT_PASS_MALFORMED;
 	if (ip->nexthdr == IPPROTO_FRAGMENT)
 		return VERDICT_PASS_FRAGMENT;
-	if (ip->nexthdr != IPPROTO_TCP && ip->nexthdr != IPPROTO_UDP)
+	if (!goes_on(packet, ip->nexthdr, IPPROTO_ICMPV6))
 		return VERDICT_PASS_PROTOCOL;
 	*length = bpf_ntohs(ip->payload_len);
 	packet->is_ipv6 = true;
@@ -83,7 +83,7 @@ static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *len
 	return VERDICT_CONTINUE;
 }
 
-static __always_inline enum verdict parse_transport(struct packet *packet, __u32 length)
+static __always_inline enum verdict parse_ports(struct packet *packet, __u32 length)
 {
 	struct udphdr *udp = packet->transport;
 	struct tcphdr *tcp = packet->transport;
@@ -99,6 +99,17 @@ static __always_inline enum verdict parse_transport(struct packet *packet, __u32
 		return VERDICT_PASS_MALFORMED;
 	packet->checksum = &tcp->check;
 	packet->tcp_flags = ((const __u8 *)tcp)[TCP_FLAGS_OFFSET];
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict parse_icmp(struct packet *packet, __u32 length)
+{
+	struct icmp *icmp = packet->transport;
+
+	if (length < sizeof(*icmp) || (void *)(icmp + 1) > packet->end)
+		return VERDICT_PASS_MALFORMED;
+	packet->length = length;
+	packet->checksum = &icmp->checksum;
 	return VERDICT_CONTINUE;
 }
 
@@ -122,5 +133,5 @@ static __always_inline enum verdict parse(struct packet *packet)
 		return VERDICT_PASS_PROTOCOL;
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	return parse_transport(packet, length);
+	return packet->is_icmp ? parse_icmp(packet, length) : parse_ports(packet, length);
 }

@@ -87,6 +87,7 @@ static void other_protocols_pass_untouched(void **state)
 			struct blueprint packet = request_of(&KINDS[i]);
 
 			packet.protocol = PROTOCOLS[row];
+			packet.first_payload_word = 0x8500; /* ICMPv6: a router solicitation */
 
 			expect(scene, UPLINK, &packet, VERDICT_PASS_PROTOCOL, NULL);
 		}
