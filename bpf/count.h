@@ -1,8 +1,8 @@
 /*
- * Counts each packet once by its verdict and, where it was of a service, by its backend; what has
- * no backend, and what is a new connection, by service. ICMP is counted by verdict alone: it is not
- * what a service carries. The only place that counts. Per-CPU: no line is shared, no update is
- * lost.
+ * Counts each packet once by its verdict and, where it was of a service, by its backend or, if it
+ * got none, by the service. ICMP is counted by verdict alone: it is not what a service carries; a
+ * denied packet by the prefix, too. The only place that counts. Per CPU: no line is shared, and
+ * packets lose no update.
  */
 #pragma once
 
@@ -36,6 +36,7 @@ static __always_inline struct traffic_counter *counter_of(const struct backend_r
 	return bpf_map_lookup_elem(&backend_counters, &index);
 }
 
+/* A global function: out of the way of packets while nothing is denied. */
 __noinline int count_denied(struct xdp_md *ctx, __u32 denied)
 {
 	const __u32 index = bpf_get_smp_processor_id() * DENY_COUNTERS + denied;

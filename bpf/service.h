@@ -27,7 +27,7 @@
 /* One load: never the offset of one ring with the length of another. */
 static __always_inline struct ring load_ring(const struct ring *ring)
 {
-	__u64 word = *(const volatile __u64 *)ring;
+	const __u64 word = load_word((const __u64 *)ring);
 	struct ring copy;
 
 	__builtin_memcpy(&copy, &word, sizeof(copy));
