@@ -16,7 +16,7 @@
  * Remembers where a client's frames come from, in one entry for all that come the same way: its
  * index in client_hops, or 0 where those that its hash leads to are taken. An entry is set once,
  * from zero. lbd marks what no connection names as closing, which is not given out any more, and
- * frees it when none names it a whole sweep later (lb/datapath_connections.c).
+ * frees it when none names it two whole sweeps later (lb/datapath_connections.c).
  */
 __noinline int remember_hop(const struct nexthop *hop)
 {
@@ -69,6 +69,6 @@ static __always_inline struct nexthop client_hop(__u16 index)
 	const __u32 key = index;
 	struct nexthop hop = load_nexthop(bpf_map_lookup_elem(&client_hops, &key));
 
-	hop.port &= ~CLIENT_HOP_CLOSING;
+	hop.port &= ~CLIENT_HOP_LEAVING;
 	return hop;
 }

@@ -161,8 +161,13 @@ struct nexthop {
 /* Entries of the map client_hops: what the 16 bits that name one can tell apart. */
 #define CLIENT_HOPS 65536
 
-/* In the port of an entry that lbd will free unless a connection still names it. */
+/*
+ * In the port of an entry that lbd will free unless a connection still names it: first that nobody
+ * gets it any more, then that who may have read it before has had time to go on.
+ */
 #define CLIENT_HOP_CLOSING 0x8000
+#define CLIENT_HOP_CLOSED 0x4000
+#define CLIENT_HOP_LEAVING (CLIENT_HOP_CLOSING | CLIENT_HOP_CLOSED)
 
 enum port_flag {
 	PORT_TX_BY_REDIRECT =

@@ -133,14 +133,17 @@ int datapath_visit_connections(struct datapath *datapath, connection_visitor vis
 /*
  * What a hop becomes at the end of a pass. One that no connection named is closing: who named it
  * meanwhile goes on with it, and nobody else gets it. If none named it in the next pass either it
- * is free, else it is as before.
+ * is closed: a packet may have read its index just before. After one more it is free. Who is named
+ * is as before.
  */
 static struct nexthop next_state(struct nexthop hop, bool used)
 {
 	if (used)
-		hop.port &= (__u16)~CLIENT_HOP_CLOSING;
-	else if (hop.port & CLIENT_HOP_CLOSING)
+		hop.port &= (__u16)~CLIENT_HOP_LEAVING;
+	else if (hop.port & CLIENT_HOP_CLOSED)
 		hop.word = 0;
+	else if (hop.port & CLIENT_HOP_CLOSING)
+		hop.port |= CLIENT_HOP_CLOSED;
 	else
 		hop.port |= CLIENT_HOP_CLOSING;
 	return hop;

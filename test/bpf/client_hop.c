@@ -75,7 +75,7 @@ static void what_makes_no_connection_takes_no_place(void **state)
 	assert_int_equal(count_hops(scene), 0);
 }
 
-static void a_place_that_no_connection_names_is_free_after_two_sweeps(void **state)
+static void a_place_that_no_connection_names_is_free_after_three_sweeps(void **state)
 {
 	struct blueprint request = request_of(&KINDS[0]);
 	struct scene *scene = *state;
@@ -87,8 +87,10 @@ static void a_place_that_no_connection_names_is_free_after_two_sweeps(void **sta
 	assert_int_equal(count_hops(scene), 1);
 
 	scene_forget(scene, &request);
-	sweep(scene);
-	assert_int_equal(count_hops(scene), 1);
+	for (int i = 0; i < 2; i++) {
+		sweep(scene);
+		assert_int_equal(count_hops(scene), 1);
+	}
 	sweep(scene);
 	assert_int_equal(count_hops(scene), 0);
 }
@@ -123,7 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scene_test(clients_that_come_the_same_way_take_one_place),
 		scene_test(what_makes_no_connection_takes_no_place),
-		scene_test(a_place_that_no_connection_names_is_free_after_two_sweeps),
+		scene_test(a_place_that_no_connection_names_is_free_after_three_sweeps),
 		scene_test(a_connection_that_a_sweep_missed_keeps_its_way_back),
 	};
 

@@ -41,7 +41,7 @@ static bool has_own_hop(const struct scene *scene, const struct checked *checked
 	struct nexthop hop;
 
 	bpf_map_lookup_elem(bpf_map__fd(scene->datapath->skeleton->maps.client_hops), &index, &hop);
-	hop.port &= (__u16)~CLIENT_HOP_CLOSING;
+	hop.port &= (__u16)~CLIENT_HOP_LEAVING;
 	if (!hop.port)
 		return lbd;
 	if (hop.port != caller_interface(caller))
