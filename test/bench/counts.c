@@ -15,7 +15,7 @@
 #include <sys/utsname.h>
 #include "lb/address.h"
 #include "lb/datapath_internal.h"
-#include "test/bench/interpreter.h"
+#include "test/interpreter/interpreter.h"
 #include "test/bench/traffic.h"
 #include "test/bench/world.h"
 #include "test/bench/wrapper.h"

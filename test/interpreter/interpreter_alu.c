@@ -4,7 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
-#include "test/bench/interpreter_internal.h"
+#include "test/interpreter/interpreter_internal.h"
 
 void interpreter_fail(struct interpreter *interpreter, const struct bpf_insn *instruction)
 {

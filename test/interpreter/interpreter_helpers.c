@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include "test/bench/interpreter_internal.h"
+#include "test/interpreter/interpreter_internal.h"
 
 #define NOW_NS 1000000000000ull /* since boot; never another time */
 #define NOW_JIFFIES 4300000000ull

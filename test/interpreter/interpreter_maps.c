@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "test/bench/interpreter_internal.h"
+#include "test/interpreter/interpreter_internal.h"
 
 static bool describe(int map, struct bpf_map_info *description)
 {

@@ -3,7 +3,7 @@
  * operations need not be.
  */
 #include <string.h>
-#include "test/bench/interpreter_internal.h"
+#include "test/interpreter/interpreter_internal.h"
 
 static size_t width(const struct bpf_insn *instruction)
 {

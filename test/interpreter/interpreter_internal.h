@@ -5,7 +5,7 @@
 
 #include <linux/bpf.h>
 #include <stdbool.h>
-#include "test/bench/interpreter.h"
+#include "test/interpreter/interpreter.h"
 
 /* A value of a map as long as a packet runs; then it is written back. */
 struct held_value {

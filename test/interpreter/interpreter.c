@@ -1,13 +1,13 @@
 /*
  * The instructions: see interpreter.h and the kernel's Documentation/bpf/standardization.
  */
-#include "test/bench/interpreter.h"
+#include "test/interpreter/interpreter.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "test/bench/interpreter_internal.h"
+#include "test/interpreter/interpreter_internal.h"
 
 #define PACKET_ADDRESS 0x40000000ul
 #define PACKET_ROOM (2 * FRAME_MAX)
