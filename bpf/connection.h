@@ -121,7 +121,7 @@ static __always_inline bool starts_afresh(const struct packet *packet, __u8 seen
 static __always_inline bool is_over(const struct found *found, __u32 idle)
 {
 	return idle >= refresh_interval &&
-	       connection_is_expired(&timeouts, found->state.protocol, found->state.seen, idle);
+	       connection_is_expired(&timeouts, found->backend->protocol, found->state.seen, idle);
 }
 
 static __always_inline enum verdict find_request(struct packet *packet)

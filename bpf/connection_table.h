@@ -5,13 +5,13 @@
  *
  * Many CPUs use it at once, without locks:
  *
- *   Reading. The head is read once: it binds the client's port and tag to the backend. The client's
- *   address is compared after the head and the state were read. Whoever fills an entry claims it
- *   (compare-and-swap of the head), writes address and state, then sets the head (an exchange: a
- *   full barrier). So a packet sees the old owner's head, or none, or the new one's; with an old
- *   head and a new address it finds nothing, unless both owners are twins: of one port, backend,
- *   bucket and 16 bits of hash, which gives them the same head. On machines that reorder loads
- *   (arm64) a packet may so read its twin's way back, in the few nanoseconds of the change.
+ *   Reading. Head, state, the client's address, the head again and the state's owner again, in this
+ *   order. Whoever fills an entry claims it (compare-and-swap of the head), writes address, state
+ *   with the next owner, head, each seen after the one before. A packet that finds its address with
+ *   the state of an older owner came upon a filling: if that is not over, the head is claimed when
+ *   it looks again, and if it is, the owner is another. The head alone would not tell, since twins
+ *   (of one port, backend, bucket and 16 bits of hash) have the same. bpf_twins stops a packet
+ *   before each of its instructions to show it.
  *
  *   The state is changed by compare-and-swap, and only while head and owner (a count) are the same:
  *   not where the entry has since been filled again, be it by the same client. A change that loses
@@ -71,6 +71,31 @@ static __always_inline __u32 client_half(__be16 port, __u64 hash)
 	return head.word >> 32;
 }
 
+/*
+ * The address of what must be read after `seen` was. The compiler keeps the order; a processor that
+ * does not (WEAKLY_ORDERED, from meson: arm64), where the address depends on what was read.
+ */
+static __always_inline const void *after(const void *address, __u64 seen)
+{
+	if (!WEAKLY_ORDERED) {
+		asm volatile("" ::: "memory");
+		return address;
+	}
+	asm volatile("%0 &= 0" : "+r"(seen));
+	return address + seen;
+}
+
+/* Writes what must be seen to be written after all that was written before. */
+static __always_inline void store_word_after(__u64 *word, __u64 value)
+{
+	if (WEAKLY_ORDERED) {
+		__sync_lock_test_and_set(word, value);
+		return;
+	}
+	asm volatile("" ::: "memory");
+	*(volatile __u64 *)word = value;
+}
+
 static __always_inline bool is_same_address(const struct address *a, const struct address *b)
 {
 	return !((a->half[0] ^ b->half[0]) | (a->half[1] ^ b->half[1]));
@@ -110,10 +135,23 @@ static __always_inline bool is_of_backend(const struct packet *packet, enum dire
 {
 	const struct flow *flow = &packet->flow;
 
+	if (backend->protocol != flow->protocol)
+		return false;
 	if (direction == DIRECTION_REQUEST)
 		return backend->service_port == flow->dst_port &&
 		       is_same_address(&backend->service_address, &flow->dst);
 	return backend->port == flow->src_port && is_same_address(&backend->address, &flow->src);
+}
+
+/* Whether the state and the address that were read are of one owner, the head's. */
+static __always_inline bool is_of_one_owner(const struct connection *connection, __u64 head,
+					    const union connection_state *state)
+{
+	const __u64 again = load_word(after(&connection->head, connection->client.half[1]));
+	union connection_state last;
+
+	last.word = load_word(after(&connection->state, again));
+	return again == head && last.owner == state->owner;
 }
 
 /*
@@ -138,9 +176,10 @@ static __always_inline bool search(const struct packet *packet, const struct cli
 		if (head >> 32 != wanted)
 			continue;
 		found->has_siblings = true;
-		found->state.word = load_word(&connection->state.word);
-		if (!is_same_address(&connection->client, client->address) ||
-		    found->state.protocol != packet->flow.protocol)
+		found->state.word = load_word(after(&connection->state, head));
+		if (!is_same_address(after(&connection->client, found->state.word),
+				     client->address) ||
+		    !is_of_one_owner(connection, head, &found->state))
 			continue;
 		found->backend = backend_of((__u32)head);
 		if (!found->backend || found->backend->handle != (__u32)head ||
@@ -236,7 +275,7 @@ __noinline int record_connection(const struct connection *wanted, __u64 hash, __
 		state = wanted->state;
 		state.owner = old.owner + 1;
 		way->client = wanted->client;
-		*(volatile __u64 *)&way->state.word = state.word;
+		store_word_after(&way->state.word, state.word);
 		__sync_lock_test_and_set(&way->head.word, wanted->head.word);
 		return 0;
 	}

@@ -64,13 +64,12 @@ static __always_inline struct backend_record *backend_at(struct ring ring, __u32
 	return bpf_map_lookup_elem(&backends, index);
 }
 
-/* Whether both are of one port of one client. */
+/* Whether both are of one port of one client, as far as can be told without a backend. */
 static __always_inline bool is_same_client(const struct connection *other, __u64 head,
 					   const struct connection *wanted)
 {
 	return head >> 32 == wanted->head.word >> 32 &&
-	       is_same_address(&other->client, &wanted->client) &&
-	       other->state.protocol == wanted->state.protocol;
+	       is_same_address(&other->client, &wanted->client);
 }
 
 static __always_inline bool is_same_service(const struct backend_record *a,
@@ -86,7 +85,7 @@ static __always_inline bool is_alive(const struct connection *connection, __u32 
 	const union connection_state state = {.word = load_word(&connection->state.word)};
 
 	return connection_is_served(backend, handle) && !connection_is_closed(state.seen) &&
-	       !connection_is_expired(&timeouts, state.protocol, state.seen,
+	       !connection_is_expired(&timeouts, backend->protocol, state.seen,
 				      connection_idle(now, state.last_seen));
 }
 
@@ -113,6 +112,7 @@ __noinline int claim_replies(const struct connection *wanted, __u64 hash, __u32 
 			continue;
 		theirs = backend_of((__u32)head);
 		if (!theirs || is_same_service(theirs, backend) || theirs->port != backend->port ||
+		    theirs->protocol != backend->protocol ||
 		    !is_same_address(&theirs->address, &backend->address))
 			continue;
 		if (is_alive(other, (__u32)head, now, theirs))
@@ -218,7 +218,7 @@ static __always_inline enum verdict balance(struct packet *packet)
 	struct connection wanted = {
 		.head = {.client_port = packet->flow.src_port,
 			 .tag = hash_tag(packet->client_hash)},
-		.state = {.last_seen = packet->now, .protocol = packet->flow.protocol},
+		.state = {.last_seen = packet->now},
 		.client = packet->flow.src,
 	};
 	const struct service_record *service;

@@ -213,10 +213,8 @@ union connection_state {
 	struct {
 		__u32 last_seen;  /* jiffies; brought up to date once a second at most */
 		__u16 client_hop; /* index in client_hops: back to the client; 0: not known */
-		__u8 protocol;
-		__u8 seen : 5;  /* enum tcp_seen; of UDP the first two */
-		__u8 owner : 3; /* counts who has had the entry, so that no state comes again soon
-				 */
+		__u16 seen : 5;   /* enum tcp_seen; of UDP the first two */
+		__u16 owner : 11; /* counts who has had the entry: no state comes again soon */
 	};
 	__u64 word;
 };

@@ -33,8 +33,8 @@ struct pass {
 	uint32_t now;
 };
 
-/* A backend's record says the rest, as long as it is the same backend's. */
-static void complete(const struct datapath *datapath, struct connection_view *view)
+/* A backend's record says the rest, as long as it is the same backend's. `idle` in jiffies. */
+static void complete(const struct datapath *datapath, uint32_t idle, struct connection_view *view)
 {
 	const uint32_t index = view->backend & BACKEND_INDEX_MASK;
 	struct backend_record record;
@@ -46,6 +46,9 @@ static void complete(const struct datapath *datapath, struct connection_view *vi
 	if (record.handle != view->backend)
 		return;
 	view->is_lost = record.state == BACKEND_NONE;
+	view->is_expired =
+		connection_is_expired(&datapath->timeouts, record.protocol, view->seen, idle);
+	view->flow.protocol = record.protocol;
 	view->flow.dst = record.service_address;
 	view->flow.dst_port = record.service_port;
 	view->backend_address = record.address;
@@ -59,18 +62,14 @@ static struct connection_view view_of(const struct pass *pass, const struct conn
 	const union connection_state state = {.word = word};
 	const uint32_t idle = connection_idle(pass->now, state.last_seen);
 	struct connection_view view = {
-		.flow = {.src = connection->client,
-			 .src_port = owner.client_port,
-			 .protocol = state.protocol},
+		.flow = {.src = connection->client, .src_port = owner.client_port},
 		.backend = owner.backend,
 		.client_hop = state.client_hop,
 		.seen = state.seen,
 		.idle_seconds = idle / pass->datapath->jiffies_per_second,
-		.is_expired = connection_is_expired(&pass->datapath->timeouts, state.protocol,
-						    state.seen, idle),
 	};
 
-	complete(pass->datapath, &view);
+	complete(pass->datapath, idle, &view);
 	return view;
 }
 

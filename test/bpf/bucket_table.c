@@ -17,7 +17,7 @@ static bool is_entry(const struct model *model, const struct model_entry *wanted
 			    &word);
 	return entry->head.backend == wanted->handle && entry->head.client_port == wanted->port &&
 	       entry->state.last_seen == wanted->last_seen && entry->state.seen == wanted->seen &&
-	       entry->state.protocol == wanted->protocol && word == wanted->hop &&
+	       word == wanted->hop &&
 	       !memcmp(&entry->client, &wanted->client, sizeof(entry->client));
 }
 

@@ -167,7 +167,6 @@ const struct caller *callers_find(const struct callers *callers, const struct co
 		const struct caller *caller = &callers->all[i];
 
 		if (caller->port == entry->head.client_port &&
-		    caller->kind->protocol == entry->state.protocol &&
 		    !memcmp(&caller->address, &entry->client, sizeof(entry->client)))
 			return caller;
 	}

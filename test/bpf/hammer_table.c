@@ -75,8 +75,8 @@ static void check_entry(const struct scene *scene, const struct callers *callers
 		fail_msg("an entry names a backend that there never was");
 	checked->is_live = connection_is_served(&checked->backend, entry->head.backend) &&
 			   !connection_is_closed(state.seen) &&
-			   !connection_is_expired(&scene->datapath->timeouts, state.protocol,
-						  state.seen, idle);
+			   !connection_is_expired(&scene->datapath->timeouts,
+						  checked->backend.protocol, state.seen, idle);
 	service = (uint32_t)ntohs(checked->backend.service_port) - SERVICE_PORT;
 	if (checked->is_live && !(atomic_load(&checked->caller->called) & 1u << service))
 		fail_msg("an entry is of a caller that never called service %u", service);

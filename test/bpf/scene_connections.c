@@ -15,11 +15,11 @@ static bool is_of(const struct scene *scene, const struct connection *connection
 	struct backend_record backend;
 
 	if (!handle || connection->head.client_port != request->src_port ||
-	    connection->state.protocol != request->protocol ||
 	    memcmp(&connection->client, &request->src, sizeof(request->src)))
 		return false;
 	datapath_get_backend(scene->datapath, handle & BACKEND_INDEX_MASK, &backend);
-	return backend.handle == handle && backend.service_port == request->dst_port &&
+	return backend.handle == handle && backend.protocol == request->protocol &&
+	       backend.service_port == request->dst_port &&
 	       !memcmp(&backend.service_address, &request->dst, sizeof(request->dst));
 }
 

@@ -1,28 +1,35 @@
 /*
- * Races for one entry, of two clients that only their addresses tell apart: the same port, the same
- * bits of hash. The table has one bucket, where the younger can get no other entry than the
- * elder's. What bpf/connection_table.h says under "Reading" is what is tried. See duel.h.
+ * Two clients and one entry: the younger can get no other than the elder's. At whatever instruction
+ * the one is stopped while the other goes its way, neither gets what is the other's. They are
+ * twins, of the same port and the same bits of hash, which gives them the same head, or have ports
+ * of their own. What bpf/connection_table.h says under "Reading" is what is tried.
  */
 #include <arpa/inet.h>
 #include <string.h>
 #include <linux/bpf.h>
 #include "include/hash.h"
-#include "test/bpf/duel.h"
+#include "test/bpf/chance.h"
+#include "test/bpf/interleave.h"
 
 static const uint32_t TWIN_CONNECTIONS = 2; /* one bucket */
 
 struct twins {
-	struct duel *duel;
+	struct interleaving *interleaving;
 	const struct kind *kind;
 	struct blueprint elder,
-		younger; /* requests; the MAC addresses are STRANGER's and CLIENT's */
+		younger;       /* requests; the MAC addresses are STRANGER's and CLIENT's */
+	struct blueprint late; /* the elder's, from BACKEND_B's MAC address */
 	struct blueprint reply_to_elder, reply_to_younger;
 };
 
+/* What must hold after the two have gone, whichever was stopped. */
+typedef void (*expectation)(const struct twins *twins, enum side elder, enum side younger);
+typedef void (*preparation)(const struct twins *twins);
+
 static uint64_t hash_of(const struct twins *twins, const struct address *address)
 {
-	return hash_endpoint(twins->duel->scene->datapath->seed, address, htons(CLIENT_PORT),
-			     twins->kind->protocol);
+	return hash_endpoint(twins->interleaving->scene->datapath->seed, address,
+			     htons(CLIENT_PORT), twins->kind->protocol);
 }
 
 static bool is_twin(uint64_t a, uint64_t b)
@@ -34,21 +41,25 @@ static void find_twin(struct twins *twins)
 {
 	const uint64_t hash = hash_of(twins, &twins->elder.src);
 	struct address address = twins->elder.src;
+	struct chance chance = chance_of(3);
 
 	do {
-		address.word[3] = (__be32)chance_word(&twins->duel->chance);
+		address.word[3] = (__be32)chance_word(&chance);
 	} while (!is_twin(hash_of(twins, &address), hash));
 	twins->younger.src = address;
 }
 
 static struct twins open_twins(struct scene *scene, const struct kind *kind)
 {
-	struct twins twins = {.duel = duel_new(scene), .kind = kind};
+	struct twins twins = {.interleaving = interleaving_new(scene), .kind = kind};
 
 	scene_offer(scene, kind, &ONLY_A);
 	twins.elder = twins.younger = request_of(kind);
 	memcpy(twins.elder.from_mac, role_mac(STRANGER), ETH_ALEN);
 	find_twin(&twins);
+	twins.late = twins.elder;
+	twins.late.tcp_flags = ACK;
+	memcpy(twins.late.from_mac, role_mac(BACKEND_B), ETH_ALEN);
 	twins.reply_to_elder = twins.reply_to_younger = reply_of(kind, BACKEND_A);
 	twins.reply_to_elder.dst = twins.elder.src;
 	twins.reply_to_younger.dst = twins.younger.src;
@@ -57,7 +68,15 @@ static struct twins open_twins(struct scene *scene, const struct kind *kind)
 
 static struct connection *entries_of(const struct twins *twins)
 {
-	return twins->duel->scene->connections.memory;
+	return twins->interleaving->scene->connections.memory;
+}
+
+/* The place is free, with the elder's address still in it. */
+static void leave_address(const struct twins *twins)
+{
+	interleaving_clear(twins->interleaving);
+	interleaving_send(twins->interleaving, UPLINK, &twins->elder);
+	interleaving_clear(twins->interleaving);
 }
 
 /* The elder's entry is over, and the others are of connections that are not. */
@@ -65,8 +84,8 @@ static void crowd_bucket(const struct twins *twins)
 {
 	struct connection *entries = entries_of(twins), elder = {};
 
-	duel_clear(twins->duel);
-	duel_start(twins->duel, &twins->elder);
+	interleaving_clear(twins->interleaving);
+	interleaving_send(twins->interleaving, UPLINK, &twins->elder);
 	for (uint32_t way = 0; way < CONNECTION_WAYS; way++)
 		if (entries[way].head.word)
 			elder = entries[way];
@@ -81,65 +100,104 @@ static void crowd_bucket(const struct twins *twins)
 	}
 }
 
-/* The place is free, with the elder's address still in it. */
+static enum interface way_in(const struct twins *twins, const struct blueprint *packet)
+{
+	return packet->dst_port == twins->elder.dst_port ? UPLINK : POD;
+}
+
+static void meet(const struct twins *twins, preparation prepare,
+		 const struct blueprint *packets[_SIDE_COUNT], expectation check, bool elder_stops)
+{
+	struct interleaving *interleaving = twins->interleaving;
+	bool has_stopped = true;
+
+	for (uint64_t stop = 0; has_stopped; stop++) {
+		prepare(twins);
+		for (int side = 0; side < _SIDE_COUNT; side++)
+			interleaving->in[side] = way_in(twins, packets[side]);
+		has_stopped = interleave(interleaving, packets[STOPPED], packets[MEANWHILE], stop);
+		if (has_stopped)
+			check(twins, elder_stops ? STOPPED : MEANWHILE,
+			      elder_stops ? MEANWHILE : STOPPED);
+	}
+}
+
+/* Stops the one, then the other, before each of its instructions. */
+static void meet_everywhere(const struct twins *twins, preparation prepare,
+			    const struct blueprint *elder, const struct blueprint *younger,
+			    expectation check)
+{
+	const struct blueprint *first[] = {elder, younger}, *then[] = {younger, elder};
+
+	meet(twins, prepare, first, check, true);
+	meet(twins, prepare, then, check, false);
+}
+
+static void expect_no_reply(const struct twins *twins, enum side elder, enum side younger)
+{
+	assert_true(interleaving_left_for(twins->interleaving, younger, BACKEND_A));
+	assert_int_equal(twins->interleaving->action[elder], XDP_PASS);
+}
+
 static void an_entry_counts_only_once_its_address_is_there(void **state)
 {
 	for (int kind = 0; kind < KIND_COUNT; kind++) {
 		struct twins twins = open_twins(*state, &KINDS[kind]);
 
-		twins.duel->in[1] = POD;
-		for (uint32_t i = 0; i < duel_count() / KIND_COUNT; i++) {
-			duel_clear(twins.duel);
-			duel_start(twins.duel, &twins.elder);
-			duel_clear(twins.duel);
-			duel_fight(twins.duel, &twins.younger, &twins.reply_to_elder);
-
-			assert_true(duel_left_for(twins.duel, 0, BACKEND_A));
-			if (twins.duel->action[1] != XDP_PASS)
-				fail_msg("duel %u: a reply finds a free entry", i);
-		}
-		duel_free(twins.duel);
+		meet_everywhere(&twins, leave_address, &twins.reply_to_elder, &twins.younger,
+				expect_no_reply);
+		interleaving_free(twins.interleaving);
 	}
 }
 
-/* A reply that the newcomer cannot have yet: as near as two of its first packets come. */
+/* The reply is to the younger, who cannot have been answered yet. */
+static void expect_not_elders_way(const struct twins *twins, enum side reply, enum side younger)
+{
+	(void)younger;
+	assert_false(interleaving_left_for(twins->interleaving, reply, STRANGER));
+}
+
 static void a_newcomer_never_reads_what_the_last_owner_left(void **state)
 {
 	for (int kind = 0; kind < KIND_COUNT; kind++) {
 		struct twins twins = open_twins(*state, &KINDS[kind]);
 
-		twins.duel->in[1] = POD;
-		for (uint32_t i = 0; i < duel_count() / KIND_COUNT; i++) {
-			crowd_bucket(&twins);
-			duel_fight(twins.duel, &twins.younger, &twins.reply_to_younger);
-			assert_false(duel_left_for(twins.duel, 1, STRANGER));
-		}
-		duel_free(twins.duel);
+		meet_everywhere(&twins, crowd_bucket, &twins.reply_to_younger, &twins.younger,
+				expect_not_elders_way);
+		interleaving_free(twins.interleaving);
 	}
 }
 
-/*
- * The elder's late packet comes from elsewhere, so it would change the entry. How often it changed
- * the younger's.
- */
-static uint32_t fight_with_late_packets(const struct twins *twins)
+static void expect_not_youngers_way(const struct twins *twins, enum side elder, enum side younger)
 {
-	struct blueprint late = twins->elder;
-	struct connection entry;
-	uint32_t taken = 0, changed = 0;
+	(void)younger;
+	assert_false(interleaving_left_for(twins->interleaving, elder, CLIENT));
+}
 
-	late.tcp_flags = ACK;
-	memcpy(late.from_mac, role_mac(BACKEND_B), ETH_ALEN);
-	for (uint32_t i = 0; i < duel_count() / KIND_COUNT; i++) {
-		crowd_bucket(twins);
-		duel_fight(twins->duel, &twins->younger, &late);
-		if (!scene_find(twins->duel->scene, &twins->younger, &entry))
-			continue; /* the late one has taken the place anew */
-		taken++;
-		changed += entry.state.seen != 0;
+static void a_reply_never_goes_the_way_of_an_entrys_next_owner(void **state)
+{
+	for (int kind = 0; kind < KIND_COUNT; kind++) {
+		struct twins twins = open_twins(*state, &KINDS[kind]);
+
+		meet_everywhere(&twins, crowd_bucket, &twins.reply_to_elder, &twins.younger,
+				expect_not_youngers_way);
+		twins.younger.src_port = htons(CLIENT_PORT + 1);
+		meet_everywhere(&twins, crowd_bucket, &twins.reply_to_elder, &twins.younger,
+				expect_not_youngers_way);
+		interleaving_free(twins.interleaving);
 	}
-	assert_true(taken > 0);
-	return changed;
+}
+
+/* The late packet comes from elsewhere, so it would change the entry if it were still its own. */
+static void expect_unchanged(const struct twins *twins, enum side elder, enum side younger)
+{
+	struct connection entry;
+
+	(void)elder;
+	(void)younger;
+	if (scene_find(twins->interleaving->scene, &twins->younger, &entry))
+		assert_int_equal(entry.state.seen, 0);
+	/* Else the late one came last, and has taken the place anew. */
 }
 
 static void an_entry_is_never_changed_for_its_last_owner(void **state)
@@ -148,8 +206,9 @@ static void an_entry_is_never_changed_for_its_last_owner(void **state)
 		struct twins twins = open_twins(*state, &KINDS[kind]);
 
 		twins.younger.src_port = htons(CLIENT_PORT + 1); /* another head */
-		assert_int_equal(fight_with_late_packets(&twins), 0);
-		duel_free(twins.duel);
+		meet_everywhere(&twins, crowd_bucket, &twins.late, &twins.younger,
+				expect_unchanged);
+		interleaving_free(twins.interleaving);
 	}
 }
 
@@ -159,8 +218,9 @@ static void an_entry_is_not_changed_for_a_twin(void **state)
 	for (int kind = 0; kind < KIND_COUNT; kind++) {
 		struct twins twins = open_twins(*state, &KINDS[kind]);
 
-		assert_int_equal(fight_with_late_packets(&twins), 0);
-		duel_free(twins.duel);
+		meet_everywhere(&twins, crowd_bucket, &twins.late, &twins.younger,
+				expect_unchanged);
+		interleaving_free(twins.interleaving);
 	}
 }
 
@@ -169,6 +229,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		sized_scene_test(an_entry_counts_only_once_its_address_is_there, &TWIN_CONNECTIONS),
 		sized_scene_test(a_newcomer_never_reads_what_the_last_owner_left,
+				 &TWIN_CONNECTIONS),
+		sized_scene_test(a_reply_never_goes_the_way_of_an_entrys_next_owner,
 				 &TWIN_CONNECTIONS),
 		sized_scene_test(an_entry_is_never_changed_for_its_last_owner, &TWIN_CONNECTIONS),
 		sized_scene_test(an_entry_is_not_changed_for_a_twin, &TWIN_CONNECTIONS),

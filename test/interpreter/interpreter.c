@@ -12,7 +12,8 @@
 #define PACKET_ADDRESS 0x40000000ul
 #define PACKET_ROOM (2 * FRAME_MAX)
 #define STACK_BYTES 512
-#define MAX_INSTRUCTIONS 1000000 /* of one packet: more is a loop without end */
+#define NOW_JIFFIES 4300000000ull /* since boot, until told otherwise */
+#define MAX_INSTRUCTIONS 1000000  /* of one packet: more is a loop without end */
 
 static uint64_t execute(struct interpreter *interpreter, size_t at, const uint64_t *arguments);
 
@@ -24,6 +25,7 @@ struct interpreter *interpreter_new(const struct bpf_insn *code, size_t length)
 		return NULL;
 	interpreter->code = code;
 	interpreter->length = length;
+	interpreter->jiffies = NOW_JIFFIES;
 	interpreter->packet = mmap((void *)PACKET_ADDRESS, PACKET_ROOM, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (interpreter->packet != MAP_FAILED)
@@ -38,6 +40,18 @@ void interpreter_free(struct interpreter *interpreter)
 		return;
 	munmap(interpreter->packet, PACKET_ROOM);
 	free(interpreter);
+}
+
+void interpreter_set_clock(struct interpreter *interpreter, uint64_t jiffies)
+{
+	interpreter->jiffies = jiffies;
+}
+
+void interpreter_pause_between(struct interpreter *interpreter, interpreter_pause pause,
+			       void *context)
+{
+	interpreter->pause = pause;
+	interpreter->pause_context = context;
 }
 
 /* Sixty-four bits in two instructions: a number, a map, or where a map's first value begins. */
@@ -121,6 +135,9 @@ static uint64_t execute(struct interpreter *interpreter, size_t at, const uint64
 	memcpy(&state.r[BPF_REG_1], arguments, 5 * sizeof(*arguments));
 	state.r[BPF_REG_10] = (uintptr_t)stack + sizeof(stack);
 	while (at != SIZE_MAX && !interpreter->error) {
+		if (interpreter->pause)
+			interpreter->pause(interpreter->pause_context,
+					   interpreter->tally->instructions);
 		if (at >= interpreter->length ||
 		    interpreter->tally->instructions++ == MAX_INSTRUCTIONS)
 			interpreter->error = -ELOOP;

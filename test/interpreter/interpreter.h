@@ -1,8 +1,9 @@
 /*
- * Runs a BPF program one instruction at a time, to count them: the same on every machine and
- * kernel, for it is the compiled program that is counted, before any verifier or JIT changes it.
- * Maps are the real ones of a loaded datapath, reached by system calls; time stands still. Trusts
- * the program: the kernel's verifier has accepted it.
+ * Runs a BPF program one instruction at a time: to count them, the same on every machine and
+ * kernel, for it is the compiled program that is counted, before any verifier or JIT changes it;
+ * or to let others change the tables between two of them. Maps are the real ones of a loaded
+ * datapath, reached by system calls, their values written back when the packet has gone; time
+ * stands still. Trusts the program: the kernel's verifier has accepted it.
  */
 #pragma once
 
@@ -23,6 +24,19 @@ struct interpreter;
 /* `code` with its relocations done, main program first; it must stay. NULL with errno set. */
 struct interpreter *interpreter_new(const struct bpf_insn *code, size_t length);
 void interpreter_free(struct interpreter *interpreter);
+
+/* A map whose values others change meanwhile: the program gets them in place. At most MAX_SHARED.
+ */
+#define MAX_SHARED 4
+void interpreter_share(struct interpreter *interpreter, int map, void *memory, size_t size);
+
+/* What time the program is told. */
+void interpreter_set_clock(struct interpreter *interpreter, uint64_t jiffies);
+
+/* Called before each instruction, with the number of those before it. */
+typedef void (*interpreter_pause)(void *context, uint64_t instruction);
+void interpreter_pause_between(struct interpreter *interpreter, interpreter_pause pause,
+			       void *context);
 
 /*
  * Runs a frame that comes in by an interface; the frame becomes what the program makes of it.

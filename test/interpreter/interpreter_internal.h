@@ -16,12 +16,25 @@ struct held_value {
 	uint64_t value[]; /* of a per-CPU map every CPU's, ours first */
 };
 
+/* A map in mapped memory. */
+struct shared_map {
+	int map;
+	uint8_t *memory;
+	size_t size;
+	size_t value_size;
+};
+
 struct interpreter {
 	const struct bpf_insn *code;
 	size_t length;
 	uint8_t *packet; /* below 4 GiB: in xdp_md, addresses are 32 bits wide */
 	struct xdp_md context;
 	struct held_value *held;
+	struct shared_map shared[MAX_SHARED];
+	size_t shared_count;
+	uint64_t jiffies;
+	interpreter_pause pause; /* NULL: none */
+	void *pause_context;
 	struct tally *tally;
 	int error;
 };

@@ -40,13 +40,40 @@ static struct held_value *find(const struct interpreter *interpreter, int map, c
 	return held;
 }
 
+void interpreter_share(struct interpreter *interpreter, int map, void *memory, size_t size)
+{
+	struct bpf_map_info description;
+
+	if (interpreter->shared_count == MAX_SHARED || !describe(map, &description))
+		abort(); /* a mistake of the test */
+	interpreter->shared[interpreter->shared_count++] =
+		(struct shared_map){map, memory, size, value_bytes(&description)};
+}
+
+/* Arrays alone are mapped. */
+static void *find_shared(const struct interpreter *interpreter, int map, const void *key)
+{
+	for (size_t i = 0; i < interpreter->shared_count; i++) {
+		const struct shared_map *shared = &interpreter->shared[i];
+		const size_t offset = *(const uint32_t *)key * shared->value_size;
+
+		if (shared->map == map)
+			return offset < shared->size ? shared->memory + offset : NULL;
+	}
+	return NULL;
+}
+
 void *map_value(struct interpreter *interpreter, int map, const void *key)
 {
 	static const uint64_t FIRST;
 	struct bpf_map_info description;
 	struct held_value *held;
+	void *value;
 
 	key = key ? key : &FIRST;
+	value = find_shared(interpreter, map, key);
+	if (value)
+		return value;
 	held = find(interpreter, map, key);
 	if (held)
 		return held->value;
