@@ -3,7 +3,8 @@
  * the packet go on (VERDICT_CONTINUE) or ends its walk with a named verdict. One place counts, one
  * place turns verdicts into what XDP does.
  *
- * ICMP parts from the others after parse. Fragments have their place before that.
+ * What is rare goes the same walk in a program of its own, and ICMP one of its own: parse parts
+ * them from the others.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -116,15 +117,22 @@ int icmp(struct xdp_md *ctx)
 	return act(&packet, verdict);
 }
 
-static __always_inline int forward(struct xdp_md *ctx)
+static __always_inline int forward(struct xdp_md *ctx, bool is_rare)
 {
 	struct packet packet = {};
 	enum verdict verdict;
 
 	packet_init(&packet, ctx);
+	packet.is_rare = is_rare;
 	verdict = walk(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
+}
+
+SEC("xdp.frags")
+int rare(struct xdp_md *ctx)
+{
+	return forward(ctx, true);
 }
 
 /* Denied packets end before anything is made of them, and the others pay a load and a branch. */
@@ -138,7 +146,7 @@ int lb(struct xdp_md *ctx)
 		if (denied)
 			return count_denied(ctx, denied);
 	}
-	return forward(ctx);
+	return forward(ctx, false);
 }
 
 /* What time it is, as the table of connections tells it: for lbd, which cannot read jiffies. */

@@ -204,17 +204,21 @@ struct {
  */
 enum program {
 	PROGRAM_ICMP,
+	PROGRAM_RARE,
 	_PROGRAM_COUNT,
 };
 
 int icmp(struct xdp_md *ctx);
+int rare(struct xdp_md *ctx);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(key_size, sizeof(__u32));
 	__uint(max_entries, _PROGRAM_COUNT);
 	__array(values, int(void *));
-} programs SEC(".maps") = {.values = {[PROGRAM_ICMP] = (void *)&icmp}};
+} programs SEC(".maps") = {
+	.values = {[PROGRAM_ICMP] = (void *)&icmp, [PROGRAM_RARE] = (void *)&rare},
+};
 
 /* One load of what others change meanwhile: never half of the old and half of the new. */
 static __always_inline __u64 load_word(const __u64 *word)

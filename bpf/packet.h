@@ -57,7 +57,9 @@ struct packet {
 	__u32 bytes;      /* of the frame, fragments (xdp.frags) included */
 	__u32 length;     /* of an ICMP message, as IP says */
 	bool is_ipv6;
-	bool is_icmp; /* of the packet's own family; a constant of each program */
+	/* Constants of each program: it is for ICMP (of the packet's family), for what is rare. */
+	bool is_icmp;
+	bool is_rare;
 	__u8 hop_limit;
 	__u8 tcp_flags; /* enum tcp_flag; 0 of UDP */
 

@@ -1,6 +1,7 @@
 /*
  * Step parse: bytes to facts. Ethernet, IPv4 with options, IPv6, TCP, UDP, and of ICMP the first
- * eight bytes. Reads, never writes.
+ * eight bytes. What is rare (IPv6 extension headers) is read by a program of its own, so that
+ * others pay nothing for it. Reads, never writes.
  *
  * Ends with PASS_PROTOCOL (not ours to look at), PASS_MALFORMED (headers cut short, or lengths that
  * contradict each other), PASS_FRAGMENT.
@@ -20,22 +21,33 @@
 #define TCP_FLAGS_OFFSET 13
 #define TCP_DOFF_MIN 5 /* 32-bit words (RFC 9293, 3.1) */
 
-/* TCP and UDP go on; ICMP does so in a program of its own, and does not come back. */
-static __always_inline bool goes_on(struct packet *packet, __u8 protocol, __u8 icmp)
+#define MAX_EXTENSIONS 6 /* headers: more than any sender has a use for */
+
+/* Goes on in another program and does not come back, unless there is none. */
+static __always_inline enum verdict part(const struct packet *packet, enum program program)
+{
+	bpf_tail_call(packet->ctx, &programs, program);
+	return VERDICT_PASS_PROTOCOL;
+}
+
+/* Of IPv4 and IPv6 alike: is a packet of this protocol for this program, or for another one? */
+static __always_inline enum verdict sort_protocol(const struct packet *packet, __u8 protocol,
+						  __u8 icmp)
 {
 	if (packet->is_icmp)
-		return protocol == icmp;
+		return protocol == icmp ? VERDICT_CONTINUE : VERDICT_PASS_PROTOCOL;
 	if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP)
-		return true;
+		return VERDICT_CONTINUE;
 	if (protocol == icmp)
-		bpf_tail_call(packet->ctx, &programs, PROGRAM_ICMP);
-	return false;
+		return part(packet, PROGRAM_ICMP);
+	return packet->is_rare ? VERDICT_PASS_PROTOCOL : part(packet, PROGRAM_RARE);
 }
 
 /* *length: the bytes that IP says follow its header; more may lie there, that is padding. */
 static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *length)
 {
 	struct iphdr *ip = packet->network;
+	enum verdict verdict;
 	__u32 header, total;
 
 	if ((void *)(ip + 1) > packet->end)
@@ -45,8 +57,9 @@ static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *len
 	if (ip->version != 4 || header < sizeof(*ip) || total < header ||
 	    sizeof(struct ethhdr) + total > packet->bytes)
 		return VERDICT_PASS_MALFORMED;
-	if (!goes_on(packet, ip->protocol, IPPROTO_ICMP))
-		return VERDICT_PASS_PROTOCOL;
+	verdict = sort_protocol(packet, ip->protocol, IPPROTO_ICMP);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
 	if (ip->frag_off & IPV4_FRAGMENT)
 		return VERDICT_PASS_FRAGMENT;
 	*length = total - header;
@@ -58,24 +71,75 @@ static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *len
 	return VERDICT_CONTINUE;
 }
 
+/*
+ * Those that leave open where the packet goes and what it carries. Authentication (51) does not:
+ * it signs the addresses.
+ */
+static __always_inline bool is_extension(__u8 protocol)
+{
+	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
+	       protocol == IPPROTO_DSTOPTS;
+}
+
+/*
+ * Passes over one (RFC 8200, 4): its type, a length in eight bytes beyond the first eight, of a
+ * routing header then its kind and the segments left. While there are some, the packet is on its
+ * way to others than its destination.
+ */
+static __always_inline enum verdict skip_extension(struct packet *packet, __u32 *length)
+{
+	const __u8 *header = packet->transport;
+	__u32 bytes;
+
+	if (*length < 8 || (void *)(header + 8) > packet->end)
+		return VERDICT_PASS_MALFORMED;
+	if (packet->flow.protocol == IPPROTO_ROUTING && header[3])
+		return VERDICT_PASS_PROTOCOL;
+	bytes = (header[1] + 1u) * 8;
+	if (bytes > *length)
+		return VERDICT_PASS_MALFORMED;
+	*length -= bytes;
+	packet->flow.protocol = header[0];
+	packet->transport += bytes;
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict skip_extensions(struct packet *packet, __u32 *length)
+{
+	enum verdict verdict;
+
+	for (int i = 0; i < MAX_EXTENSIONS && is_extension(packet->flow.protocol); i++) {
+		verdict = skip_extension(packet, length);
+		if (verdict != VERDICT_CONTINUE)
+			return verdict;
+	}
+	return VERDICT_CONTINUE;
+}
+
 static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *length)
 {
 	struct ipv6hdr *ip = packet->network;
+	enum verdict verdict = VERDICT_CONTINUE;
 
 	if ((void *)(ip + 1) > packet->end)
 		return VERDICT_PASS_MALFORMED;
 	if (ip->version != 6 ||
 	    sizeof(struct ethhdr) + sizeof(*ip) + bpf_ntohs(ip->payload_len) > packet->bytes)
 		return VERDICT_PASS_MALFORMED;
-	if (ip->nexthdr == IPPROTO_FRAGMENT)
-		return VERDICT_PASS_FRAGMENT;
-	if (!goes_on(packet, ip->nexthdr, IPPROTO_ICMPV6))
-		return VERDICT_PASS_PROTOCOL;
 	*length = bpf_ntohs(ip->payload_len);
 	packet->is_ipv6 = true;
 	packet->transport = ip + 1;
 	packet->hop_limit = ip->hop_limit;
 	packet->flow.protocol = ip->nexthdr;
+	if (packet->is_rare || packet->is_icmp)
+		verdict = skip_extensions(packet, length);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	if (packet->flow.protocol == IPPROTO_FRAGMENT)
+		return VERDICT_PASS_FRAGMENT;
+	verdict = sort_protocol(packet, packet->flow.protocol, IPPROTO_ICMPV6);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
 	__builtin_memcpy(&packet->flow.src, &ip->saddr, sizeof(packet->flow.src));
 	__builtin_memcpy(&packet->flow.dst, &ip->daddr, sizeof(packet->flow.dst));
 	if (is_mapped(&packet->flow.src) || is_mapped(&packet->flow.dst))
