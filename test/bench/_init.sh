@@ -50,6 +50,7 @@ remove_lanes() { # [LANE], or all
 
 clean_up() {
     trap - EXIT
+    declare -F restore_grace_periods >/dev/null && restore_grace_periods
     for pid in "${PIDS[@]}"; do
         kill -9 "$pid" 2>/dev/null
         wait "$pid" 2>/dev/null

@@ -4,6 +4,7 @@
 #
 #     path.sh FILE [--rounds N]          BUILD, QUICK=1 (small), FULL=1 (nothing left out)
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+. "$HERE/_grace.sh"
 
 RESULT=$1
 ROUNDS=7
@@ -107,6 +108,6 @@ else
     PATTERNS+=(--pattern 'established, table full')
 fi
 # shellcheck disable=SC2086 # words
-"$BENCH_PATH" ${BENCH_OPTIONS:-} --rounds "$ROUNDS" --slice-ms "$SLICE" --prefill "$PREFILL" \
+with_short_grace_periods "$BENCH_PATH" ${BENCH_OPTIONS:-} --rounds "$ROUNDS" --slice-ms "$SLICE" --prefill "$PREFILL" \
     "${PATTERNS[@]}" \
     "${LANES[@]}" >>"$RESULT"

@@ -15,6 +15,7 @@
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 . test/install.sh
+. test/bench/_grace.sh
 
 BENCH_PACKAGES=(iptables nftables ethtool iperf3 wrk nginx-light python3-matplotlib)
 ALL_PARTS=(program path control applications)
@@ -77,7 +78,7 @@ run_program() {
         return 0
     fi
     [ -n "$QUICK" ] && options=(--quick)
-    taskset -c 1 "$program" "${options[@]}" >"$OUT/program.json"
+    with_short_grace_periods taskset -c 1 "$program" "${options[@]}" >"$OUT/program.json"
 }
 
 run_path() {
@@ -123,6 +124,8 @@ export BUILD QUICK FULL
 mkdir -p "$OUT"
 rm -f "$OUT"/*.json "$OUT"/*.log "$OUT"/*.svg "$OUT"/*.png "$OUT"/table.txt
 
+trap restore_grace_periods EXIT
+trap 'exit 130' INT TERM HUP
 MACHINE=$(describe_machine)
 for part in "${PARTS[@]}"; do
     run_part "$part"
