@@ -1,7 +1,7 @@
 /*
- * bench_counts: what can be told of the program without a clock. How many instructions each kind of
- * packet takes and which helpers it calls, by the interpreter; how large the program is, by the
- * kernel that loaded it. JSON on stdout; counts.py compares.
+ * bench_counts: what can be told of the programs without a clock. How many instructions each kind
+ * of packet takes and which helpers it calls, by the interpreter; how large the programs are, by
+ * the kernel that loaded them. JSON on stdout; counts.py compares.
  *
  * A row of rows.c is one packet here: those that differ in nothing but how many flows follow each
  * other are the same packet.
@@ -27,36 +27,72 @@ static const char *const PACKETS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_ESTABLISHED] = "established",
 	[TRAFFIC_REPLY] = "reply",
 	[TRAFFIC_NEW] = "new",
+	[TRAFFIC_MID_FLOW] = "mid-flow, no entry",
+	[TRAFFIC_RESET] = "RST, no entry",
 	[TRAFFIC_NO_SERVICE] = "of no service",
 	[TRAFFIC_NO_BACKEND] = "no backend",
+	[TRAFFIC_OUT_OF_RANGE] = "outside of the source ranges",
+	[TRAFFIC_DENIED] = "denied",
 	[TRAFFIC_NOT_IP] = "not IP",
+	[TRAFFIC_FRAGMENT] = "fragment",
+	[TRAFFIC_ECHO] = "ICMP echo after the tail call",
+	[TRAFFIC_ICMP_ERROR] = "ICMP error after the tail call",
 };
 
 struct counting {
 	struct world *world;
-	struct interpreter *interpreter;
 	const struct row *row;
 	struct tally tally; /* of the last packet */
 	struct frame frame; /* as it left */
 	uint32_t action;
 };
 
-/* The client of each row has a port of its own. */
+static const struct lb_bpf *skeleton_of(const struct counting *counting)
+{
+	return world_datapath(counting->world)->skeleton;
+}
+
+/* The client of each row has a port of its own, but that a fixed frame is about flow 0. */
 static void set_client(const struct row *row, struct address *address, __be16 *port)
 {
-	address->word[3] = htonl(FIRST_CLIENT);
-	*port = htons((uint16_t)(FIRST_CLIENT_PORT + (row - ROWS)));
+	const bool denied = row->clients == CLIENTS_DENIED;
+	const ptrdiff_t flow = traffic_is_fixed(row) ? 0 : row - ROWS;
+
+	address->word[3] = htonl(denied ? SUSPECT(0) : FIRST_CLIENT);
+	*port = htons((uint16_t)(FIRST_CLIENT_PORT + flow));
+}
+
+/* Runs the frame, which becomes what the program makes of it. */
+static int run(struct counting *counting, const struct bpf_program *program, enum interface in)
+{
+	struct interpreter *interpreter =
+		interpreter_new(bpf_program__insns(program), bpf_program__insn_cnt(program));
+	int error;
+
+	if (!interpreter)
+		return -1;
+	error = interpreter_run(interpreter, &counting->frame, network_ifindex(in),
+				&counting->action, &counting->tally);
+	interpreter_free(interpreter);
+	return error;
 }
 
 static int send_packet(struct counting *counting, const struct blueprint *packet, enum interface in)
 {
 	frame_build(packet, &counting->frame);
-	if (counting->row->traffic == TRAFFIC_NOT_IP) {
-		counting->frame.bytes[12] = ETHERTYPE_NOT_IP >> 8;
-		counting->frame.bytes[13] = ETHERTYPE_NOT_IP & 0xff;
-	}
-	return interpreter_run(counting->interpreter, &counting->frame, network_ifindex(in),
-			       &counting->action, &counting->tally);
+	return run(counting, skeleton_of(counting)->progs.lb, in);
+}
+
+/* ICMP has a program of its own. */
+static int send_fixed(struct counting *counting)
+{
+	const struct lb_bpf *skeleton = skeleton_of(counting);
+	const struct row *row = counting->row;
+	const bool is_icmp = row->traffic == TRAFFIC_ECHO || row->traffic == TRAFFIC_ICMP_ERROR;
+
+	traffic_fixed(row, &counting->frame);
+	return run(counting, is_icmp ? skeleton->progs.icmp : skeleton->progs.lb,
+		   traffic_is_request(row) ? UPLINK : POD);
 }
 
 static int send_request(struct counting *counting, uint8_t tcp_flags, struct blueprint *request)
@@ -88,15 +124,15 @@ static int shake_hands(struct counting *counting)
 static int count(struct counting *counting)
 {
 	const struct row *row = counting->row;
-	struct blueprint packet;
-	int error = 0;
+	struct blueprint packet = {};
+	int error = traffic_is_answered(row) ? shake_hands(counting) : 0;
 
-	if (row->traffic == TRAFFIC_ESTABLISHED || row->traffic == TRAFFIC_REPLY)
-		error = shake_hands(counting);
-	if (!error && row->traffic == TRAFFIC_REPLY)
-		error = send_reply(counting, 0, ACK, &packet);
+	if (!error && traffic_is_fixed(row))
+		error = send_fixed(counting);
+	else if (!error && traffic_is_request(row))
+		error = send_request(counting, traffic_flags(row), &packet);
 	else if (!error)
-		error = send_request(counting, row->traffic == TRAFFIC_NEW ? SYN : ACK, &packet);
+		error = send_reply(counting, 0, traffic_flags(row), &packet);
 	if (error)
 		return error;
 	if (counting->action == traffic_outcome(row).action &&
@@ -107,12 +143,25 @@ static int count(struct counting *counting)
 	return -1;
 }
 
+/* What is more than the plainest packet of its kind. */
+static void print_particulars(const struct row *row)
+{
+	if (row->options)
+		printf(", IPv4 options");
+	if (*world_shape_name(row->shape))
+		printf(", %s", world_shape_name(row->shape));
+	if (row->clients == CLIENTS_BESIDE_DENIED)
+		printf(", others are denied");
+}
+
 static void print_tally(const struct row *row, const struct tally *tally, bool first)
 {
 	const char *separator = "";
 
-	printf("%s\n    \"%s, %s %s\": {\"instructions\": %llu, \"helpers\": {", first ? "" : ",",
-	       PACKETS[row->traffic], row_kind(row)->family == IPV6 ? "ipv6" : "ipv4",
+	printf("%s\n    \"%s", first ? "" : ",", PACKETS[row->traffic]);
+	print_particulars(row);
+	printf(", %s %s\": {\"instructions\": %llu, \"helpers\": {",
+	       row_kind(row)->family == IPV6 ? "ipv6" : "ipv4",
 	       protocol_name(row_kind(row)->protocol), (unsigned long long)tally->instructions);
 	for (uint32_t i = 0; i < MAX_HELPERS; i++) {
 		if (!tally->calls[i])
@@ -127,64 +176,97 @@ static bool is_counted_before(const struct row *row)
 {
 	for (const struct row *other = ROWS; other < row; other++)
 		if (other->subject == SUBJECT_OURS && other->traffic == row->traffic &&
-		    other->kind == row->kind)
+		    other->kind == row->kind && other->shape == row->shape &&
+		    other->clients == row->clients && other->options == row->options)
 			return true;
 	return false;
 }
 
-static int count_rows(struct counting *counting)
+/* Of those that come while sources are denied, or of the others. */
+static int count_rows(struct counting *counting, bool denying)
 {
-	bool first = true;
+	static bool first = true;
 	int error = 0;
 
-	printf("  \"packets\": {");
 	for (size_t i = 0; !error && i < ROW_COUNT; i++) {
-		if (ROWS[i].subject != SUBJECT_OURS || is_counted_before(&ROWS[i]))
+		const struct row *row = &ROWS[i];
+
+		if (row->subject != SUBJECT_OURS || is_counted_before(row) ||
+		    (row->place == WORLD_DENY) != denying)
 			continue;
-		counting->row = &ROWS[i];
+		counting->row = row;
 		error = count(counting);
 		if (!error)
-			print_tally(&ROWS[i], &counting->tally, first);
+			print_tally(row, &counting->tally, first);
 		first = false;
 	}
+	return error;
+}
+
+static int count_packets(struct counting *counting)
+{
+	int error;
+
+	printf("  \"packets\": {");
+	error = count_rows(counting, false);
+	if (!error)
+		error = world_deny(counting->world, 1);
+	if (!error)
+		error = count_rows(counting, true);
 	printf("\n  }\n");
 	return error;
 }
 
-/* Sizes depend on the compiler; what the kernel makes of the program, on the kernel too. */
-static int print_program(const struct bpf_program *program)
+/* Sizes depend on the compiler; what the kernel makes of a program, on the kernel too. */
+static int print_program(const struct bpf_program *program, bool first)
 {
 	struct bpf_prog_info loaded = {};
 	__u32 size = sizeof(loaded);
-	struct utsname kernel;
 
-	if (uname(&kernel) || bpf_obj_get_info_by_fd(bpf_program__fd(program), &loaded, &size))
+	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &loaded, &size))
+		return -1;
+	printf("%s\n    \"%s\": {\"instructions\": %zu, \"xlated instructions\": %zu, "
+	       "\"jited bytes\": %u, \"verified instructions\": %u}",
+	       first ? "" : ",", bpf_program__name(program), bpf_program__insn_cnt(program),
+	       loaded.xlated_prog_len / sizeof(struct bpf_insn), loaded.jited_prog_len,
+	       loaded.verified_insns);
+	return 0;
+}
+
+static int print_programs(const struct counting *counting)
+{
+	struct bpf_program *program;
+	struct utsname kernel;
+	bool first = true;
+	int error = 0;
+
+	if (uname(&kernel))
 		return -1;
 	kernel.release[strcspn(kernel.release, "-")] = '\0';
 	*strrchr(kernel.release, '.') = '\0';
 	printf("  \"compiler\": \"clang %s\",\n  \"kernel\": \"Linux %s\",\n", BENCH_CLANG,
 	       kernel.release);
-	printf("  \"program\": {\"instructions\": %zu},\n", bpf_program__insn_cnt(program));
-	printf("  \"loaded\": {\"xlated instructions\": %zu, \"verified instructions\": %u},\n",
-	       loaded.xlated_prog_len / sizeof(struct bpf_insn), loaded.verified_insns);
-	return 0;
+	printf("  \"programs\": {");
+	bpf_object__for_each_program(program, skeleton_of(counting)->obj)
+	{
+		if (error || bpf_program__type(program) != BPF_PROG_TYPE_XDP)
+			continue;
+		error = print_program(program, first);
+		first = false;
+	}
+	printf("\n  },\n");
+	return error;
 }
 
 static int count_world(struct counting *counting)
 {
-	const struct bpf_program *program = world_datapath(counting->world)->skeleton->progs.lb;
 	int error;
 
-	counting->interpreter =
-		interpreter_new(bpf_program__insns(program), bpf_program__insn_cnt(program));
-	if (!counting->interpreter)
-		return -1;
 	printf("{\n");
-	error = print_program(program);
+	error = print_programs(counting);
 	if (!error)
-		error = count_rows(counting);
+		error = count_packets(counting);
 	printf("}\n");
-	interpreter_free(counting->interpreter);
 	return error;
 }
 

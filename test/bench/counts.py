@@ -4,10 +4,10 @@
     test/bench/counts.py [BUILD]            fails where something has grown by more than 3 %
     test/bench/counts.py [BUILD] --write    takes what is as what shall be
 
-Instructions of the program, and those that a packet takes, depend on the compiler alone; what
-the verifier makes of it, on the kernel too. So they are kept by version; of a version that is not
-in the file nothing can be said, and the comparison is skipped. Calls of helpers may not grow at
-all: one is worth many instructions.
+Instructions of a program, and those that a packet takes, depend on the compiler alone; what the
+verifier and the JIT make of it, on the kernel too. So they are kept by version; of a version that
+is not in the file nothing can be said, and the comparison is skipped. Calls of helpers may not grow
+at all: one is worth many instructions.
 """
 
 import json
@@ -28,10 +28,11 @@ def count(build):
 def sections(counts):
     """{key of the record: {name: numbers}}"""
     compiler, kernel = counts["compiler"], counts["kernel"]
-    return {
-        compiler: {"the program": counts["program"], **counts["packets"]},
-        f"{compiler}, {kernel}": {"the program as loaded": counts["loaded"]},
-    }
+    compiled, loaded = {}, {}
+    for name, sizes in counts["programs"].items():
+        compiled[f"program {name}"] = {"instructions": sizes.pop("instructions")}
+        loaded[f"program {name} as loaded"] = sizes
+    return {compiler: {**compiled, **counts["packets"]}, f"{compiler}, {kernel}": loaded}
 
 
 def flat(numbers):

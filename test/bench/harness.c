@@ -39,6 +39,7 @@ static int load(struct harness *harness)
 		bpf_program__set_autoload(program, program == harness->wrapper);
 	harness->skeleton->rodata->service_count = harness->options.service_count;
 	harness->skeleton->rodata->first_service = harness->options.first_service;
+	harness->skeleton->rodata->first_suspect = harness->options.first_suspect;
 	return wrapper_bpf__load(harness->skeleton);
 }
 
@@ -88,11 +89,6 @@ void harness_close(struct harness *harness)
 	free(harness);
 }
 
-static bool has_flows(const struct harness *harness)
-{
-	return strcmp(harness->options.wrapper, "as_it_is") != 0;
-}
-
 /* The sum behind a checksum, as the wrapper adds to it; the field itself becomes zero. */
 static uint32_t take_checksum(struct frame *frame, size_t at)
 {
@@ -106,38 +102,43 @@ static uint32_t take_checksum(struct frame *frame, size_t at)
 static void take_checksums(struct harness *harness, struct frame *frame)
 {
 	const bool is_ipv6 = blueprint_is_ipv6(&harness->blueprint);
-	const size_t transport = NETWORK + (is_ipv6 ? 40 : 20);
+	const size_t header = is_ipv6 ? 40 : 20 + harness->blueprint.options_length;
 	const size_t field = harness->blueprint.protocol == IPPROTO_TCP ? 16 : 6;
 
-	if (!has_flows(harness))
-		return;
 	if (!is_ipv6)
 		harness->skeleton->bss->network_sum = take_checksum(frame, IPV4_CHECKSUM);
-	harness->skeleton->bss->transport_sum = take_checksum(frame, transport + field);
+	harness->skeleton->bss->transport_sum = take_checksum(frame, NETWORK + header + field);
 }
 
-void harness_set_frame(struct harness *harness, const struct blueprint *blueprint,
-		       bool client_is_src, uint16_t ethertype)
+static void set_words(struct harness *harness, size_t words)
+{
+	const uint8_t *bytes = harness->frame.bytes;
+
+	memcpy(&harness->skeleton->bss->ethernet_words[0], &bytes[0], 8);
+	memcpy(&harness->skeleton->bss->ethernet_words[1], &bytes[6], 8);
+	memcpy(harness->skeleton->bss->words, &bytes[NETWORK], 8 * words);
+}
+
+void harness_set_packet(struct harness *harness, const struct blueprint *blueprint,
+			bool client_is_src)
 {
 	struct blueprint plain = *blueprint;
-	struct frame *frame = &harness->frame;
 
-	if (has_flows(harness)) {
-		*(client_is_src ? &plain.src_port : &plain.dst_port) = 0;
-		(client_is_src ? &plain.src : &plain.dst)->word[3] = 0;
-	}
+	*(client_is_src ? &plain.src_port : &plain.dst_port) = 0;
+	(client_is_src ? &plain.src : &plain.dst)->word[3] = 0;
 	if (harness->options.service_count > 1)
 		plain.dst.word[3] = 0;
 	harness->blueprint = plain;
 	harness->client_is_src = client_is_src;
-	frame_build(&plain, frame);
-	take_checksums(harness, frame);
-	ethertype = htons(ethertype);
-	if (ethertype)
-		memcpy(&frame->bytes[12], &ethertype, sizeof(ethertype));
-	memcpy(&harness->skeleton->bss->ethernet_words[0], &frame->bytes[0], 8);
-	memcpy(&harness->skeleton->bss->ethernet_words[1], &frame->bytes[6], 8);
-	memcpy(harness->skeleton->bss->words, &frame->bytes[NETWORK], 8 * FRAME_WORDS);
+	frame_build(&plain, &harness->frame);
+	take_checksums(harness, &harness->frame);
+	set_words(harness, FRAME_WORDS);
+}
+
+void harness_set_fixed(struct harness *harness, const struct frame *frame)
+{
+	harness->frame = *frame;
+	set_words(harness, FIXED_WORDS);
 }
 
 static double thread_ns(void)
@@ -155,11 +156,11 @@ static double thread_ns(void)
 int harness_run(struct harness *harness, uint32_t packets, struct harness_result *result)
 {
 	struct xdp_md context = {
-		.data_end = FRAME_BYTES,
+		.data_end = (__u32)harness->frame.length,
 		.ingress_ifindex = harness->options.ifindex,
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = harness->frame.bytes,
-		    .data_size_in = FRAME_BYTES, .data_out = result->frame.bytes,
+		    .data_size_in = (__u32)harness->frame.length, .data_out = result->frame.bytes,
 		    .data_size_out = sizeof(result->frame.bytes), .ctx_in = &context,
 		    .ctx_size_in = sizeof(context), .repeat = (int)packets);
 	double start = thread_ns();
@@ -176,6 +177,7 @@ int harness_run(struct harness *harness, uint32_t packets, struct harness_result
 int harness_calibrate(int subject)
 {
 	const struct harness_options options = {.wrapper = "as_it_is", .subject = subject};
+	static const struct frame nothing = {.length = FIXED_BYTES};
 	static struct harness_result result;
 	struct harness *harness;
 	double least = 0;
@@ -183,6 +185,7 @@ int harness_calibrate(int subject)
 
 	if (error)
 		return error;
+	harness_set_fixed(harness, &nothing);
 	for (int i = 0; !error && i < CALIBRATIONS; i++) {
 		error = harness_run(harness, 2, &result);
 		if (!i || result.ns * 2 < least)
@@ -198,20 +201,31 @@ static uint32_t last_of(uint32_t next, uint32_t first, uint32_t end)
 	return (next == first && end ? end : next) - 1;
 }
 
+static void set_client(const struct harness *harness, uint32_t flow, struct address *address,
+		       __be16 *port)
+{
+	const uint32_t first_suspect = harness->options.first_suspect;
+
+	if (first_suspect) {
+		address->word[3] = htonl(first_suspect + (SUSPECT(1) - SUSPECT(0)) * flow);
+		*port = htons(FIRST_CLIENT_PORT);
+		return;
+	}
+	address->word[3] = htonl(FIRST_CLIENT + flow / PORTS_PER_CLIENT);
+	*port = htons(FIRST_CLIENT_PORT + flow % PORTS_PER_CLIENT);
+}
+
 void harness_last_packet(const struct harness *harness, struct blueprint *blueprint)
 {
 	const struct wrapper_bpf__bss *bss = harness->skeleton->bss;
 	const uint32_t flow = last_of(bss->next_flow, bss->first_flow, bss->end_flow);
 	const uint32_t services = harness->options.service_count;
-	struct address *client;
 
 	*blueprint = harness->blueprint;
-	if (!has_flows(harness))
-		return;
-	client = harness->client_is_src ? &blueprint->src : &blueprint->dst;
-	client->word[3] = htonl(FIRST_CLIENT + flow / PORTS_PER_CLIENT);
-	*(harness->client_is_src ? &blueprint->src_port : &blueprint->dst_port) =
-		htons(FIRST_CLIENT_PORT + flow % PORTS_PER_CLIENT);
+	if (harness->client_is_src)
+		set_client(harness, flow, &blueprint->src, &blueprint->src_port);
+	else
+		set_client(harness, flow, &blueprint->dst, &blueprint->dst_port);
 	if (services > 1)
 		blueprint->dst.word[3] = htonl(harness->options.first_service +
 					       last_of(bss->next_service, 0, services));

@@ -18,6 +18,7 @@ struct harness_options {
 	uint32_t flows;         /* round and round; 0: each packet is of a new flow */
 	uint32_t service_count; /* each packet to the next; 0 and 1: all to the same */
 	uint32_t first_service; /* last word of the first one's address */
+	uint32_t first_suspect; /* of a wrapper for suspects: last word of flow 0's client */
 };
 
 struct harness_result {
@@ -32,11 +33,12 @@ void harness_close(struct harness *harness);
 
 /*
  * The frames to come are built as `blueprint` says, but for the client's last address word and
- * port, which the flow's number gives, and with an `ethertype` of their own where that is not 0.
- * `client_is_src`: requests.
+ * port, which the flow's number gives. `client_is_src`: requests.
  */
-void harness_set_frame(struct harness *harness, const struct blueprint *blueprint,
-		       bool client_is_src, uint16_t ethertype);
+void harness_set_packet(struct harness *harness, const struct blueprint *blueprint,
+			bool client_is_src);
+/* The frames to come are this one, of FIXED_BYTES; the wrapper must be `as_it_is`. */
+void harness_set_fixed(struct harness *harness, const struct frame *frame);
 
 /*
  * Learns what a run costs however few its packets are, mostly putting the program in its place;
@@ -47,5 +49,5 @@ int harness_calibrate(int subject);
 /* Runs so many packets on the CPU of the caller. 0 or -errno. */
 int harness_run(struct harness *harness, uint32_t packets, struct harness_result *result);
 
-/* The last packet as it went in: to compare with what came out. */
+/* The last packet as it went in, where there are flows: to compare with what came out. */
 void harness_last_packet(const struct harness *harness, struct blueprint *blueprint);

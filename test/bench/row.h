@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "test/bench/world.h"
 #include "test/bpf/cast.h"
 
 enum subject {
@@ -20,9 +21,17 @@ enum traffic {
 	TRAFFIC_ESTABLISHED, /* requests of connections that were answered */
 	TRAFFIC_REPLY,       /* replies of such, from the one backend of a service */
 	TRAFFIC_NEW,         /* each packet starts a connection */
+	TRAFFIC_MID_FLOW,    /* the same by what should have come later: no SYN was seen */
+	TRAFFIC_RESET,       /* a RST of no known connection: translated, and nothing begins */
 	TRAFFIC_NO_SERVICE,
 	TRAFFIC_NO_BACKEND,
+	TRAFFIC_OUT_OF_RANGE, /* from outside of the service's source ranges */
+	TRAFFIC_DENIED,
+	/* Always the same frame: */
 	TRAFFIC_NOT_IP,
+	TRAFFIC_FRAGMENT,   /* the first of some */
+	TRAFFIC_ECHO,       /* a ping of a service's address */
+	TRAFFIC_ICMP_ERROR, /* a backend's, about a request */
 	_TRAFFIC_COUNT,
 };
 
@@ -33,7 +42,15 @@ enum place {
 	WORLD_FULL,    /* one service, the connection table full of other connections */
 	WORLD_MANY,    /* 50,000 services, the connection table full */
 	WORLD_MILLION, /* a connection table for a million flows of two kinds at once */
+	WORLD_DENY,    /* 10,000 denied prefixes of each family */
 	_WORLD_COUNT,
+};
+
+/* Whose addresses the clients have: see wrapper.h. */
+enum clients {
+	CLIENTS_FEW, /* some thousand flows each */
+	CLIENTS_DENIED,
+	CLIENTS_BESIDE_DENIED,
 };
 
 enum kind_index { TCP4, UDP4, TCP6, UDP6 }; /* in KINDS, cast.h */
@@ -44,6 +61,9 @@ struct row {
 	enum traffic traffic;
 	enum kind_index kind;
 	enum place place;
+	enum service_shape shape; /* but for traffic that has its own */
+	enum clients clients;
+	bool options;      /* four bytes of them, of IPv4 */
 	uint32_t flows;    /* as many as follow each other; of new ones 0 */
 	uint32_t services; /* addressed in turn; 0 and 1: one */
 	unsigned int cpus; /* 2: on both at once; 0 and 1: on one */

@@ -16,9 +16,11 @@
 #define CONNECTIONS_QUICK 300000         /* where the table is to be full */
 #define CONNECTIONS_OF_TWO_KINDS 2500000 /* a million flows each, and spare */
 #define MANY_SERVICES 50000
+#define DENIED 10000 /* prefixes of each family */
 
 struct place_plan {
 	uint32_t services;
+	uint32_t denied;
 	bool full;
 };
 
@@ -27,6 +29,7 @@ static const struct place_plan PLANS[_WORLD_COUNT] = {
 	[WORLD_FULL] = {.services = 1, .full = true},
 	[WORLD_MANY] = {.services = MANY_SERVICES, .full = true},
 	[WORLD_MILLION] = {.services = 1},
+	[WORLD_DENY] = {.services = 1, .denied = DENIED},
 };
 
 int setting_pin(int cpu)
@@ -91,6 +94,7 @@ struct world *setting_world(struct setting *setting, enum place place)
 	const struct world_options options = {
 		.services = PLANS[place].services,
 		.connections = connections_of(setting, place),
+		.denied = PLANS[place].denied,
 	};
 
 	if (place == NO_WORLD || setting->worlds[place])

@@ -10,9 +10,11 @@
 #include "lb/address.h"
 #include "test/bench/traffic.h"
 #include "test/bench/trial_internal.h"
+#include "test/bench/wrapper.h"
 #include "test/bpf/network.h"
 
 #define WARM_PACKETS 2000
+#define WRAPPER_NAME 48
 #define PRIMINGS 4 /* a full table may evict some of the first; they then come again */
 
 /*
@@ -25,12 +27,6 @@
 #define OTHER_CPU_FLOWS_OF_ROW (1u << 28)
 #define FILLING_FLOWS (3u << 30)
 
-static bool is_two_way(const struct row *row)
-{
-	return row->subject == SUBJECT_OURS &&
-	       (row->traffic == TRAFFIC_ESTABLISHED || row->traffic == TRAFFIC_REPLY);
-}
-
 static uint32_t first_flow(const struct row *row, int lane)
 {
 	if (row->flows)
@@ -42,13 +38,31 @@ static uint32_t first_flow(const struct row *row, int lane)
 	return (uint32_t)(row - ROWS + 1) * NEW_FLOWS_OF_ROW;
 }
 
-static int open_harness(struct trial *trial, int lane, bool request, struct harness **harness)
+static void name_wrapper(const struct row *row, bool request, char name[WRAPPER_NAME])
+{
+	const struct kind *kind = row_kind(row);
+	const char *suffix = row->clients ? "_suspects" : "";
+
+	if (row->options && request)
+		suffix = "_options";
+	snprintf(name, WRAPPER_NAME, "%s_%s_%s%s", kind->family == IPV6 ? "ipv6" : "ipv4",
+		 protocol_name(kind->protocol), request ? "request" : "reply", suffix);
+}
+
+/* 0: none are. */
+static uint32_t first_suspect(const struct row *row)
+{
+	if (row->clients == CLIENTS_FEW)
+		return 0;
+	return row->clients == CLIENTS_DENIED ? SUSPECT(0) : BESIDE_SUSPECT(0);
+}
+
+static int open_harness(struct trial *trial, int lane, bool request, const char *wrapper,
+			struct harness **harness)
 {
 	const struct row *row = trial->row;
-	const struct kind *kind = row_kind(row);
-	char wrapper[32];
 	const struct harness_options options = {
-		.wrapper = row->traffic == TRAFFIC_NOT_IP ? "as_it_is" : wrapper,
+		.wrapper = wrapper,
 		.subject = row->subject == SUBJECT_OURS
 				   ? world_program(trial->setting->worlds[row->place])
 				   : floors_program(trial->setting->floors, row->subject),
@@ -57,14 +71,12 @@ static int open_harness(struct trial *trial, int lane, bool request, struct harn
 		.flows = row->flows,
 		.service_count = request ? row->services : 0,
 		.first_service = ntohl(traffic_service(row).address.word[3]),
+		.first_suspect = first_suspect(row),
 	};
-	int error;
+	int error = harness_open(&options, harness);
 
-	snprintf(wrapper, sizeof(wrapper), "%s_%s_%s", kind->family == IPV6 ? "ipv6" : "ipv4",
-		 protocol_name(kind->protocol), request ? "request" : "reply");
-	error = harness_open(&options, harness);
 	if (error)
-		fprintf(stderr, "%s: cannot load the wrapper %s: %s\n", row->name, options.wrapper,
+		fprintf(stderr, "%s: cannot load the wrapper %s: %s\n", row->name, wrapper,
 			strerror(-error));
 	return error;
 }
@@ -73,27 +85,46 @@ static void set_request(struct trial *trial, int lane, uint8_t tcp_flags)
 {
 	const struct blueprint request = traffic_request(trial->row, tcp_flags);
 
-	harness_set_frame(trial->lanes[lane].request, &request, true,
-			  trial->row->traffic == TRAFFIC_NOT_IP ? ETHERTYPE_NOT_IP : 0);
+	harness_set_packet(trial->lanes[lane].request, &request, true);
 }
 
 static void set_reply(struct trial *trial, int lane, uint32_t backend, uint8_t tcp_flags)
 {
 	const struct blueprint reply = traffic_reply(trial->row, backend, tcp_flags);
 
-	harness_set_frame(trial->lanes[lane].reply, &reply, false, 0);
+	harness_set_packet(trial->lanes[lane].reply, &reply, false);
+}
+
+static int open_fixed(struct trial *trial, int lane)
+{
+	static struct frame frame; /* too long for comfort on the stack */
+	struct harness **harness = &trial->lanes[lane].fixed;
+	int error = open_harness(trial, lane, traffic_is_request(trial->row), "as_it_is", harness);
+
+	if (error)
+		return error;
+	traffic_fixed(trial->row, &frame);
+	harness_set_fixed(*harness, &frame);
+	return 0;
 }
 
 static int open_lane(struct trial *trial, int lane)
 {
-	int error = open_harness(trial, lane, true, &trial->lanes[lane].request);
+	const struct row *row = trial->row;
+	char wrapper[WRAPPER_NAME];
+	int error = traffic_is_fixed(row) ? open_fixed(trial, lane) : 0;
 
+	if (error || (traffic_is_fixed(row) && !traffic_is_answered(row)))
+		return error;
+	name_wrapper(row, true, wrapper);
+	error = open_harness(trial, lane, true, wrapper, &trial->lanes[lane].request);
 	if (error)
 		return error;
-	set_request(trial, lane, trial->row->traffic == TRAFFIC_NEW ? SYN : ACK);
-	if (!is_two_way(trial->row))
+	set_request(trial, lane, traffic_flags(row));
+	if (!traffic_is_answered(row))
 		return 0;
-	error = open_harness(trial, lane, false, &trial->lanes[lane].reply);
+	name_wrapper(row, false, wrapper);
+	error = open_harness(trial, lane, false, wrapper, &trial->lanes[lane].reply);
 	if (!error)
 		set_reply(trial, lane, 0, ACK);
 	return error;
@@ -126,27 +157,35 @@ void trial_close(struct trial *trial)
 	for (int lane = 0; lane < trial->lane_count; lane++) {
 		harness_close(trial->lanes[lane].request);
 		harness_close(trial->lanes[lane].reply);
+		harness_close(trial->lanes[lane].fixed);
 	}
 	free(trial);
+}
+
+/* Many backends or services cannot all be let answer: for every flow only one of them would. */
+static bool is_answered_by_all(const struct row *row)
+{
+	return !row->services && traffic_backends(row) <= BACKENDS_PER_SERVICE;
 }
 
 /* Each flow: a SYN, the answer (from every backend it may have gone to), the answer to that. */
 static int shake_hands(struct trial *trial, int lane)
 {
+	const struct row *row = trial->row;
+	const uint32_t backends = is_answered_by_all(row) ? traffic_backends(row) : 0;
 	static struct harness_result unchecked;
-	const uint32_t flows = trial->row->flows;
 	int error;
 
 	set_request(trial, lane, SYN);
-	error = trial_run_harness(trial, trial->lanes[lane].request, flows, &unchecked);
-	for (uint32_t i = 0; !error && !trial->row->services && i < traffic_backends(trial->row);
-	     i++) {
+	error = trial_run_harness(trial, trial->lanes[lane].request, row->flows, &unchecked);
+	for (uint32_t i = 0; !error && i < backends; i++) {
 		set_reply(trial, lane, i, SYN | ACK);
-		error = trial_run_harness(trial, trial->lanes[lane].reply, flows, &unchecked);
+		error = trial_run_harness(trial, trial->lanes[lane].reply, row->flows, &unchecked);
 	}
 	set_request(trial, lane, ACK);
 	if (!error)
-		error = trial_run_harness(trial, trial->lanes[lane].request, flows, &unchecked);
+		error = trial_run_harness(trial, trial->lanes[lane].request, row->flows,
+					  &unchecked);
 	set_reply(trial, lane, 0, ACK);
 	return error;
 }
@@ -173,12 +212,12 @@ static int prepare_lane(struct trial *trial, int lane)
 	int error = 0;
 
 	for (int i = 0; !error && i < PRIMINGS; i++) {
-		if (is_two_way(row) && !*known)
+		if (traffic_is_answered(row) && !*known)
 			error = shake_hands(trial, lane);
 		if (!error)
 			error = warm(trial, lane, &strays);
 		*known = strays <= row->flows / STRAY_SHARE;
-		if (!error && (*known || row->traffic == TRAFFIC_NEW))
+		if (!error && (*known || traffic_begins(row)))
 			return 0;
 	}
 	if (!error)

@@ -13,6 +13,7 @@
 struct lane {
 	struct harness *request;
 	struct harness *reply; /* NULL where nobody answers */
+	struct harness *fixed; /* NULL where flows are what is timed */
 };
 
 struct trial {

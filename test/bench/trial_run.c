@@ -16,8 +16,11 @@
 
 struct harness *trial_timed(const struct trial *trial, int lane)
 {
-	return traffic_is_request(trial->row) ? trial->lanes[lane].request
-					      : trial->lanes[lane].reply;
+	const struct lane *own = &trial->lanes[lane];
+
+	if (own->fixed)
+		return own->fixed;
+	return traffic_is_request(trial->row) ? own->request : own->reply;
 }
 
 int trial_run_harness(const struct trial *trial, struct harness *harness, uint32_t packets,

@@ -12,10 +12,11 @@
 #include "lb/datapath_internal.h"
 #include "lb/plan.h"
 #include "lb/traffic.h"
+#include "test/bench/world_internal.h"
+#include "test/bench/wrapper.h"
 #include "test/bpf/network.h"
 
 #define PIN_PATH "/sys/fs/bpf/lbb-%d-%u" /* in a mount namespace of our own */
-#define EXTRA_SERVICES 16                /* of number 0, of each kind */
 #define IDLE_SECONDS 36000               /* nothing expires while it is measured */
 #define PORT_MTU 1500
 #define SEED 0x123456789abcdef1 /* runs are to be like each other */
@@ -27,42 +28,6 @@ struct world {
 	struct service **services;
 	uint32_t service_count;
 };
-
-static struct address numbered(enum family family, const char *ipv4, const char *ipv6,
-			       uint32_t number)
-{
-	struct address address = {};
-
-	address_parse(family == IPV6 ? ipv6 : ipv4, &address);
-	address.word[3] = htonl(ntohl(address.word[3]) + number);
-	return address;
-}
-
-struct service_key world_service(const struct kind *kind, enum service_kind which, uint32_t number)
-{
-	return (struct service_key){
-		.address = numbered(kind->family, "10.96.0.0", "fd00:96::", number),
-		.port = htons((uint16_t)(80 + which)),
-		.protocol = kind->protocol,
-	};
-}
-
-uint32_t world_backend_count(enum service_kind which)
-{
-	if (which == SERVICE_EMPTY)
-		return 0;
-	return which == SERVICE_SINGLE ? 1 : BACKENDS_PER_SERVICE;
-}
-
-struct address world_backend(const struct kind *kind, uint32_t number)
-{
-	return numbered(kind->family, "10.128.0.0", "fd00:128::", number);
-}
-
-__be16 world_backend_port(enum service_kind which)
-{
-	return htons((uint16_t)(8080 + which));
-}
 
 struct datapath *world_datapath(const struct world *world)
 {
@@ -79,7 +44,7 @@ static int open_datapath(struct world *world, const struct world_options *option
 	static unsigned int number; /* worlds of one process share nothing */
 	struct datapath_options wanted = {
 		.max_services = options->services + EXTRA_SERVICES,
-		.max_backends = (options->services + EXTRA_SERVICES) * BACKENDS_PER_SERVICE,
+		.max_backends = options->services * BACKENDS_PER_SERVICE + EXTRA_BACKENDS,
 		.max_connections = options->connections,
 		.tcp_opening_seconds = IDLE_SECONDS,
 		.tcp_established_seconds = IDLE_SECONDS,
@@ -144,28 +109,16 @@ static int open_room(struct world *world)
 	return room_init(&world->room, &size, &hooks);
 }
 
-static int add_service(struct world *world, const struct kind *kind, enum service_kind which,
+static int add_service(struct world *world, const struct kind *kind, enum service_shape shape,
 		       uint32_t number)
 {
-	const struct service_key key = world_service(kind, which, number);
-	struct service *service = service_new(&key);
+	struct service *service = world_make_service(kind, shape, number);
 	struct refusal refusal;
-	int error = 0;
 
 	if (!service)
 		return -ENOMEM;
 	world->services[world->service_count++] = service;
-	for (uint32_t i = 0; !error && i < world_backend_count(which); i++) {
-		const struct backend backend = {
-			.address = world_backend(kind, number * BACKENDS_PER_SERVICE + i),
-			.port = world_backend_port(which),
-			.weight = 1,
-			.state = BACKEND_ACTIVE,
-		};
-
-		error = service_add_backend(service, &backend, &refusal);
-	}
-	return error ? error : plan_add(&world->plan, NULL, NULL, service, &refusal);
+	return plan_add(&world->plan, NULL, NULL, service, &refusal);
 }
 
 static int add_services(struct world *world, uint32_t count)
@@ -175,16 +128,28 @@ static int add_services(struct world *world, uint32_t count)
 	world->services = calloc(count + EXTRA_SERVICES, sizeof(struct service *));
 	if (!world->services)
 		return -ENOMEM;
-	for (int i = 0; !error && i < KIND_COUNT; i++) {
-		error = add_service(world, &KINDS[i], SERVICE_FIVE, 0);
-		if (!error)
-			error = add_service(world, &KINDS[i], SERVICE_SINGLE, 0);
-		if (!error)
-			error = add_service(world, &KINDS[i], SERVICE_EMPTY, 0);
-	}
+	for (int i = 0; !error && i < KIND_COUNT * _SERVICE_SHAPE_COUNT; i++)
+		error = add_service(world, &KINDS[i / _SERVICE_SHAPE_COUNT],
+				    (enum service_shape)(i % _SERVICE_SHAPE_COUNT), 0);
 	for (uint32_t number = 1; !error && number < count; number++)
 		error = add_service(world, &KINDS[0], SERVICE_FIVE, number);
 	return error ? error : plan_apply(&world->plan, world->datapath);
+}
+
+int world_deny(struct world *world, uint32_t prefixes)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; !error && i < _FAMILY_COUNT * prefixes; i++) {
+		const struct prefix prefix = {
+			.address = world_numbered(i % _FAMILY_COUNT ? IPV6 : IPV4, "0.0.0.0",
+						  "2001:db8::", SUSPECT(i / _FAMILY_COUNT)),
+			.length = 128 - 8,
+		};
+
+		error = datapath_deny(world->datapath, &prefix, i + 1);
+	}
+	return error;
 }
 
 struct world *world_open(const struct world_options *options)
@@ -204,6 +169,8 @@ struct world *world_open(const struct world_options *options)
 		error = set_port(world, UPLINK);
 	if (!error)
 		error = set_port(world, POD);
+	if (!error)
+		error = world_deny(world, options->denied);
 	if (!error)
 		return world;
 	fprintf(stderr, "cannot make a world of %u services: %s\n", options->services,

@@ -2,8 +2,8 @@
  * A world to measure in: a loaded datapath whose tables were filled by the plan that lbd uses, with
  * so many services and room for so many connections. Addresses follow from numbers.
  *
- * Number n of each kind: a service at port 80 with five backends. Number 0 of each kind has two
- * neighbours: one at port 81 with a single backend, one at port 82 with none.
+ * Number n of each kind: a service at port 80 with five backends. Number 0 of each kind has
+ * neighbours, one of each other shape, at the ports that follow.
  */
 #pragma once
 
@@ -13,15 +13,24 @@
 
 #define BACKENDS_PER_SERVICE 5
 
-enum service_kind {
-	SERVICE_FIVE,   /* five backends */
-	SERVICE_SINGLE, /* one: whose replies are known beforehand */
-	SERVICE_EMPTY,  /* none */
+enum service_shape {
+	SERVICE_FIVE,     /* five backends */
+	SERVICE_SINGLE,   /* one: whose replies are known beforehand */
+	SERVICE_EMPTY,    /* none */
+	SERVICE_THOUSAND, /* a thousand */
+	/* Five backends and … */
+	SERVICE_RANDOM,
+	SERVICE_ROUND_ROBIN,
+	SERVICE_SOURCE_HASH,
+	SERVICE_RANGED, /* as many source ranges as one may have, the clients in one of them */
+	SERVICE_CLOSED, /* the same, the clients in none */
+	_SERVICE_SHAPE_COUNT,
 };
 
 struct world_options {
 	uint32_t services; /* of five backends, TCP over IPv4; other kinds have one */
 	uint32_t connections;
+	uint32_t denied; /* prefixes of each family: see world_deny */
 };
 
 struct world;
@@ -33,11 +42,20 @@ void world_close(struct world *world);
 struct datapath *world_datapath(const struct world *world);
 int world_program(const struct world *world); /* fd */
 
-struct service_key world_service(const struct kind *kind, enum service_kind which, uint32_t number);
-uint32_t world_backend_count(enum service_kind which);
+/*
+ * Denies so many prefixes of each family: those of the suspects 0, 1, … (wrapper.h), of 256
+ * addresses each. 0, or -errno.
+ */
+int world_deny(struct world *world, uint32_t prefixes);
+
+struct service_key world_service(const struct kind *kind, enum service_shape shape,
+				 uint32_t number);
+/* What the service of that shape is called in a row of counts.json; "" for five backends. */
+const char *world_shape_name(enum service_shape shape);
+uint32_t world_backend_count(enum service_shape shape);
 /* The address and port of a backend of number 0. */
 struct address world_backend(const struct kind *kind, uint32_t number);
-__be16 world_backend_port(enum service_kind which);
+__be16 world_backend_port(enum service_shape shape);
 
 /* What a service has carried, by its id. */
 void world_traffic(const struct world *world, uint32_t service, struct traffic_counter *counter);

@@ -27,7 +27,7 @@ struct {
 
 /* The loader writes while no packet runs. Checksum fields and what a flow varies are zero. */
 __u64 ethernet_words[2]; /* bytes 0 to 7 and 6 to 13 */
-__u64 words[FRAME_WORDS];
+__u64 words[FIXED_WORDS];
 __u32 network_sum;   /* of the IPv4 header without what varies */
 __u32 transport_sum; /* the same with the pseudo header */
 
@@ -40,6 +40,7 @@ __u32 next_service;
 /* Of more than one service, each packet goes to the next: so many addresses from the first on. */
 const volatile __u32 service_count = 1;
 const volatile __u32 first_service; /* last word of the address, in the host's order */
+const volatile __u32 first_suspect; /* the same, of the client of flow 0: see wrapper.h */
 
 /* Where the fields lie that vary, in bytes from the start of the frame; 0: there is no such. */
 struct layout {
@@ -48,6 +49,7 @@ struct layout {
 	__u32 network_checksum;
 	__u32 transport_checksum;
 	__u32 service; /* last word of the service's address */
+	bool suspects; /* each flow is of a client of its own */
 };
 
 struct fields {
@@ -65,7 +67,7 @@ static __always_inline __u16 fold(__u32 sum)
 	return sum == 0xffff ? sum : (__u16)~sum; /* of UDP, zero would say that there is none */
 }
 
-static __always_inline void next(struct fields *fields)
+static __always_inline void next(const struct layout *layout, struct fields *fields)
 {
 	const __u32 flow = next_flow;
 	__u32 sum;
@@ -73,6 +75,10 @@ static __always_inline void next(struct fields *fields)
 	next_flow = flow + 1 == end_flow ? first_flow : flow + 1;
 	fields->address = bpf_htonl(FIRST_CLIENT + flow / PORTS_PER_CLIENT);
 	fields->port = bpf_htons(FIRST_CLIENT_PORT + flow % PORTS_PER_CLIENT);
+	if (layout->suspects) {
+		fields->address = bpf_htonl(first_suspect + (SUSPECT(1) - SUSPECT(0)) * flow);
+		fields->port = bpf_htons(FIRST_CLIENT_PORT);
+	}
 	sum = (fields->address & 0xffff) + (fields->address >> 16);
 	if (service_count > 1) {
 		fields->service = bpf_htonl(first_service + next_service);
@@ -103,18 +109,20 @@ static __always_inline __u64 word_of(__u32 i, const struct layout *layout,
 
 static __always_inline int wrap(struct xdp_md *ctx, const struct layout *layout)
 {
+	const bool is_fixed = !layout->address;
 	void *frame = (void *)(long)ctx->data;
 	struct fields fields = {};
 
-	if (frame + FRAME_BYTES > (void *)(long)ctx->data_end)
+	if (frame + (is_fixed ? FIXED_BYTES : FRAME_BYTES) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
-	if (layout->address)
-		next(&fields);
+	if (!is_fixed)
+		next(layout, &fields);
 	*(__u64 *)frame = ethernet_words[0];
 	*(__u64 *)(frame + 6) = ethernet_words[1];
 #pragma unroll
-	for (__u32 i = 0; i < FRAME_WORDS; i++)
-		*(__u64 *)(frame + NETWORK + 8 * i) = word_of(i, layout, &fields);
+	for (__u32 i = 0; i < FIXED_WORDS; i++)
+		if (is_fixed || i < FRAME_WORDS)
+			*(__u64 *)(frame + NETWORK + 8 * i) = word_of(i, layout, &fields);
 	bpf_tail_call_static(ctx, &subject, 0);
 	return XDP_ABORTED;
 }
@@ -128,16 +136,23 @@ static __always_inline int wrap(struct xdp_md *ctx, const struct layout *layout)
 		return wrap(ctx, &layout);                                                         \
 	}
 
+/* With the same but for clients: NAME_suspects. */
+#define WRAPPERS(name, ...)                                                                        \
+	WRAPPER(name, __VA_ARGS__, false)                                                          \
+	WRAPPER(name##_suspects, __VA_ARGS__, true)
+
 /* address, port, network checksum, transport checksum, service; replies go to one client each. */
-WRAPPER(ipv4_tcp_request, 26, 34, 24, 50, 30)
-WRAPPER(ipv4_udp_request, 26, 34, 24, 40, 30)
-WRAPPER(ipv4_tcp_reply, 30, 36, 24, 50, 0)
-WRAPPER(ipv4_udp_reply, 30, 36, 24, 40, 0)
-WRAPPER(ipv6_tcp_request, 34, 54, 0, 70, 50)
-WRAPPER(ipv6_udp_request, 34, 54, 0, 60, 50)
-WRAPPER(ipv6_tcp_reply, 50, 56, 0, 70, 0)
-WRAPPER(ipv6_udp_reply, 50, 56, 0, 60, 0)
-WRAPPER(as_it_is, 0, 0, 0, 0, 0)
+WRAPPERS(ipv4_tcp_request, 26, 34, 24, 50, 30)
+WRAPPERS(ipv4_udp_request, 26, 34, 24, 40, 30)
+WRAPPERS(ipv4_tcp_reply, 30, 36, 24, 50, 0)
+WRAPPERS(ipv4_udp_reply, 30, 36, 24, 40, 0)
+WRAPPERS(ipv6_tcp_request, 34, 54, 0, 70, 50)
+WRAPPERS(ipv6_udp_request, 34, 54, 0, 60, 50)
+WRAPPERS(ipv6_tcp_reply, 50, 56, 0, 70, 0)
+WRAPPERS(ipv6_udp_reply, 50, 56, 0, 60, 0)
+/* Behind four bytes of options. */
+WRAPPER(ipv4_tcp_request_options, 26, 38, 24, 54, 30, false)
+WRAPPER(as_it_is, 0, 0, 0, 0, 0, false)
 
 SEC("xdp.frags")
 int nop(struct xdp_md *ctx)
