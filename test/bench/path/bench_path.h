@@ -9,7 +9,7 @@
 #include "test/bench/path/probe.h"
 
 #define SETTLE_US 3000 /* for what ksoftirqd still has in hand */
-#define MAX_CPUS 2 /* generators of one lane at once */
+#define MAX_CPUS 2     /* generators of one lane at once */
 
 enum lane_kind {
 	LANE_WIRE,     /* bare redirect, which bench_path attaches itself */
@@ -26,10 +26,12 @@ struct lane {
 	const char *prefix;
 	uint32_t services;
 	enum lane_kind kind;
-	bool skb_sink; /* tc ingress instead of XDP at both ends */
+	bool skb_sink;  /* tc ingress instead of XDP at both ends */
 	uint32_t batch; /* frames sent before the softirq runs; a veth's ring holds 256 */
 	bool two_cores; /* measure it with a generator on each of two CPUs, too */
 	int client_ns;
+	int *sockets; /* of lanes with skb_sink, at the backend */
+	uint32_t socket_count;
 	struct generator_bpf *generator[MAX_CPUS];
 	struct sink_bpf *client;
 	struct sink_bpf *backend;
@@ -50,6 +52,10 @@ int enter_namespace(const char *prefix, const char *name); /* an fd of it, or -e
 int attach_sink(struct sink_bpf *sink, const char *interface, bool as_skb);
 int attach_wire(struct wire_bpf *wire, const char *interface, const char *other_side);
 int read_mac(const char *interface, uint8_t mac[6]);
+
+/* Into the namespace that the calling thread is in. 0 or -errno; what is open is closed below. */
+int lane_open_sockets(struct lane *lane);
+void lane_close_sockets(struct lane *lane);
 
 /* What one run of packets cost. CPU time is the generator's thread and ksoftirqd's. */
 struct cost {
@@ -73,8 +79,11 @@ int pin_to_cpu(uint32_t cpu);
 enum pattern {
 	PATTERN_ESTABLISHED, /* one way, of connections that were answered */
 	PATTERN_ROUND_TRIP,  /* request and reply of such */
-	PATTERN_NEW,	     /* every packet starts a connection, of a table that is full */
-	PATTERN_FULL,	     /* established ones, after that */
+	PATTERN_SOCKET,      /* established, and on through the stack to sockets */
+	PATTERN_512,         /* established, of so many bytes a frame */
+	PATTERN_1514,
+	PATTERN_NEW,  /* every packet starts a connection, of a table that is full */
+	PATTERN_FULL, /* established ones, after that */
 	_PATTERN_COUNT,
 };
 
@@ -86,7 +95,7 @@ struct bench {
 	uint32_t lane_count;
 	uint32_t rounds;
 	uint32_t slice_ms;
-	uint64_t flows;	  /* a power of two */
+	uint64_t flows;   /* a power of two */
 	uint64_t prefill; /* new flows that fill a connection table; 0: leave it as it is */
 	uint32_t cpu;
 	uint32_t batch;
@@ -95,7 +104,7 @@ struct bench {
 
 /* Shows that a lane does what it should: right addresses, checksums, all backends. 0 or -errno. */
 int pattern_verify(struct lane *lane);
-/* Whether a pattern says anything of a lane: only tables of a fixed size are ever full. */
+/* Whether a pattern says anything of a lane, and anything new. */
 bool pattern_wants(enum pattern pattern, const struct lane *lane);
 /* Fills the connection table of a lane that has one of a fixed size. 0 or -errno. */
 int pattern_fill(const struct bench *bench, struct lane *lane);

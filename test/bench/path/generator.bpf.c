@@ -8,7 +8,7 @@
 #include "test/bench/path/view.h"
 
 #define GOLDEN_RATIO 2654435761u
-#define PADDING_BYTES 6 /* of payload, after the probe */
+#define PADDING_BYTES 6 /* of the shortest payload, after the probe; more stays zero */
 
 struct generator_settings settings;
 
@@ -39,7 +39,7 @@ static __always_inline void write_ip(const struct view *view, __u64 flow, __u32 
 	ip->version = 4;
 	ip->ihl = 5;
 	ip->tos = 0;
-	ip->tot_len = bpf_htons(FRAME_BYTES - sizeof(struct ethhdr));
+	ip->tot_len = bpf_htons(settings.frame_bytes - sizeof(struct ethhdr));
 	ip->id = 0;
 	ip->frag_off = bpf_htons(0x4000);
 	ip->ttl = 64;
@@ -58,7 +58,7 @@ static __always_inline void write_udp(const struct view *view, __u64 flow, __u32
 
 	udp->source = bpf_htons(1024 + (flow >> 10 & 0x7fff));
 	udp->dest = bpf_htons(SERVICE_PORT);
-	udp->len = bpf_htons(FRAME_BYTES - sizeof(struct ethhdr) - sizeof(struct iphdr));
+	udp->len = bpf_htons(settings.frame_bytes - sizeof(struct ethhdr) - sizeof(struct iphdr));
 	probe->magic = PROBE_MAGIC;
 	probe->service = service;
 	probe->flow = flow;

@@ -26,7 +26,7 @@ int lane_parse(char *text, struct lane *lane)
 	}
 	*lane = (struct lane){.name = field[0], .prefix = field[1], .client_ns = -1};
 	lane->services = strtoul(field[2], NULL, 10);
-	lane->kind = !strcmp(field[3], "wire")	    ? LANE_WIRE
+	lane->kind = !strcmp(field[3], "wire")      ? LANE_WIRE
 		     : !strcmp(field[3], "forward") ? LANE_FORWARD
 						    : LANE_BALANCER;
 	lane->skb_sink = !strcmp(field[4], "skb");
@@ -55,7 +55,7 @@ static int open_node(struct lane *lane)
 
 static int open_backend(struct lane *lane)
 {
-	int fd = enter_namespace(lane->prefix, "backend");
+	int error, fd = enter_namespace(lane->prefix, "backend");
 
 	if (fd < 0)
 		return fd;
@@ -65,7 +65,8 @@ static int open_backend(struct lane *lane)
 		return -errno;
 	lane->backend->bss->settings.expect =
 		lane->kind == LANE_BALANCER ? EXPECT_BACKEND : EXPECT_SERVICE;
-	return attach_sink(lane->backend, "b0", lane->skb_sink);
+	error = attach_sink(lane->backend, "b0", lane->skb_sink);
+	return error || !lane->skb_sink ? error : lane_open_sockets(lane);
 }
 
 static int open_generator(struct lane *lane, uint32_t number, const uint8_t node_mac[6])
@@ -79,6 +80,7 @@ static int open_generator(struct lane *lane, uint32_t number, const uint8_t node
 	settings = &generator->bss->settings;
 	settings->next = (uint64_t)number << 33; /* flows of its own */
 	settings->services = lane->services;
+	settings->frame_bytes = FRAME_BYTES;
 	settings->ifindex = if_nametoindex("c0");
 	memcpy(settings->dst_mac, node_mac, 6);
 	return read_mac("c0", settings->src_mac);
@@ -126,6 +128,7 @@ void lane_close(struct lane *lane)
 	sink_bpf__destroy(lane->backend);
 	for (int i = 0; i < 2; i++)
 		wire_bpf__destroy(lane->wire[i]);
+	lane_close_sockets(lane);
 	if (lane->client_ns >= 0)
 		close(lane->client_ns);
 }

@@ -21,8 +21,7 @@ static const struct option OPTIONS[] = {
 	{"rounds", required_argument, NULL, 'r'},  {"slice-ms", required_argument, NULL, 's'},
 	{"flows", required_argument, NULL, 'f'},   {"prefill", required_argument, NULL, 'n'},
 	{"pattern", required_argument, NULL, 'p'}, {"cpu", required_argument, NULL, 'c'},
-	{"batch", required_argument, NULL, 'b'},
-	{0},
+	{"batch", required_argument, NULL, 'b'},   {0},
 };
 
 static int set_option(struct bench *bench, int option, const char *text)

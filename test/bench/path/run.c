@@ -87,9 +87,10 @@ static double softirq_ns(void)
 
 int run_packets(struct lane *lane, uint32_t generator, uint64_t packets, struct cost *cost)
 {
-	uint8_t frame[FRAME_BYTES] = {0};
+	static const uint8_t frame[MAX_FRAME_BYTES];
 	const uint64_t whole = (packets + lane->batch - 1) / lane->batch * lane->batch;
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame,
+		    .data_size_in = lane->generator[generator]->bss->settings.frame_bytes,
 		    .repeat = whole, .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
 		    .batch_size = lane->batch);
 	int error;
@@ -141,8 +142,11 @@ int run_on_cpus(struct lane *lane, uint64_t packets, struct cost cost[MAX_CPUS])
 
 	pthread_barrier_init(&start, NULL, MAX_CPUS);
 	for (uint32_t i = 0; i < MAX_CPUS; i++) {
-		jobs[i] = (struct job){.start = &start, .lane = lane, .number = i,
-				       .packets = packets, .cost = &cost[i]};
+		jobs[i] = (struct job){.start = &start,
+				       .lane = lane,
+				       .number = i,
+				       .packets = packets,
+				       .cost = &cost[i]};
 		if (pthread_create(&jobs[i].thread, NULL, run_job, &jobs[i]))
 			abort(); /* the barrier would wait for ever */
 	}

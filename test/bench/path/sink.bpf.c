@@ -1,6 +1,7 @@
 /*
  * Ends the packets of the benchmark and counts them: as XDP where frames arrive by redirect, as tc
- * ingress where the kernel forwards (turning its skbs back into frames would cost it dearly). Says
+ * ingress where the kernel forwards (turning its skbs back into frames would cost it dearly), as
+ * the filter of a socket where the stack's way to an application is to be in the figure. Says
  * of each packet whether it has the address it should have, and on demand whether its checksums
  * hold; or sends it back as a backend would answer.
  */
@@ -21,8 +22,7 @@ struct {
 
 static __always_inline bool is_probe(struct view *arrival, void *data, const void *end)
 {
-	return view_init(arrival, data, end) &&
-	       arrival->ethernet->h_proto == bpf_htons(ETH_P_IP) &&
+	return view_init(arrival, data, end) && arrival->ethernet->h_proto == bpf_htons(ETH_P_IP) &&
 	       arrival->ip->protocol == IPPROTO_UDP && arrival->probe->magic == PROBE_MAGIC;
 }
 
@@ -130,13 +130,32 @@ int sink_skb(struct __sk_buff *skb)
 {
 	struct view arrival;
 
-	if (!is_probe(&arrival, (void *)(long)skb->data, (void *)(long)skb->data_end))
+	if (settings.to_socket ||
+	    !is_probe(&arrival, (void *)(long)skb->data, (void *)(long)skb->data_end))
 		return TC_ACT_OK;
 	take(&arrival);
 	if (!settings.reflect)
 		return TC_ACT_SHOT;
 	turn_around(&arrival);
 	return bpf_redirect(skb->ifindex, 0);
+}
+
+/* Of UDP sockets. Nobody reads them: what is not kept has still come all the way. */
+SEC("socket")
+int sink_socket(struct __sk_buff *skb)
+{
+	__u8 bytes[FRAME_BYTES - sizeof(struct ethhdr)] __attribute__((aligned(8)));
+	struct view arrival = {
+		.ip = (void *)bytes,
+		.udp = (void *)bytes + sizeof(struct iphdr),
+		.probe = (void *)bytes + sizeof(struct iphdr) + sizeof(struct udphdr),
+	};
+
+	if (bpf_skb_load_bytes_relative(skb, 0, bytes, sizeof(bytes), BPF_HDR_START_NET))
+		return 0;
+	if (arrival.probe->magic == PROBE_MAGIC)
+		take(&arrival);
+	return 0;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -58,8 +58,8 @@ static void serve(const char *address, const char *port)
 		die(address);
 	for (;;) {
 		socklen_t length = sizeof(client);
-		ssize_t size = recvfrom(fd, message, sizeof(message), 0,
-					(struct sockaddr *)&client, &length);
+		ssize_t size = recvfrom(fd, message, sizeof(message), 0, (struct sockaddr *)&client,
+					&length);
 
 		if (size >= 0)
 			sendto(fd, message, size, 0, (struct sockaddr *)&client, length);
