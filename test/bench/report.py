@@ -155,9 +155,9 @@ def application_details(results):
         share = row["rate"] / direct[row["application"]]["rate"] \
             if row["application"] in direct else None
         rows.append((row["application"], row["by"], f"{number(row['rate'])} {row['unit']}",
-                     number(share), *(number(row.get(p)) for p in ("p50", "p99"))))
+                     number(share), *(number(row.get(p)) for p in ("p50", "p90", "p99"))))
     print_table("applications (floor: direct, the kernel forwarding to the pod)",
-                ("what", "by", "rate", "share of direct", "p50 µs", "p99 µs"), rows)
+                ("what", "by", "rate", "share of direct", "p50 µs", "p90 µs", "p99 µs"), rows)
 
 
 def main():
