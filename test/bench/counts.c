@@ -62,17 +62,21 @@ static void set_client(const struct row *row, struct address *address, __be16 *p
 	*port = htons((uint16_t)(FIRST_CLIENT_PORT + flow));
 }
 
-/* Runs the frame, which becomes what the program makes of it. */
-static int run(struct counting *counting, const struct bpf_program *program, enum interface in)
+/* Runs the frame, which becomes what the program makes of it, in whatever parts it goes. */
+static int run(struct counting *counting, enum interface in)
 {
-	struct interpreter *interpreter =
-		interpreter_new(bpf_program__insns(program), bpf_program__insn_cnt(program));
+	const struct lb_bpf *skeleton = skeleton_of(counting);
+	struct interpreter *interpreter = interpreter_new(
+		bpf_program__insns(skeleton->progs.lb), bpf_program__insn_cnt(skeleton->progs.lb));
 	int error;
 
 	if (!interpreter)
 		return -1;
-	error = interpreter_run(interpreter, &counting->frame, network_ifindex(in),
-				&counting->action, &counting->tally);
+	error = interpreter_add_parts(interpreter, skeleton->obj,
+				      bpf_map__fd(skeleton->maps.programs));
+	if (!error)
+		error = interpreter_run(interpreter, &counting->frame, network_ifindex(in),
+					&counting->action, &counting->tally);
 	interpreter_free(interpreter);
 	return error;
 }
@@ -80,19 +84,13 @@ static int run(struct counting *counting, const struct bpf_program *program, enu
 static int send_packet(struct counting *counting, const struct blueprint *packet, enum interface in)
 {
 	frame_build(packet, &counting->frame);
-	return run(counting, skeleton_of(counting)->progs.lb, in);
+	return run(counting, in);
 }
 
-/* ICMP has a program of its own. */
 static int send_fixed(struct counting *counting)
 {
-	const struct lb_bpf *skeleton = skeleton_of(counting);
-	const struct row *row = counting->row;
-	const bool is_icmp = row->traffic == TRAFFIC_ECHO || row->traffic == TRAFFIC_ICMP_ERROR;
-
-	traffic_fixed(row, &counting->frame);
-	return run(counting, is_icmp ? skeleton->progs.icmp : skeleton->progs.lb,
-		   traffic_is_request(row) ? UPLINK : POD);
+	traffic_fixed(counting->row, &counting->frame);
+	return run(counting, traffic_is_request(counting->row) ? UPLINK : POD);
 }
 
 static int send_request(struct counting *counting, uint8_t tcp_flags, struct blueprint *request)

@@ -23,8 +23,7 @@ struct interpreter *interpreter_new(const struct bpf_insn *code, size_t length)
 
 	if (!interpreter)
 		return NULL;
-	interpreter->code = code;
-	interpreter->length = length;
+	interpreter->main = (struct code){code, length};
 	interpreter->jiffies = NOW_JIFFIES;
 	interpreter->packet = mmap((void *)PACKET_ADDRESS, PACKET_ROOM, PROT_READ | PROT_WRITE,
 				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
@@ -74,7 +73,7 @@ static uint64_t load_constant(struct interpreter *interpreter, const struct bpf_
 
 static void call(struct interpreter *interpreter, size_t next, struct state *state)
 {
-	const struct bpf_insn *instruction = &interpreter->code[next - 1];
+	const struct bpf_insn *instruction = &interpreter->code.first[next - 1];
 	const uint64_t *arguments = &state->r[BPF_REG_1];
 
 	if (instruction->src_reg == BPF_PSEUDO_CALL)
@@ -87,17 +86,25 @@ static void call(struct interpreter *interpreter, size_t next, struct state *sta
 		interpreter_fail(interpreter, instruction);
 }
 
+/* Of a part, which has the stack of the one before and nothing else. */
+static size_t begin(struct interpreter *interpreter, struct state *state)
+{
+	interpreter->has_parted = false;
+	state->r[BPF_REG_1] = (uintptr_t)&interpreter->context;
+	return 0;
+}
+
 /* Where to go on; SIZE_MAX: the function ends. */
 static size_t jump(struct interpreter *interpreter, size_t next, struct state *state)
 {
-	const struct bpf_insn *instruction = &interpreter->code[next - 1];
+	const struct bpf_insn *instruction = &interpreter->code.first[next - 1];
 	const bool wide = BPF_CLASS(instruction->code) == BPF_JMP;
 
 	if (wide && BPF_OP(instruction->code) == BPF_EXIT)
 		return SIZE_MAX;
 	if (wide && BPF_OP(instruction->code) == BPF_CALL) {
 		call(interpreter, next, state);
-		return next;
+		return interpreter->has_parted ? begin(interpreter, state) : next;
 	}
 	if (!interpreter_holds(interpreter, state, instruction))
 		return next;
@@ -107,7 +114,7 @@ static size_t jump(struct interpreter *interpreter, size_t next, struct state *s
 
 static size_t step(struct interpreter *interpreter, size_t at, struct state *state)
 {
-	const struct bpf_insn *instruction = &interpreter->code[at];
+	const struct bpf_insn *instruction = &interpreter->code.first[at];
 
 	switch (BPF_CLASS(instruction->code)) {
 	case BPF_ALU:
@@ -134,16 +141,18 @@ static uint64_t execute(struct interpreter *interpreter, size_t at, const uint64
 
 	memcpy(&state.r[BPF_REG_1], arguments, 5 * sizeof(*arguments));
 	state.r[BPF_REG_10] = (uintptr_t)stack + sizeof(stack);
+	interpreter->depth++;
 	while (at != SIZE_MAX && !interpreter->error) {
 		if (interpreter->pause)
 			interpreter->pause(interpreter->pause_context,
 					   interpreter->tally->instructions);
-		if (at >= interpreter->length ||
+		if (at >= interpreter->code.length ||
 		    interpreter->tally->instructions++ == MAX_INSTRUCTIONS)
 			interpreter->error = -ELOOP;
 		else
 			at = step(interpreter, at, &state);
 	}
+	interpreter->depth--;
 	return state.r[BPF_REG_0];
 }
 
@@ -157,6 +166,9 @@ int interpreter_run(struct interpreter *interpreter, struct frame *frame, uint32
 	memcpy(interpreter->packet, frame->bytes, frame->length);
 	interpreter->tally = tally;
 	interpreter->error = 0;
+	interpreter->code = interpreter->main;
+	interpreter->depth = 0;
+	interpreter->has_parted = false;
 	interpreter->context = (struct xdp_md){
 		.data = start,
 		.data_meta = start,

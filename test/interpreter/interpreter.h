@@ -4,6 +4,9 @@
  * or to let others change the tables between two of them. Maps are the real ones of a loaded
  * datapath, reached by system calls, their values written back when the packet has gone; time
  * stands still. Trusts the program: the kernel's verifier has accepted it.
+ *
+ * A tail call goes on in the program that the kernel's map names, if the interpreter was told of
+ * it; else the program itself goes on, as it does in the kernel.
  */
 #pragma once
 
@@ -24,6 +27,12 @@ struct interpreter;
 /* `code` with its relocations done, main program first; it must stay. NULL with errno set. */
 struct interpreter *interpreter_new(const struct bpf_insn *code, size_t length);
 void interpreter_free(struct interpreter *interpreter);
+
+/* The programs that a map of them names, which are all of one loaded object. 0 or -errno. */
+struct bpf_object;
+#define MAX_PARTS 8
+int interpreter_add_parts(struct interpreter *interpreter, const struct bpf_object *object,
+			  int programs);
 
 /* A map whose values others change meanwhile: the program gets them in place. At most MAX_SHARED.
  */

@@ -9,7 +9,7 @@
 void interpreter_fail(struct interpreter *interpreter, const struct bpf_insn *instruction)
 {
 	fprintf(stderr, "the interpreter does not know the instruction %02x at %td\n",
-		instruction->code, instruction - interpreter->code);
+		instruction->code, instruction - interpreter->code.first);
 	interpreter->error = -ENOSYS;
 }
 

@@ -65,6 +65,22 @@ static uint64_t buffer_length(struct interpreter *interpreter, const uint64_t *a
 	return interpreter->context.data_end - interpreter->context.data;
 }
 
+/* Of a main function alone: elsewhere the kernel would come back to its caller. */
+static uint64_t tail_call(struct interpreter *interpreter, const uint64_t *arguments)
+{
+	const uint64_t index = arguments[2];
+
+	if (index >= MAX_PARTS || !interpreter->parts[index].first)
+		return (uint64_t)-ENOENT;
+	if (interpreter->depth > 1) {
+		fprintf(stderr, "the interpreter knows no tail calls of functions\n");
+		interpreter->error = -ENOSYS;
+	}
+	interpreter->code = interpreter->parts[index];
+	interpreter->has_parted = true;
+	return 0;
+}
+
 struct entry {
 	const char *name;
 	helper call;
@@ -78,6 +94,7 @@ static const struct entry HELPERS[MAX_HELPERS] = {
 	[BPF_FUNC_ktime_get_boot_ns] = {"ktime_get_boot_ns", now_ns},
 	[BPF_FUNC_ktime_get_coarse_ns] = {"ktime_get_coarse_ns", now_ns},
 	[BPF_FUNC_jiffies64] = {"jiffies64", now_jiffies},
+	[BPF_FUNC_tail_call] = {"tail_call", tail_call},
 	[BPF_FUNC_get_prandom_u32] = {"get_prandom_u32", zero},
 	[BPF_FUNC_get_smp_processor_id] = {"get_smp_processor_id", zero},
 	[BPF_FUNC_redirect] = {"redirect", redirect},

@@ -24,10 +24,19 @@ struct shared_map {
 	size_t value_size;
 };
 
-struct interpreter {
-	const struct bpf_insn *code;
+/* A program: its functions one after another, the main one first. */
+struct code {
+	const struct bpf_insn *first;
 	size_t length;
-	uint8_t *packet; /* below 4 GiB: in xdp_md, addresses are 32 bits wide */
+};
+
+struct interpreter {
+	struct code main;
+	struct code parts[MAX_PARTS]; /* by index of the tail call */
+	struct code code;             /* that runs */
+	bool has_parted;              /* with the instruction before: `code` begins */
+	unsigned int depth;           /* of functions */
+	uint8_t *packet;              /* below 4 GiB: in xdp_md, addresses are 32 bits wide */
 	struct xdp_md context;
 	struct held_value *held;
 	struct shared_map shared[MAX_SHARED];
