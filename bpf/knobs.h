@@ -28,6 +28,9 @@ const volatile __u32 service_filter_mask = 127;
 const volatile __u32 backend_filter_mask = 127;
 const volatile __u32 backend_count = 2; /* a CPU's share of backend_counters */
 
+/* Whether what goes to the stack carries why it does: include/metadata.h. */
+const volatile bool has_metadata = false;
+
 /* A routable IPv6 address: a pod would look for a link-local one on its link, and find nobody. */
 const volatile struct hairpin hairpin = {
 	.ipv4.word = {0, 0, bpf_htonl(0xffff), bpf_htonl(0xa9fe2a01)},     /* 169.254.42.1 */

@@ -19,6 +19,7 @@
 #include "bpf/forward.h"
 #include "bpf/nat.h"
 #include "bpf/count.h"
+#include "bpf/metadata.h"
 
 static __always_inline enum verdict walk_icmp(struct packet *packet)
 {
@@ -91,17 +92,25 @@ static __always_inline int keep(enum verdict verdict)
 	return XDP_PASS;
 }
 
+/* The last that is done with a packet: where it carries metadata, it may have moved. */
+static __always_inline int keep_packet(const struct packet *packet, enum verdict verdict)
+{
+	if (has_metadata && keep(verdict) == XDP_PASS)
+		return write_metadata(packet->ctx, verdict, packet->service);
+	return keep(verdict);
+}
+
 /*
  * What most packets come to is asked first. A redirect that finds no transmit port is XDP_ABORTED:
  * seen by the tracepoint xdp_exception.
  */
 static __always_inline int act(const struct packet *packet, enum verdict verdict)
 {
-	if (verdict != VERDICT_REDIRECT && verdict != VERDICT_TX)
-		return keep(verdict);
 	if (verdict == VERDICT_TX && !(packet->egress->flags & PORT_TX_BY_REDIRECT))
 		return XDP_TX;
-	return bpf_redirect_map(&transmit, packet->egress->ifindex, XDP_ABORTED);
+	if (verdict == VERDICT_REDIRECT || verdict == VERDICT_TX)
+		return bpf_redirect_map(&transmit, packet->egress->ifindex, XDP_ABORTED);
+	return keep_packet(packet, verdict);
 }
 
 SEC("xdp.frags")

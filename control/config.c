@@ -116,6 +116,15 @@ static int read_mode(struct options *options, const json_t *value, struct refusa
 	return 0;
 }
 
+static int read_flag(const struct options *options, const char *key, const json_t *value,
+		     bool *target, struct refusal *refusal)
+{
+	if (!json_is_boolean(value))
+		return refuse_key(options, key, "true or false", refusal);
+	*target = json_is_true(value);
+	return 0;
+}
+
 static int read_key(struct options *options, const char *key, const json_t *value,
 		    struct refusal *refusal)
 {
@@ -144,16 +153,15 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 	if (!strcmp(key, "max-connections"))
 		return read_number(options, key, value, 100000000,
 				   &options->datapath.max_connections, refusal);
-	if (!strcmp(key, "replace") && json_is_boolean(value)) {
-		options->datapath.replace = json_is_true(value);
-		return 0;
-	}
-	return refuse(
-		refusal,
-		"%s: %.64s: unknown key; known are socket, pin, state, tables, "
-		"interface, xdp-mode, replace (true or false), timeouts, hairpin-ipv4, "
-		"hairpin-ipv6, max-services, max-backends, max-connections",
-		options->config_path, key);
+	if (!strcmp(key, "replace"))
+		return read_flag(options, key, value, &options->datapath.replace, refusal);
+	if (!strcmp(key, "metadata"))
+		return read_flag(options, key, value, &options->datapath.metadata, refusal);
+	return refuse(refusal,
+		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
+		      "interface, xdp-mode, replace, metadata, timeouts, hairpin-ipv4, "
+		      "hairpin-ipv6, max-services, max-backends, max-connections",
+		      options->config_path, key);
 }
 
 int options_read_config(struct options *options, struct refusal *refusal)

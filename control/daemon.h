@@ -28,9 +28,10 @@ struct daemon {
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
 	int sweep_timer;
-	int expiry_timer; /* of the deny list */
+	int expiry_timer;    /* of the deny list */
 	uint64_t trimmed_at; /* the number of changes when memory was last given back */
-	bool adopted; /* what an earlier lbd had pinned */
+	bool metadata_told;  /* that packets pass without it */
+	bool adopted;        /* what an earlier lbd had pinned */
 	bool ready;
 };
 

@@ -29,6 +29,7 @@ enum option_id {
 	OPTION_MAX_SERVICES,
 	OPTION_MAX_BACKENDS,
 	OPTION_MAX_CONNECTIONS,
+	OPTION_METADATA,
 	OPTION_REPLACE,
 	OPTION_CHECK,
 	OPTION_VERSION,
@@ -47,6 +48,7 @@ static const struct option LONG_OPTIONS[] = {
 	{"max-services", required_argument, NULL, OPTION_MAX_SERVICES},
 	{"max-backends", required_argument, NULL, OPTION_MAX_BACKENDS},
 	{"max-connections", required_argument, NULL, OPTION_MAX_CONNECTIONS},
+	{"metadata", no_argument, NULL, OPTION_METADATA},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{"check", no_argument, NULL, OPTION_CHECK},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -67,6 +69,7 @@ static const char HELP[] =
 	"  --interface NAME|GLOB where packets arrive, repeatable (later: lbctl interface add)\n"
 	"  --xdp-mode MODE       auto (default), native, generic or offload\n"
 	"  --replace             take interfaces over from another XDP program\n"
+	"  --metadata            packets left to the stack carry why, for tc programs\n"
 	"  --socket PATH         control socket (/run/lbd/lbd.sock)\n"
 	"  --pin DIR             programs, maps and links, on a bpffs (/sys/fs/bpf/lbd)\n"
 	"  --state FILE          what the operator changed (/var/lib/lbd/operator.json)\n"
@@ -220,6 +223,9 @@ static int apply(struct options *options, int id, const char *value, struct list
 			      "--metrics %.64s: this version serves no metrics; leave it "
 			      "out",
 			      value);
+	case OPTION_METADATA:
+		options->datapath.metadata = true;
+		return 0;
 	case OPTION_REPLACE:
 		options->datapath.replace = true;
 		return 0;

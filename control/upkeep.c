@@ -3,6 +3,7 @@
  */
 #include "control/upkeep.h"
 
+#include <inttypes.h>
 #include <malloc.h>
 #include <string.h>
 #include "control/connections.h"
@@ -48,12 +49,26 @@ static void audit(void *context, uint32_t events)
 		log_warning("services-repaired", "count=%zu", mended);
 }
 
+/* Once: as long as the interfaces are the same, the same is true of the packets that follow. */
+static void tell_missing_metadata(struct daemon *daemon)
+{
+	const uint64_t missing = datapath_metadata_missing(daemon->datapath);
+
+	if (!missing || daemon->metadata_told)
+		return;
+	daemon->metadata_told = true;
+	log_warning("metadata-missing", "packets=%" PRIu64 " why=%s", missing,
+		    log_quote("the driver has no room in front of packets, or another program has "
+			      "filled it; they pass without metadata"));
+}
+
 static void retry(void *context, uint32_t events)
 {
 	struct daemon *daemon = context;
 
 	(void)events;
 	interfaces_retry(daemon->interfaces);
+	tell_missing_metadata(daemon);
 }
 
 /* A pass begins now and then; while it lasts, a step comes after each short pause. */

@@ -89,6 +89,7 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
 	set_timeouts(datapath, options);
 	memcpy((void *)&knobs->timeouts, &datapath->timeouts, sizeof(datapath->timeouts));
 	memcpy((void *)&knobs->hairpin, &options->hairpin, sizeof(options->hairpin));
+	knobs->has_metadata = options->metadata;
 	knobs->refresh_interval = datapath->jiffies_per_second;
 	knobs->hash_seed = datapath->seed;
 	knobs->connection_buckets = bpf_map__max_entries(skeleton->maps.connections);

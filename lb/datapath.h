@@ -27,6 +27,7 @@ struct datapath_options {
 	uint32_t udp_seconds;
 	struct hairpin hairpin; /* the source a pod sees when it is sent to itself */
 	uint64_t seed;          /* of the connections' hash; 0: a random one */
+	bool metadata;          /* what passes carries why: include/metadata.h */
 	bool replace;           /* take interfaces over from a foreign XDP program */
 };
 
@@ -177,6 +178,9 @@ struct connection_cursor {
 };
 int datapath_sweep_some(struct datapath *datapath, struct connection_cursor *cursor,
 			connection_visitor visit, void *context);
+
+/* How many packets passed without metadata that should carry it, because there was no room. */
+uint64_t datapath_metadata_missing(const struct datapath *datapath);
 
 /* Sums over CPUs. 0 or -errno. */
 int datapath_read_verdicts(struct datapath *datapath, struct counter counters[_VERDICT_COUNT]);

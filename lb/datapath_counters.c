@@ -51,6 +51,11 @@ int datapath_read_verdicts(struct datapath *datapath, struct counter counters[_V
 	return error;
 }
 
+uint64_t datapath_metadata_missing(const struct datapath *datapath)
+{
+	return datapath->skeleton->bss->metadata_missing;
+}
+
 static void add_traffic(struct traffic_counter *sum, const struct traffic_counter *counter)
 {
 	sum->request.packets += counter->request.packets;

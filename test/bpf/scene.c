@@ -26,7 +26,9 @@ static const char *const VERDICT_NAMES[] = {
 #undef VERDICT_NAME
 };
 
-static int open_datapath(struct scene *scene, uint32_t connections)
+typedef void (*options_change)(struct datapath_options *options);
+
+static int open_datapath(struct scene *scene, uint32_t connections, options_change change)
 {
 	struct datapath_options options = {
 		.max_services = MAX_SERVICES,
@@ -47,6 +49,8 @@ static int open_datapath(struct scene *scene, uint32_t connections)
 	options.hairpin.ipv6 = hairpin_address(IPV6);
 	snprintf(path, sizeof(path), BPFFS "/lbt-bpf-%d", getpid());
 	options.pin_path = path;
+	if (change)
+		change(&options);
 	if (mount("bpf", BPFFS, "bpf", 0, NULL))
 		return -errno;
 	error = datapath_open(&options, &scene->datapath, &adopted, &refusal);
@@ -84,7 +88,7 @@ void scene_set_mtu(struct scene *scene, enum interface interface, uint32_t mtu)
 	assert_int_equal(datapath_set_port(scene->datapath, interface, &port), 0);
 }
 
-int scene_open(void **state)
+int scene_open_changed(void **state, options_change change)
 {
 	const uint32_t *connections = *state; /* NULL: as most tests want it */
 	struct scene *scene = calloc(1, sizeof(*scene));
@@ -92,7 +96,7 @@ int scene_open(void **state)
 	if (!scene)
 		return -1;
 	*state = scene;
-	if (open_datapath(scene, connections ? *connections : MAX_SCENE_CONNECTIONS) ||
+	if (open_datapath(scene, connections ? *connections : MAX_SCENE_CONNECTIONS, change) ||
 	    scene_open_room(scene))
 		return -1;
 	scene->location[CLIENT] = UPLINK;
@@ -102,6 +106,11 @@ int scene_open(void **state)
 	open_port(scene, UPLINK);
 	open_port(scene, POD);
 	return 0;
+}
+
+int scene_open(void **state)
+{
+	return scene_open_changed(state, NULL);
 }
 
 /* The pins go with the bpffs, so that the next scene adopts nothing. */
@@ -121,6 +130,19 @@ struct outcome {
 	struct frame frame;
 };
 
+/* What lies in front of the packet comes out as its first bytes. */
+static void take_metadata(struct scene *scene, struct frame *frame, size_t length)
+{
+	scene->metadata = (struct metadata){};
+	if (!length)
+		return;
+	if (length != sizeof(scene->metadata) || frame->length < length)
+		fail_msg("line %d: %zu bytes in front of the packet", scene->line, length);
+	memcpy(&scene->metadata, frame->bytes, length);
+	frame->length -= length;
+	memmove(frame->bytes, frame->bytes + length, frame->length);
+}
+
 /* Data that does not fit a page goes on in fragments, as the program says it takes them. */
 static void run(struct scene *scene, enum interface in, const struct frame *frame,
 		struct outcome *outcome)
@@ -132,7 +154,8 @@ static void run(struct scene *scene, enum interface in, const struct frame *fram
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame->bytes,
 		    .data_size_in = (__u32)frame->length, .data_out = outcome->frame.bytes,
 		    .data_size_out = sizeof(outcome->frame.bytes), .ctx_in = &context,
-		    .ctx_size_in = sizeof(context));
+		    .ctx_size_in = sizeof(context), .ctx_out = &context,
+		    .ctx_size_out = sizeof(context));
 	int program = bpf_program__fd(scene->datapath->skeleton->progs.lb);
 	int error = bpf_prog_test_run_opts(program, &options);
 
@@ -141,6 +164,7 @@ static void run(struct scene *scene, enum interface in, const struct frame *fram
 			 frame->length, strerror(-error));
 	outcome->action = options.retval;
 	outcome->frame.length = options.data_size_out;
+	take_metadata(scene, &outcome->frame, context.data);
 }
 
 void scene_send(struct scene *scene, enum interface in, const struct frame *frame)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "include/metadata.h"
 #include "include/verdict.h"
 #include "lb/datapath_internal.h"
 #include "lb/plan.h"
@@ -46,7 +47,8 @@ struct scene {
 	enum interface location[_ROLE_COUNT];          /* behind which interface they are */
 	struct counter counters[_VERDICT_COUNT];       /* as they stood after the last packet */
 	size_t linear; /* bytes of a frame in its first buffer; 0: as many as a page holds */
-	int line;      /* of the test, for messages */
+	struct metadata metadata; /* what the last packet left with in front; zeros: nothing */
+	int line;                 /* of the test, for messages */
 };
 
 /* A test with a scene around it. */
@@ -56,6 +58,8 @@ struct scene {
 	cmocka_unit_test_prestate_setup_teardown(function, scene_open, scene_close,                \
 						 (void *)(connections))
 int scene_open(void **state);
+/* With options of lbd changed; `change` NULL: as scene_open. */
+int scene_open_changed(void **state, void (*change)(struct datapath_options *options));
 int scene_close(void **state);
 
 /* What the operator wants of a service at SERVICE. */

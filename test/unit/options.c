@@ -27,7 +27,7 @@ static void without_options_the_defaults_hold(void **state)
 	assert_int_equal(datapath->udp_seconds, 120);
 	assert_address(&datapath->hairpin.ipv4, "169.254.42.1");
 	assert_address(&datapath->hairpin.ipv6, "fd6c:6264::1");
-	assert_false(datapath->replace);
+	assert_false(datapath->replace || datapath->metadata);
 	assert_false(options.check || options.version || options.help);
 }
 
@@ -36,7 +36,7 @@ static void every_option_sets_its_field(void **state)
 	(void)state;
 	given_line("--socket /s --pin /p --state=/t --tables a --tables b --interface eth0 "
 		   "--interface veth* --xdp-mode generic --max-services 1 --max-backends 10000000 "
-		   "--max-connections 100000000 --replace");
+		   "--max-connections 100000000 --metadata --replace");
 
 	assert_string_equal(options.socket_path, "/s");
 	assert_string_equal(options.pin_path, "/p");
@@ -47,6 +47,7 @@ static void every_option_sets_its_field(void **state)
 	assert_int_equal(options.datapath.max_services, 1);
 	assert_int_equal(options.datapath.max_backends, 10000000);
 	assert_int_equal(options.datapath.max_connections, 100000000);
+	assert_true(options.datapath.metadata);
 	assert_true(options.datapath.replace);
 }
 

@@ -8,7 +8,8 @@ static void every_key_sets_its_field(void **state)
 	(void)state;
 	given_config("{\"socket\": \"/s\", \"pin\": \"/p\", \"state\": \"/t\","
 		     " \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
-		     " \"xdp-mode\": \"offload\", \"replace\": true, \"max-services\": 1000000,"
+		     " \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
+		     " \"max-services\": 1000000,"
 		     " \"max-backends\": 2, \"max-connections\": 3,"
 		     " \"hairpin-ipv4\": \"192.0.2.1\", \"hairpin-ipv6\": \"2001:db8::1\"}");
 	given_line("--config CONFIG");
@@ -20,6 +21,7 @@ static void every_key_sets_its_field(void **state)
 	assert_list(&options.interfaces, "eth0 veth* ");
 	assert_int_equal(options.mode, MODE_OFFLOAD);
 	assert_true(options.datapath.replace);
+	assert_true(options.datapath.metadata);
 	assert_int_equal(options.datapath.max_services, 1000000);
 	assert_int_equal(options.datapath.max_backends, 2);
 	assert_int_equal(options.datapath.max_connections, 3);
@@ -112,8 +114,9 @@ static void a_value_of_the_wrong_type_is_refused_by_its_key(void **state)
 		{"{\"interface\": [[\"eth0\"]]}", "interface: not a list of texts"},
 		{"{\"xdp-mode\": 1}", "xdp-mode: not auto, native, generic or offload"},
 		{"{\"xdp-mode\": \"fast\"}", "xdp-mode: not auto, native, generic or offload"},
-		{"{\"replace\": 1}", "replace: "},
-		{"{\"replace\": \"true\"}", "replace: "},
+		{"{\"replace\": 1}", "replace: not true or false"},
+		{"{\"replace\": \"true\"}", "replace: not true or false"},
+		{"{\"metadata\": 1}", "metadata: not true or false"},
 		{"{\"max-services\": \"5\"}", "max-services: not 1–1000000"},
 		{"{\"max-services\": 5.0}", "max-services: not 1–1000000"},
 		{"{\"timeouts\": 30}", "timeouts: not an object of seconds"},
