@@ -35,8 +35,8 @@ static const char *const PACKETS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_DENIED] = "denied",
 	[TRAFFIC_NOT_IP] = "not IP",
 	[TRAFFIC_FRAGMENT] = "fragment",
-	[TRAFFIC_ECHO] = "ICMP echo after the tail call",
-	[TRAFFIC_ICMP_ERROR] = "ICMP error after the tail call",
+	[TRAFFIC_ECHO] = "ICMP echo",
+	[TRAFFIC_ICMP_ERROR] = "ICMP error",
 };
 
 struct counting {
