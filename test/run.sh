@@ -18,7 +18,8 @@ FAILED=0
 SKIPPED=0
 WANTED=("$@")
 
-NAMES=(house build unit bpf clang19 asan lbctl_test lbctl_output_test schema shellcheck)
+NAMES=(house build unit bpf differential clang19 asan lbctl_test lbctl_output_test schema
+       shellcheck)
 for file in test/netns/*_test.sh; do
     NAMES+=("netns/$(basename "$file" _test.sh)")
 done
@@ -172,6 +173,7 @@ run_all() {
     [ -x build/control/lbd ] || { echo "no lbd was built: nothing else can run"; return; }
     run unit 300 "${function[@]}" run_binaries build/test/unit
     run bpf 300 "${function[@]}" run_binaries build/test/bpf
+    run differential 300 build/test/model/differential
     run clang19 300 "${function[@]}" build_clang19
     run asan 400 "${function[@]}" build_asan
     for name in test/unit/*_test.py; do

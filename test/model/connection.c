@@ -1,0 +1,271 @@
+/*
+ * Connections: whose a packet is, and what it changes of what is remembered.
+ */
+#include <linux/in.h>
+#include <string.h>
+#include "test/model/walk.h"
+
+#define FINS (TCP_SEEN_REQUEST_FIN | TCP_SEEN_REPLY_FIN)
+
+bool is_served(const struct model *model, const struct model_connection *connection)
+{
+	const enum backend_state state = model->backends[connection->backend].state;
+
+	return state == BACKEND_ACTIVE || state == BACKEND_DRAINING;
+}
+
+uint8_t protocol_of(const struct model *model, const struct model_connection *connection)
+{
+	return model->backends[connection->backend].service.protocol;
+}
+
+static bool is_closed(const struct model_connection *connection)
+{
+	return connection->seen & TCP_SEEN_RST || (connection->seen & FINS) == FINS;
+}
+
+static uint32_t timeout_of(const struct model *model, const struct model_connection *connection)
+{
+	if (protocol_of(model, connection) == IPPROTO_UDP)
+		return model->timeouts.udp;
+	if (is_closed(connection))
+		return model->timeouts.tcp_closed;
+	if (connection->seen & FINS)
+		return model->timeouts.tcp_closing;
+	return connection->seen & TCP_SEEN_ESTABLISHED ? model->timeouts.tcp_established
+						       : model->timeouts.tcp_opening;
+}
+
+static bool is_expired(const struct model *model, const struct model_connection *connection)
+{
+	return connection->idle > timeout_of(model, connection);
+}
+
+bool model_is_live(const struct model *model, const struct model_connection *connection)
+{
+	return connection->is_used && is_served(model, connection) &&
+	       !is_expired(model, connection);
+}
+
+/* Its port may serve another connection. */
+bool is_over(const struct model *model, const struct model_connection *connection)
+{
+	return !model_is_live(model, connection) || is_closed(connection);
+}
+
+/* A timeout a second away could be one that has just passed, or not yet. */
+bool model_may_pass(const struct model *model, uint32_t seconds)
+{
+	const struct timeouts *timeouts = &model->timeouts;
+	const uint32_t all[] = {timeouts->tcp_opening, timeouts->tcp_established,
+				timeouts->tcp_closing, timeouts->tcp_closed, timeouts->udp};
+
+	for (uint32_t i = 0; i < model->connection_count; i++) {
+		const uint32_t idle = model->connections[i].idle + seconds;
+
+		for (size_t row = 0; row < sizeof(all) / sizeof(all[0]); row++)
+			if (idle + 2 > all[row] && idle < all[row] + 2)
+				return false;
+	}
+	return true;
+}
+
+void model_pass(struct model *model, uint32_t seconds)
+{
+	for (uint32_t i = 0; i < model->connection_count; i++)
+		model->connections[i].idle += seconds;
+}
+
+static bool is_of_client(const struct model *model, const struct model_connection *connection,
+			 const struct address *client, __be16 port, uint8_t protocol)
+{
+	return connection->is_used && connection->client_port == port &&
+	       protocol_of(model, connection) == protocol &&
+	       same_address(&connection->client, client);
+}
+
+static struct model_connection *find_by_service(struct model *model, const struct flow *flow)
+{
+	for (uint32_t i = 0; i < model->connection_count; i++) {
+		struct model_connection *connection = &model->connections[i];
+		const struct service_key *key = &model->backends[connection->backend].service;
+
+		if (is_of_client(model, connection, &flow->src, flow->src_port, flow->protocol) &&
+		    key->port == flow->dst_port && same_address(&key->address, &flow->dst))
+			return connection;
+	}
+	return NULL;
+}
+
+static struct model_connection *find_by_backend(struct model *model, const struct flow *flow,
+						const struct address *client)
+{
+	for (uint32_t i = 0; i < model->connection_count; i++) {
+		struct model_connection *connection = &model->connections[i];
+		const struct model_backend *backend = &model->backends[connection->backend];
+
+		if (is_of_client(model, connection, client, flow->dst_port, flow->protocol) &&
+		    backend->port == flow->src_port && same_address(&backend->address, &flow->src))
+			return connection;
+	}
+	return NULL;
+}
+
+/* A pod that is its own backend answers to the hairpin address: the client is who answers. */
+static struct model_connection *find_reply(struct model *model, const struct flow *flow)
+{
+	if (same_address(&flow->dst, &model->hairpin.ipv4) ||
+	    same_address(&flow->dst, &model->hairpin.ipv6))
+		return find_by_backend(model, flow, &flow->src);
+	return find_by_backend(model, flow, &flow->dst);
+}
+
+/* To the MAC address of the interface it came in by, if that is known. */
+bool is_to_us(const struct walk *walk)
+{
+	return !walk->in || !memcmp(walk->frame->bytes, walk->model->ports[walk->in].mac, ETH_ALEN);
+}
+
+static void use(struct walk *walk, struct model_connection *connection)
+{
+	walk->connection = connection;
+	walk->backend = &walk->model->backends[connection->backend];
+	walk->is_hairpin = same_address(&connection->client, &walk->backend->address);
+}
+
+static struct model_hop way_back(const struct walk *walk)
+{
+	struct model_hop hop = {.port = (uint16_t)walk->in};
+
+	memcpy(hop.mac, &walk->frame->bytes[ETH_ALEN], ETH_ALEN);
+	return hop;
+}
+
+static void track(struct walk *walk)
+{
+	struct model_connection *connection = walk->connection;
+	const uint8_t flags = walk->tcp_flags; /* UDP has none */
+	const bool reply = walk->direction == DIRECTION_REPLY;
+
+	if (reply)
+		connection->seen |= TCP_SEEN_REPLY;
+	else if (connection->seen & TCP_SEEN_REPLY && !(flags & SYN))
+		connection->seen |= TCP_SEEN_ESTABLISHED;
+	if (flags & FIN)
+		connection->seen |= reply ? TCP_SEEN_REPLY_FIN : TCP_SEEN_REQUEST_FIN;
+	if (flags & RST)
+		connection->seen |= TCP_SEEN_RST;
+	connection->idle = 0;
+	if (!reply)
+		connection->back = way_back(walk);
+}
+
+/* RFC 9293, 3.6.1: the port is used again. A SYN with ACK answers, it does not open. */
+static bool starts_afresh(const struct walk *walk, const struct model_connection *connection)
+{
+	return walk->packet.protocol == IPPROTO_TCP && (walk->tcp_flags & (SYN | ACK)) == SYN &&
+	       (connection->seen & (FINS | TCP_SEEN_RST));
+}
+
+static enum verdict meet_request(struct walk *walk, struct model_connection *known)
+{
+	walk->direction = DIRECTION_REQUEST;
+	if (known && model_is_live(walk->model, known) && !starts_afresh(walk, known))
+		walk->connection = known;
+	if (!is_to_us(walk))
+		return VERDICT_PASS_OTHER_HOST;
+	if (!known || !model_is_live(walk->model, known) || starts_afresh(walk, known))
+		return begin_connection(walk, known);
+	use(walk, known);
+	track(walk);
+	return VERDICT_CONTINUE;
+}
+
+static enum verdict meet_reply(struct walk *walk, struct model_connection *known)
+{
+	walk->direction = DIRECTION_REPLY;
+	if (!known || is_expired(walk->model, known))
+		return VERDICT_PASS_NO_SERVICE;
+	if (!is_served(walk->model, known))
+		return VERDICT_DROP_BACKEND_GONE;
+	use(walk, known);
+	track(walk);
+	return VERDICT_CONTINUE;
+}
+
+static struct service_key key_of(const struct flow *flow)
+{
+	return (struct service_key){
+		.address = flow->dst, .port = flow->dst_port, .protocol = flow->protocol};
+}
+
+enum verdict find_connection(struct walk *walk)
+{
+	const struct flow *flow = &walk->packet.flow;
+	const struct service_key key = key_of(flow);
+
+	walk->service = model_find_service(walk->model, &key);
+	if (walk->service)
+		return meet_request(walk, find_by_service(walk->model, flow));
+	return meet_reply(walk, find_reply(walk->model, flow));
+}
+
+/*
+ * The flow is that of the packet that is quoted, reversed: an error about a reply goes to the
+ * backend that sent it, one about a request to the client. Nothing of the connection changes.
+ */
+enum verdict find_connection_of_error(struct walk *walk)
+{
+	const struct flow *quoted = &walk->quoted.flow;
+	const struct flow flow = {
+		.src = quoted->dst,
+		.dst = quoted->src,
+		.src_port = quoted->dst_port,
+		.dst_port = quoted->src_port,
+		.protocol = quoted->protocol,
+	};
+	struct model_connection *known = find_by_service(walk->model, &flow);
+
+	walk->direction = known ? DIRECTION_REQUEST : DIRECTION_REPLY;
+	if (!known)
+		known = find_reply(walk->model, &flow);
+	if (!known || !model_is_live(walk->model, known))
+		return VERDICT_PASS_NO_SERVICE;
+	use(walk, known);
+	return VERDICT_CONTINUE;
+}
+
+static struct model_connection *free_entry(struct model *model, const struct flow *flow)
+{
+	uint32_t of_client = 0;
+	struct model_connection *found = NULL;
+
+	for (uint32_t i = 0; i < model->connection_count; i++) {
+		struct model_connection *connection = &model->connections[i];
+
+		if (!connection->is_used)
+			found = connection;
+		of_client +=
+			is_of_client(model, connection, &flow->src, flow->src_port, flow->protocol);
+	}
+	if (!found && model->connection_count < MODEL_CONNECTIONS)
+		found = &model->connections[model->connection_count++];
+	if (of_client >= MODEL_OF_CLIENT || !found)
+		model->is_uncertain = true;
+	return found ? found : &model->connections[0];
+}
+
+struct model_connection *add_connection(struct walk *walk, struct model_connection *old)
+{
+	const struct flow *flow = &walk->packet.flow;
+	struct model_connection *entry = old ? old : free_entry(walk->model, flow);
+
+	*entry = (struct model_connection){
+		.is_used = true,
+		.client = flow->src,
+		.client_port = flow->src_port,
+		.backend = (uint32_t)(walk->backend - walk->model->backends),
+		.back = way_back(walk),
+	};
+	return entry;
+}

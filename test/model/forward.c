@@ -1,0 +1,48 @@
+/*
+ * The way out: before anything is written, so that who has to answer the sender has what it sent.
+ */
+#include <string.h>
+#include "test/model/walk.h"
+
+static struct model_hop hop_to(const struct model *model, const struct address *address)
+{
+	for (uint32_t i = 0; i < model->neighbour_count; i++)
+		if (same_address(&model->neighbours[i].address, address))
+			return model->neighbours[i].hop;
+	return (struct model_hop){};
+}
+
+/* A request goes to its backend, a reply the way that the client's last request came. */
+static struct model_hop next_hop(const struct walk *walk)
+{
+	if (walk->direction == DIRECTION_REPLY)
+		return walk->connection->back;
+	return hop_to(walk->model, &walk->backend->address);
+}
+
+/*
+ * Padding is carried along, so it counts: a frame must fit as it is. What comes in by a generic
+ * port may be several segments in one.
+ */
+static bool is_too_big(const struct walk *walk, const struct port *port)
+{
+	return walk->frame->length - walk->packet.ip > port->mtu &&
+	       !(walk->in && walk->model->ports[walk->in].flags & PORT_GENERIC);
+}
+
+enum verdict forward(struct walk *walk)
+{
+	const struct port *port;
+
+	if (walk->hop_limit <= 1)
+		return VERDICT_PASS_HOP_LIMIT;
+	walk->next = next_hop(walk);
+	if (!walk->next.port)
+		return VERDICT_PASS_UNRESOLVED;
+	port = &walk->model->ports[walk->next.port];
+	if (!port->ifindex || port->flags & PORT_BY_STACK)
+		return VERDICT_PASS_BY_STACK;
+	if (is_too_big(walk, port))
+		return VERDICT_PASS_TOO_BIG;
+	return walk->next.port == walk->in ? VERDICT_TX : VERDICT_REDIRECT;
+}

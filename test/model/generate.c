@@ -1,0 +1,194 @@
+/*
+ * Sequences by chance: see generate.h. Here what is not a packet.
+ */
+#include "test/model/generate.h"
+
+#include <linux/in.h>
+#include <string.h>
+
+#define LEAST_LEFT 12
+#define MORE_LEFT 20
+
+static const enum station CLIENTS[] = {STATION_C1, STATION_C1, STATION_C2, STATION_C3,
+				       STATION_C4, STATION_A,  STATION_B};
+static const enum station SERVICES[] = {STATION_S1, STATION_S1, STATION_S2, STATION_S3};
+static const enum station BACKENDS[] = {STATION_A, STATION_A, STATION_B, STATION_C,
+					STATION_D, STATION_E, STATION_F};
+static const uint16_t CLIENT_PORTS[] = {40000, 40000, 40001, 53, 1024};
+static const uint16_t SERVICE_PORTS[] = {80, 80, 443, 53};
+static const uint16_t BACKEND_PORTS[] = {8080, 8080, 8080, 8081, 80};
+
+/* Mostly of one family and protocol, so that they meet. */
+static void choose_services(struct generator *generator)
+{
+	struct chance *chance = &generator->chance;
+	const enum family family = (enum family)chance_below(chance, _FAMILY_COUNT);
+	const uint8_t protocol = chance_percent(chance, 60) ? IPPROTO_TCP : IPPROTO_UDP;
+
+	generator->service_count = 1 + chance_below(chance, POOL_SERVICES);
+	for (uint32_t i = 0; i < generator->service_count; i++) {
+		generator->services[i] = (struct op_service){
+			.station = ONE_OF(generator, SERVICES),
+			.family = chance_percent(chance, 85)
+					  ? family
+					  : (enum family)chance_below(chance, _FAMILY_COUNT),
+			.protocol = chance_percent(chance, 85) ? protocol
+				    : protocol == IPPROTO_TCP  ? IPPROTO_UDP
+							       : IPPROTO_TCP,
+			.port = ONE_OF(generator, SERVICE_PORTS),
+		};
+	}
+}
+
+static void choose_backends(struct generator *generator)
+{
+	struct chance *chance = &generator->chance;
+
+	generator->backend_count = 1 + chance_below(chance, POOL_BACKENDS);
+	for (uint32_t i = 0; i < generator->backend_count; i++) {
+		generator->backends[i] = (struct op_backend){
+			.station = ONE_OF(generator, BACKENDS),
+			.port = ONE_OF(generator, BACKEND_PORTS),
+		};
+	}
+}
+
+static void choose_calls(struct generator *generator)
+{
+	generator->call_count = 1 + chance_below(&generator->chance, POOL_CALLS);
+	for (uint32_t i = 0; i < generator->call_count; i++) {
+		generator->calls[i] = (struct call){
+			.client = ONE_OF(generator, CLIENTS),
+			.port = ONE_OF(generator, CLIENT_PORTS),
+			.service = chance_below(&generator->chance, generator->service_count),
+		};
+	}
+}
+
+void generate_begin(struct generator *generator, const struct model *model, uint64_t stream)
+{
+	*generator = (struct generator){.chance = chance_of(stream), .model = model};
+	choose_services(generator);
+	choose_backends(generator);
+	choose_calls(generator);
+	generator->setup = generator->service_count;
+	generator->left =
+		generator->setup + LEAST_LEFT + chance_below(&generator->chance, MORE_LEFT);
+}
+
+static uint16_t choose_weight(struct chance *chance)
+{
+	if (chance_percent(chance, 75))
+		return 1;
+	return chance_percent(chance, 90) ? (uint16_t)chance_below(chance, 6)
+					  : (uint16_t)chance_below(chance, 40);
+}
+
+static enum backend_state choose_state(struct generator *generator)
+{
+	/* First offers should have somebody to go to. */
+	const uint32_t percent = generator->setup ? 90 : 65;
+
+	if (chance_percent(&generator->chance, percent))
+		return BACKEND_ACTIVE;
+	return chance_percent(&generator->chance, 50) ? BACKEND_DRAINING : BACKEND_DOWN;
+}
+
+static struct op_prefix choose_prefix(struct generator *generator, enum family family)
+{
+	static const uint8_t LENGTHS[_FAMILY_COUNT][6] = {
+		[IPV4] = {0, 8, 24, 29, 31, 32}, [IPV6] = {0, 16, 48, 64, 127, 128}};
+
+	return (struct op_prefix){
+		.station = ONE_OF(generator, CLIENTS),
+		.family = family,
+		.length = ONE_OF(generator, LENGTHS[family]),
+	};
+}
+
+static void choose_offer(struct generator *generator, struct op_offer *offer, uint32_t service)
+{
+	struct chance *chance = &generator->chance;
+
+	offer->service = generator->services[service];
+	offer->algorithm = chance_percent(chance, 60)
+				   ? ALGORITHM_MAGLEV
+				   : (enum algorithm)chance_below(chance, _ALGORITHM_COUNT);
+	for (uint32_t i = 0; i < generator->backend_count; i++) {
+		if (!chance_percent(chance, 75))
+			continue;
+		offer->backends[offer->backend_count] = generator->backends[i];
+		offer->backends[offer->backend_count].weight = choose_weight(chance);
+		offer->backends[offer->backend_count++].state = choose_state(generator);
+	}
+	if (chance_percent(chance, 12))
+		for (uint32_t i = 0; i < OP_RANGES; i++)
+			offer->ranges[offer->range_count++] =
+				choose_prefix(generator, offer->service.family);
+}
+
+static void choose_port(struct generator *generator, struct op *op)
+{
+	static const uint32_t MTUS[] = {SCENE_MTU, SCENE_MTU, 1500, 1280, 100};
+	static const uint16_t FLAGS[] = {0, 0, PORT_TX_BY_REDIRECT, PORT_BY_STACK, PORT_GENERIC};
+
+	op->kind = OP_PORT;
+	op->port.interface = chance_percent(&generator->chance, 50) ? UPLINK : POD;
+	op->port.mtu = chance_percent(&generator->chance, 5) ? 0 : ONE_OF(generator, MTUS);
+	op->port.flags = ONE_OF(generator, FLAGS);
+}
+
+static void choose_move(struct generator *generator, struct op *op)
+{
+	op->kind = OP_MOVE;
+	op->move.station =
+		generator->backends[chance_below(&generator->chance, generator->backend_count)]
+			.station;
+	op->move.interface = (enum interface)chance_below(&generator->chance, _INTERFACE_COUNT);
+}
+
+static void choose_change(struct generator *generator, struct op *op)
+{
+	const uint32_t service = chance_below(&generator->chance, generator->service_count);
+	const uint32_t draw = chance_below(&generator->chance, 100);
+
+	if (draw < 50) {
+		op->kind = OP_OFFER;
+		choose_offer(generator, &op->offer, service);
+	} else if (draw < 62) {
+		op->kind = OP_WITHDRAW;
+		op->service = generator->services[service];
+	} else if (draw < 72) {
+		op->kind = OP_DENY;
+		op->prefix = choose_prefix(generator, generator->services[service].family);
+	} else if (draw < 82) {
+		op->kind = OP_ALLOW;
+	} else if (draw < 91) {
+		choose_move(generator, op);
+	} else {
+		choose_port(generator, op);
+	}
+}
+
+bool generate_next(struct generator *generator, struct op *op)
+{
+	static const uint32_t SECONDS[] = {2, 10, 17, 25, 35, 50, 70, 115, 125, 900, 2990, 3010};
+	struct chance *chance = &generator->chance;
+
+	if (!generator->left--)
+		return false;
+	*op = (struct op){.kind = OP_PACKET};
+	if (generator->setup) {
+		op->kind = OP_OFFER;
+		choose_offer(generator, &op->offer, generator->service_count - generator->setup);
+		generator->setup--;
+	} else if (chance_percent(chance, 10)) {
+		choose_change(generator, op);
+	} else if (chance_percent(chance, 8)) {
+		op->kind = OP_PASS;
+		op->seconds = ONE_OF(generator, SECONDS);
+	} else {
+		generate_packet(generator, &op->packet);
+	}
+	return true;
+}

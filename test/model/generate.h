@@ -1,0 +1,44 @@
+/*
+ * Sequences by chance: services come, change and go, clients talk to them, backends answer, time
+ * passes, and now and then a packet is not as it should be. What is generated next depends on what
+ * the model remembers, so that answers are those of the right backend more often than not.
+ */
+#pragma once
+
+#include "test/bpf/chance.h"
+#include "test/model/world.h"
+
+#define POOL_SERVICES 4
+#define POOL_BACKENDS 5
+#define POOL_CALLS 6
+
+/* A client's port and the service that it talks to. */
+struct call {
+	enum station client;
+	uint16_t port;
+	uint32_t service; /* in the pool */
+};
+
+struct generator {
+	struct chance chance;
+	const struct model *model;
+	uint32_t setup; /* offers still to be made before anything else happens */
+	uint32_t left;  /* operations still to come */
+	uint32_t service_count;
+	struct op_service services[POOL_SERVICES];
+	uint32_t backend_count;
+	struct op_backend backends[POOL_BACKENDS];
+	uint32_t call_count;
+	struct call calls[POOL_CALLS];
+};
+
+void generate_begin(struct generator *generator, const struct model *model, uint64_t stream);
+/* False: that was all. */
+bool generate_next(struct generator *generator, struct op *op);
+
+/* generate_packet.c, generate_mutation.c */
+void generate_packet(struct generator *generator, struct op_packet *packet);
+void mutate_packet(struct generator *generator, struct op_packet *packet);
+/* One of an array's. */
+#define ONE_OF(generator, array)                                                                   \
+	((array)[chance_below(&(generator)->chance, sizeof(array) / sizeof((array)[0]))])

@@ -1,0 +1,213 @@
+/*
+ * Packets by chance: see generate.h. Here those that are well formed.
+ */
+#include <arpa/inet.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <string.h>
+#include "test/model/generate.h"
+
+static struct call choose_call(struct generator *generator)
+{
+	return generator->calls[chance_below(&generator->chance, generator->call_count)];
+}
+
+/* What the model remembers of it; NULL: nothing. */
+static const struct model_connection *recall(const struct generator *generator,
+					     const struct call *call)
+{
+	const struct op_service *service = &generator->services[call->service];
+	const struct address client = station_address(call->client, service->family);
+	const struct address address = station_address(service->station, service->family);
+
+	for (uint32_t i = 0; i < generator->model->connection_count; i++) {
+		const struct model_connection *connection = &generator->model->connections[i];
+		const struct service_key *key =
+			&generator->model->backends[connection->backend].service;
+
+		if (connection->is_used && connection->client_port == htons(call->port) &&
+		    key->port == htons(service->port) && key->protocol == service->protocol &&
+		    address_equal(&key->address, &address) &&
+		    address_equal(&connection->client, &client))
+			return connection;
+	}
+	return NULL;
+}
+
+static uint8_t choose_flags(struct generator *generator, bool is_known)
+{
+	static const uint8_t FIRST[] = {SYN, SYN, SYN,       SYN,       SYN,
+					SYN, ACK, ACK | PSH, FIN | ACK, RST};
+	static const uint8_t LATER[] = {ACK,       ACK,       ACK | PSH, ACK | PSH, SYN,
+					FIN | ACK, FIN | ACK, RST | ACK, RST,       SYN | ACK};
+
+	if (chance_percent(&generator->chance, 2))
+		return (uint8_t)chance_word(&generator->chance);
+	return is_known ? ONE_OF(generator, LATER) : ONE_OF(generator, FIRST);
+}
+
+static uint16_t choose_length(struct chance *chance)
+{
+	if (chance_percent(chance, 80))
+		return (uint16_t)chance_below(chance, 24);
+	return (uint16_t)chance_below(chance, chance_percent(chance, 70) ? 200 : 2000);
+}
+
+/* The client's, as it comes to us. */
+static struct op_segment request_of_call(struct generator *generator, const struct call *call,
+					 bool is_known)
+{
+	const struct op_service *service = &generator->services[call->service];
+	struct op_segment segment =
+		op_segment_of(service->family, service->protocol, call->client, service->station);
+
+	segment.src_port = call->port;
+	segment.dst_port = service->port;
+	segment.tcp_flags = choose_flags(generator, is_known);
+	segment.data = choose_length(&generator->chance);
+	return segment;
+}
+
+/* Where the connection leads, or would; a backend of the pool where nothing is known. */
+static struct op_backend backend_of_call(struct generator *generator,
+					 const struct model_connection *known)
+{
+	const struct model_backend *backend;
+
+	if (!known || chance_percent(&generator->chance, 5))
+		return generator
+			->backends[chance_below(&generator->chance, generator->backend_count)];
+	backend = &generator->model->backends[known->backend];
+	return (struct op_backend){
+		.station = station_at(&backend->address),
+		.port = ntohs(backend->port),
+	};
+}
+
+/* The backend's, as it comes to us. One that is its own client knows the hairpin address. */
+static struct op_segment reply_of_call(struct generator *generator, const struct call *call,
+				       const struct model_connection *known)
+{
+	const struct op_service *service = &generator->services[call->service];
+	const struct op_backend backend = backend_of_call(generator, known);
+	struct op_segment segment =
+		op_segment_of(service->family, service->protocol, backend.station,
+			      backend.station == call->client ? STATION_H : call->client);
+
+	segment.src_port = backend.port;
+	segment.dst_port = call->port;
+	segment.tcp_flags = choose_flags(generator, true);
+	if (known && !(known->seen & TCP_SEEN_REPLY) && chance_percent(&generator->chance, 80))
+		segment.tcp_flags = SYN | ACK;
+	segment.data = choose_length(&generator->chance);
+	return segment;
+}
+
+static enum interface way_in(enum station station)
+{
+	return station_home(station) == POD ? POD : UPLINK;
+}
+
+/* The same packet on its other side: what a receiver has it as. */
+static struct op_segment other_side(struct generator *generator, const struct call *call,
+				    const struct model_connection *known, bool is_request)
+{
+	const struct op_service *service = &generator->services[call->service];
+	const struct op_backend backend = backend_of_call(generator, known);
+	const enum station client =
+		backend.station == call->client && is_request ? STATION_H : call->client;
+	struct op_segment segment = op_segment_of(service->family, service->protocol,
+						  is_request ? client : service->station,
+						  is_request ? backend.station : call->client);
+
+	segment.src_port = is_request ? call->port : service->port;
+	segment.dst_port = is_request ? backend.port : call->port;
+	segment.hop_limit--;
+	segment.data = choose_length(&generator->chance);
+	return segment;
+}
+
+static void choose_error_type(struct generator *generator, struct op_packet *packet)
+{
+	static const uint8_t TYPES[_FAMILY_COUNT][8] = {
+		[IPV4] = {3, 3, 3, 11, 11, 12, 4, 5}, [IPV6] = {1, 1, 2, 2, 3, 3, 4, 5}};
+	static const uint8_t CODES[] = {0, 1, 3, 4};
+
+	packet->icmp_type = ONE_OF(generator, TYPES[packet->segment.family]);
+	packet->icmp_code = ONE_OF(generator, CODES);
+	if (chance_percent(&generator->chance, 50))
+		packet->icmp_rest = (uint32_t)chance_word(&generator->chance);
+}
+
+/* How much of it is quoted; few quote less than RFC 792 asks for. */
+static uint16_t choose_quote(struct chance *chance)
+{
+	return (uint16_t)(chance_percent(chance, 60) ? 1500 : 20 + chance_below(chance, 60));
+}
+
+static void generate_error(struct generator *generator, const struct call *call,
+			   struct op_packet *packet)
+{
+	static const enum station ROUTERS[] = {STATION_R, STATION_X, STATION_C1, STATION_S1};
+	const struct model_connection *known = recall(generator, call);
+	const bool is_request = chance_percent(&generator->chance, 50);
+	const struct op_segment quoted = other_side(generator, call, known, is_request);
+	const uint8_t protocol = quoted.family == IPV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	struct op_segment envelope = op_segment_of(quoted.family, protocol, quoted.dst, quoted.src);
+
+	if (chance_percent(&generator->chance, 40))
+		envelope.src = ONE_OF(generator, ROUTERS);
+	*packet = op_packet_of(is_request ? way_in(quoted.dst) : way_in(call->client), &envelope);
+	choose_error_type(generator, packet);
+	packet->is_error = true;
+	packet->quoted = quoted;
+	packet->quote = choose_quote(&generator->chance);
+	if (quoted.protocol == IPPROTO_UDP)
+		packet->quoted.no_checksum = chance_percent(&generator->chance, 20);
+}
+
+/* Something that is not about a connection: an echo, another protocol, another port. */
+static void generate_stranger(struct generator *generator, const struct call *call,
+			      struct op_packet *packet)
+{
+	static const uint8_t PROTOCOLS[] = {IPPROTO_ICMP,     IPPROTO_ICMPV6, IPPROTO_GRE,
+					    IPPROTO_SCTP,     IPPROTO_ESP,    IPPROTO_HOPOPTS,
+					    IPPROTO_FRAGMENT, IPPROTO_DSTOPTS};
+	static const uint8_t TYPES[] = {0, 8, 128, 129, 133, 135, 137, 3, 1};
+	static const enum station OTHERS[] = {STATION_X, STATION_R,  STATION_A,
+					      STATION_F, STATION_S1, STATION_S2};
+	struct op_segment segment = request_of_call(generator, call, false);
+	const uint32_t draw = chance_below(&generator->chance, 3);
+
+	if (draw == 0)
+		segment.dst_port ^= 1;
+	else if (draw == 1)
+		segment.dst = ONE_OF(generator, OTHERS);
+	else
+		segment.protocol = ONE_OF(generator, PROTOCOLS);
+	*packet = op_packet_of(way_in(segment.src), &segment);
+	packet->icmp_type = ONE_OF(generator, TYPES);
+}
+
+void generate_packet(struct generator *generator, struct op_packet *packet)
+{
+	const struct call call = choose_call(generator);
+	const struct model_connection *known = recall(generator, &call);
+	struct chance *chance = &generator->chance;
+	const uint32_t draw = chance_below(chance, 100);
+	struct op_segment segment;
+
+	if (draw < 82) {
+		segment = draw < (known ? 40 : 65) ? request_of_call(generator, &call, known)
+						   : reply_of_call(generator, &call, known);
+		*packet = op_packet_of(way_in(segment.src), &segment);
+	} else if (draw < 94) {
+		generate_error(generator, &call, packet);
+	} else {
+		generate_stranger(generator, &call, packet);
+	}
+	if (packet->segment.protocol == IPPROTO_UDP)
+		packet->segment.no_checksum = chance_percent(chance, 10);
+	if (chance_percent(chance, 20))
+		mutate_packet(generator, packet);
+}

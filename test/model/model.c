@@ -1,0 +1,121 @@
+/*
+ * The walk of a packet, and what is counted of it: see model.h.
+ */
+#include "test/model/model.h"
+
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <string.h>
+#include "test/model/walk.h"
+
+void model_reset(struct model *model)
+{
+	model->neighbour_count = 0;
+	model->denied_count = 0;
+	model->backend_count = 0;
+	model->connection_count = 0;
+	model->is_uncertain = false;
+	for (uint32_t i = 0; i < MODEL_SERVICES; i++)
+		model->services[i].is_used = false;
+	memset(model->verdicts, 0, sizeof(model->verdicts));
+}
+
+struct model_service *model_find_service(struct model *model, const struct service_key *key)
+{
+	for (uint32_t i = 0; i < MODEL_SERVICES; i++)
+		if (model->services[i].is_used &&
+		    !memcmp(&model->services[i].key, key, sizeof(*key)))
+			return &model->services[i];
+	return NULL;
+}
+
+static bool is_icmp(const struct headers *packet)
+{
+	return packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
+/* Up to where the packet's connection is known and the packet may go on to its other end. */
+static enum verdict recognise(struct walk *walk)
+{
+	enum verdict verdict = parse_ethernet(walk);
+
+	if (!verdict)
+		verdict = check_denied(walk);
+	if (!verdict)
+		verdict = parse_network(walk);
+	if (verdict)
+		return verdict;
+	if (!is_icmp(&walk->packet)) {
+		verdict = parse_transport(walk);
+		return verdict ? verdict : find_connection(walk);
+	}
+	verdict = parse_icmp(walk);
+	return verdict ? verdict : find_connection_of_error(walk);
+}
+
+static bool is_translated(enum verdict verdict)
+{
+	return verdict == VERDICT_TX || verdict == VERDICT_REDIRECT ||
+	       verdict == VERDICT_PASS_UNRESOLVED || verdict == VERDICT_PASS_BY_STACK;
+}
+
+static void add(struct counter *counter, size_t bytes)
+{
+	counter->packets++;
+	counter->bytes += bytes;
+}
+
+static bool is_refused(enum verdict verdict)
+{
+	return verdict == VERDICT_DROP_MARTIAN || verdict == VERDICT_DROP_SOURCE_RANGE ||
+	       verdict == VERDICT_DROP_NO_BACKEND || verdict == VERDICT_DROP_COLLISION;
+}
+
+/* Each packet once by its verdict, and once by its backend, or by the service that refused it. */
+static void count(struct walk *walk, enum verdict verdict, size_t bytes)
+{
+	add(&walk->model->verdicts[verdict], bytes);
+	if (walk->is_error)
+		return;
+	if (walk->backend)
+		add(walk->direction == DIRECTION_REPLY ? &walk->backend->traffic.reply
+						       : &walk->backend->traffic.request,
+		    bytes);
+	else if (walk->service && (verdict != VERDICT_PASS_OTHER_HOST || !walk->connection))
+		add(&walk->service->refused, bytes);
+}
+
+enum verdict model_judge(struct model *model, uint32_t in, const struct frame *observed,
+			 struct frame *frame)
+{
+	struct walk walk = {
+		.model = model,
+		.in = model->ports[in].ifindex ? in : 0,
+		.observed = observed,
+		.frame = frame,
+	};
+	const size_t bytes = frame->length;
+	enum verdict verdict = recognise(&walk);
+
+	if (!verdict)
+		verdict = forward(&walk);
+	if (is_translated(verdict))
+		translate(&walk);
+	if (verdict == VERDICT_TX || verdict == VERDICT_REDIRECT)
+		send_out(&walk);
+	count(&walk, verdict, bytes);
+	return verdict;
+}
+
+uint32_t model_action(const struct model *model, uint32_t in, enum verdict verdict)
+{
+	if (verdict == VERDICT_TX)
+		return in && model->ports[in].flags & PORT_TX_BY_REDIRECT ? XDP_REDIRECT : XDP_TX;
+	if (verdict == VERDICT_REDIRECT)
+		return XDP_REDIRECT;
+	if (is_refused(verdict) || verdict == VERDICT_DROP_BACKEND_GONE ||
+	    verdict == VERDICT_DROP_TABLE || verdict == VERDICT_DROP_DENIED)
+		return XDP_DROP;
+	return XDP_PASS;
+}

@@ -1,0 +1,118 @@
+/*
+ * A second opinion on the datapath: what becomes of a packet, in plain C, one packet at a time and
+ * without any haste. It is written from the RFCs, from the issue and from docs/decisions.md, not
+ * from bpf/, and it shares with the datapath only what is a contract: the hash that picks a slot
+ * (include/hash.h), the names of verdicts, what the tables say. Tables and a frame go in; a
+ * verdict, the frame that leaves, connections and counters come out.
+ *
+ * How the connection table finds room is not its business: it is for tables that are large enough.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "include/abi.h"
+#include "include/verdict.h"
+#include "test/bpf/packet_builder.h"
+
+#define MODEL_SERVICES 8
+#define MODEL_BACKENDS 56 /* those that are gone as well; fewer than the tables of a scene hold */
+#define MODEL_CONNECTIONS 64
+#define MODEL_NEIGHBOURS 24
+#define MODEL_PREFIXES 8
+#define MODEL_RING 1024 /* slots */
+#define MODEL_PORTS 4
+#define MODEL_OF_CLIENT CONNECTION_WAYS /* connections of one client's port at most */
+
+#define MODEL_NONE UINT32_MAX /* no index */
+
+/* A range of addresses: of the 128-bit form, so IPv4 has lengths of 96 and more. */
+struct model_prefix {
+	struct address address;
+	uint8_t length;
+	bool is_ipv4;
+};
+
+/* To whom a frame goes and by which port; port 0: nobody knows. */
+struct model_hop {
+	uint8_t mac[6];
+	uint16_t port;
+};
+
+struct model_neighbour {
+	struct address address;
+	struct model_hop hop;
+};
+
+struct model_backend {
+	struct address address;
+	__be16 port;
+	uint16_t weight;
+	enum backend_state state;   /* BACKEND_NONE: it was removed */
+	struct service_key service; /* the one it is of, or was */
+	struct traffic_counter traffic;
+};
+
+struct model_service {
+	bool is_used;
+	struct service_key key;
+	enum algorithm algorithm;
+	struct model_prefix ranges[MODEL_PREFIXES];
+	uint32_t range_count;
+	uint8_t ring[MODEL_RING]; /* indexes of backends; as it was told */
+	uint32_t ring_length;
+	uint64_t turns; /* of round robin, already taken */
+	struct counter refused;
+	struct traffic_counter retired; /* what backends have carried that are gone */
+};
+
+/* One entry for both directions, found by the client's end. */
+struct model_connection {
+	bool is_used;
+	struct address client;
+	__be16 client_port;
+	uint32_t backend; /* index */
+	uint8_t seen;     /* enum tcp_seen */
+	uint32_t idle;    /* seconds since its last packet */
+	struct model_hop back;
+};
+
+struct model {
+	struct timeouts timeouts; /* in seconds here */
+	struct hairpin hairpin;
+	struct port ports[MODEL_PORTS]; /* by index; ifindex 0: it is gone */
+	struct model_neighbour neighbours[MODEL_NEIGHBOURS];
+	uint32_t neighbour_count;
+	struct model_prefix denied[MODEL_PREFIXES];
+	struct counter denied_counters[MODEL_PREFIXES];
+	uint32_t denied_count;
+	struct model_service services[MODEL_SERVICES];
+	struct model_backend backends[MODEL_BACKENDS];
+	uint32_t backend_count;
+	struct model_connection connections[MODEL_CONNECTIONS];
+	uint32_t connection_count; /* all used ones are below */
+	struct counter verdicts[_VERDICT_COUNT];
+	bool is_uncertain; /* more to remember than it can, or a choice that left no trace */
+};
+
+/* Forgets everything but timeouts, hairpin addresses and ports. */
+void model_reset(struct model *model);
+/* Time without packets; true: no connection's idle time is near a timeout after it. */
+bool model_may_pass(const struct model *model, uint32_t seconds);
+void model_pass(struct model *model, uint32_t seconds);
+
+/*
+ * What becomes of a frame that came in by a port (0: by an interface that nobody knows). The frame
+ * is changed into what leaves. `observed` is what the datapath made of it: where the choice is
+ * free (ALGORITHM_RANDOM) it is taken from there, if it is one of those allowed.
+ */
+enum verdict model_judge(struct model *model, uint32_t in, const struct frame *observed,
+			 struct frame *frame);
+/* What the driver is told: enum xdp_action. */
+uint32_t model_action(const struct model *model, uint32_t in, enum verdict verdict);
+
+/* NULL, or the service at this address, port and protocol. */
+struct model_service *model_find_service(struct model *model, const struct service_key *key);
+/* A connection that counts: neither expired nor one whose backend serves no more. */
+bool model_is_live(const struct model *model, const struct model_connection *connection);

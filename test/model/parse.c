@@ -1,0 +1,99 @@
+/*
+ * Bytes to facts. What is not whole, or contradicts itself, is the stack's to judge.
+ */
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <string.h>
+#include "test/model/walk.h"
+
+/* As far as the source: a denied one is denied whatever else is wrong with the packet. */
+enum verdict parse_ethernet(struct walk *walk)
+{
+	struct headers *packet = &walk->packet;
+	const uint16_t ethertype = get16(walk->frame, 12);
+	size_t header;
+
+	packet->ip = ETHERNET_HEADER;
+	if (ethertype != ETH_P_IP && ethertype != ETH_P_IPV6)
+		return VERDICT_PASS_PROTOCOL;
+	packet->is_ipv6 = ethertype == ETH_P_IPV6;
+	header = packet->is_ipv6 ? IPV6_HEADER : IPV4_HEADER;
+	if (walk->frame->length < packet->ip + header)
+		return VERDICT_PASS_MALFORMED;
+	packet->flow.src = get_address(walk->frame, packet, SOURCE);
+	packet->flow.dst = get_address(walk->frame, packet, DESTINATION);
+	return VERDICT_CONTINUE;
+}
+
+static bool is_handled(const struct headers *packet)
+{
+	return packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP ||
+	       packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
+}
+
+/* RFC 791, 3.1. */
+static enum verdict parse_ipv4(struct walk *walk)
+{
+	const uint8_t *ip = &walk->frame->bytes[walk->packet.ip];
+	struct headers *packet = &walk->packet;
+	const size_t header = (size_t)(ip[0] & 0xf) * 4;
+	const size_t total = get16(walk->frame, packet->ip + 2);
+
+	if (ip[0] >> 4 != 4 || header < IPV4_HEADER || total < header ||
+	    packet->ip + total > walk->frame->length)
+		return VERDICT_PASS_MALFORMED;
+	packet->transport = packet->ip + header;
+	packet->end = packet->ip + total;
+	packet->protocol = ip[9];
+	walk->hop_limit = ip[8];
+	if (!is_handled(packet))
+		return VERDICT_PASS_PROTOCOL;
+	/* More fragments, or an offset: DF alone says nothing. */
+	if (get16(walk->frame, packet->ip + 6) & 0x3fff)
+		return VERDICT_PASS_FRAGMENT;
+	return VERDICT_CONTINUE;
+}
+
+/* RFC 8200, 3. An IPv4-mapped address is none that is ever on the wire (RFC 4942, 2.2). */
+static enum verdict parse_ipv6(struct walk *walk)
+{
+	const uint8_t *ip = &walk->frame->bytes[walk->packet.ip];
+	struct headers *packet = &walk->packet;
+
+	packet->transport = packet->ip + IPV6_HEADER;
+	packet->end = packet->transport + get16(walk->frame, packet->ip + 4);
+	if (ip[0] >> 4 != 6 || packet->end > walk->frame->length ||
+	    is_ipv4_mapped(&packet->flow.src) || is_ipv4_mapped(&packet->flow.dst))
+		return VERDICT_PASS_MALFORMED;
+	packet->protocol = ip[6];
+	walk->hop_limit = ip[7];
+	if (packet->protocol == IPPROTO_FRAGMENT)
+		return VERDICT_PASS_FRAGMENT;
+	return is_handled(packet) ? VERDICT_CONTINUE : VERDICT_PASS_PROTOCOL;
+}
+
+enum verdict parse_network(struct walk *walk)
+{
+	return walk->packet.is_ipv6 ? parse_ipv6(walk) : parse_ipv4(walk);
+}
+
+/* RFC 9293, 3.1; RFC 768. */
+enum verdict parse_transport(struct walk *walk)
+{
+	const uint8_t *transport = &walk->frame->bytes[walk->packet.transport];
+	struct headers *packet = &walk->packet;
+	const size_t length = packet->end - packet->transport;
+
+	if (packet->protocol == IPPROTO_TCP) {
+		if (length < TCP_HEADER || transport[12] >> 4 < TCP_HEADER / 4)
+			return VERDICT_PASS_MALFORMED;
+		walk->tcp_flags = transport[13];
+	} else if (length < UDP_HEADER) {
+		return VERDICT_PASS_MALFORMED;
+	}
+	memcpy(&packet->flow.src_port, transport, 2);
+	memcpy(&packet->flow.dst_port, transport + 2, 2);
+	packet->flow.protocol = packet->protocol;
+	return VERDICT_CONTINUE;
+}

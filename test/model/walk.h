@@ -1,0 +1,92 @@
+/*
+ * What the model's steps share: a packet on its walk. Steps are called by model.c alone; each ends
+ * the walk with a verdict or lets it go on (VERDICT_CONTINUE).
+ */
+#pragma once
+
+#include "test/model/model.h"
+
+#define ETHERNET_HEADER 14
+#define IPV4_HEADER 20
+#define IPV6_HEADER 40
+#define TCP_HEADER 20
+#define UDP_HEADER 8
+#define ICMP_HEADER 8
+#define TCP_CHECKSUM_AT 16
+#define UDP_CHECKSUM_AT 6
+#define ICMP_CHECKSUM_AT 2
+
+/* An IP packet inside of a frame; offsets are from the frame's start. */
+struct headers {
+	bool is_ipv6;
+	size_t ip;
+	size_t transport;
+	size_t end; /* of what IP says belongs to it, as far as it is there */
+	struct flow flow;
+	uint8_t protocol;
+};
+
+struct walk {
+	struct model *model;
+	struct frame *frame;
+	const struct frame *observed;
+	uint32_t in; /* port */
+
+	struct headers packet;
+	uint8_t hop_limit;
+	uint8_t tcp_flags;
+	bool is_error;         /* ICMP about another packet: */
+	struct headers quoted; /* this one */
+
+	enum direction direction;
+	struct model_connection *connection; /* known, or made; NULL: a stateless one */
+	struct model_backend *backend;
+	struct model_service *service; /* that refused it */
+	bool is_hairpin;
+
+	struct model_hop next;
+};
+
+/* bytes.c */
+uint16_t get16(const struct frame *frame, size_t at);
+void get_bytes(const struct frame *frame, size_t at, void *bytes, size_t length);
+struct address get_address(const struct frame *frame, const struct headers *headers, size_t which);
+bool same_address(const struct address *a, const struct address *b);
+bool is_ipv4_mapped(const struct address *address);
+bool prefix_holds(const struct model_prefix *prefix, const struct address *address);
+#define SOURCE 0
+#define DESTINATION 1
+/* Where the source or the destination of an IP header lies, and how long it is. */
+size_t address_at(const struct headers *headers, size_t which);
+size_t address_size(const struct headers *headers);
+
+/* parse.c */
+enum verdict parse_ethernet(struct walk *walk);
+enum verdict parse_network(struct walk *walk);
+enum verdict parse_transport(struct walk *walk);
+
+/* icmp.c */
+enum verdict parse_icmp(struct walk *walk);
+
+/* deny.c */
+enum verdict check_denied(struct walk *walk);
+
+/* connection.c */
+enum verdict find_connection(struct walk *walk);
+enum verdict find_connection_of_error(struct walk *walk);
+bool is_served(const struct model *model, const struct model_connection *connection);
+bool is_over(const struct model *model, const struct model_connection *connection);
+uint8_t protocol_of(const struct model *model, const struct model_connection *connection);
+/* The entry of a new connection in the place of *old (NULL: of none). */
+struct model_connection *add_connection(struct walk *walk, struct model_connection *old);
+bool is_to_us(const struct walk *walk);
+
+/* service.c: a connection begins; `old` is what was remembered of one between the same two. */
+enum verdict begin_connection(struct walk *walk, struct model_connection *old);
+
+/* forward.c: the way out; TX, REDIRECT, or who else takes it. */
+enum verdict forward(struct walk *walk);
+
+/* nat.c */
+void translate(struct walk *walk);
+void send_out(struct walk *walk);

@@ -1,0 +1,77 @@
+/*
+ * The datapath and the model side by side: the same tables in both, each frame through both. The
+ * real program is that of a scene (test/bpf/scene.h), its tables are written by the plan that lbd
+ * uses. Nobody sends but us, so nothing has to be waited for.
+ */
+#pragma once
+
+#include "test/bpf/scene.h"
+#include "test/model/model.h"
+#include "test/model/op.h"
+
+/* A service as it is in the datapath's tables. */
+struct world_service {
+	struct service *service;
+	struct placement *placement;
+};
+
+struct world {
+	struct scene *scene;
+	struct room room;
+	struct mapping client_hops;
+	struct model model;
+	struct world_service services[MODEL_SERVICES];    /* as model.services */
+	uint32_t nexthops[_STATION_COUNT][_FAMILY_COUNT]; /* slots; 0: nobody sends there */
+	enum interface location[_STATION_COUNT];
+	bool are_ports_changed;
+	struct counter verdicts[_VERDICT_COUNT]; /* of the datapath, when the sequence began */
+	uint32_t sequences;
+};
+
+/* What was not the same. */
+struct difference {
+	bool is_found;
+	char text[600];
+	bool has_frames; /* what was sent, what left, and what should have by the model */
+	struct frame sent, got, wanted;
+};
+
+void difference_say(struct difference *difference, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+struct world *world_open(struct scene *scene);
+void world_close(struct world *world);
+/* No services, no connections, nothing denied, all where it was in the beginning. */
+void world_reset(struct world *world);
+void world_set_port(struct world *world, enum interface interface, uint16_t flags, uint32_t mtu);
+void world_move(struct world *world, enum station station, enum interface interface);
+/* More than a second passes only as far as that tells for certain what has expired. */
+void world_pass(struct world *world, uint32_t seconds);
+
+/* world_service.c. Differences: a ring that holds what it should not; counters of what goes. */
+int world_open_room(struct world *world);
+void world_close_room(struct world *world);
+void world_offer(struct world *world, const struct op_offer *offer, struct difference *difference);
+void world_withdraw(struct world *world, const struct op_service *service,
+		    struct difference *difference);
+void world_withdraw_all(struct world *world);
+struct prefix world_prefix(const struct op_prefix *prefix);
+
+/* world_model.c: the model gets what the tables hold of a service. */
+void world_tell_model(struct world *world, uint32_t service, struct difference *difference);
+/* Backends that `after` (NULL: nothing) does not have are gone; what they carried stays. */
+void model_retire_backends(struct model *model, struct model_service *service,
+			   const struct service *after);
+void world_deny(struct world *world, const struct op_prefix *prefix);
+/* Takes back what was denied last. */
+void world_allow(struct world *world);
+
+/* world_packet.c. `careful`: verdicts are read after each packet, and named. */
+void world_send(struct world *world, const struct op_packet *packet, bool careful,
+		struct difference *difference);
+
+/* world_compare.c: what both have counted and remember at the end. */
+void world_compare(struct world *world, struct difference *difference);
+void world_compare_service(struct world *world, uint32_t service, struct difference *difference);
+void world_read_verdicts(struct world *world, struct counter verdicts[_VERDICT_COUNT]);
+const char *verdict_name(enum verdict verdict);

@@ -1,0 +1,161 @@
+/*
+ * What the model is told of the datapath's tables, and denied prefixes, in both: see world.h.
+ */
+#include <string.h>
+#include "test/model/world.h"
+
+static struct model_prefix model_prefix_of(const struct prefix *prefix)
+{
+	return (struct model_prefix){
+		.address = prefix->address,
+		.length = prefix->length,
+		.is_ipv4 = prefix_is_ipv4(prefix),
+	};
+}
+
+static void add_traffic(struct traffic_counter *sum, const struct traffic_counter *more)
+{
+	sum->request.packets += more->request.packets;
+	sum->request.bytes += more->request.bytes;
+	sum->reply.packets += more->reply.packets;
+	sum->reply.bytes += more->reply.bytes;
+	sum->connections += more->connections;
+}
+
+static bool is_of(const struct model_backend *backend, const struct model_service *service)
+{
+	return backend->state != BACKEND_NONE &&
+	       !memcmp(&backend->service, &service->key, sizeof(service->key));
+}
+
+/* Those that `after` (NULL: nothing) does not have are gone; what they carried stays. */
+void model_retire_backends(struct model *model, struct model_service *service,
+			   const struct service *after)
+{
+	for (uint32_t i = 0; i < model->backend_count; i++) {
+		struct model_backend *backend = &model->backends[i];
+
+		if (!is_of(backend, service) ||
+		    (after && service_find_backend(after, &backend->address, backend->port)))
+			continue;
+		backend->state = BACKEND_NONE;
+		add_traffic(&service->retired, &backend->traffic);
+	}
+}
+
+/* The model's index of a backend of the service; of a new one a new index. */
+static uint8_t place_backend(struct model *model, const struct model_service *service,
+			     const struct backend *wanted)
+{
+	uint32_t i = 0;
+
+	for (; i < model->backend_count; i++)
+		if (is_of(&model->backends[i], service) &&
+		    model->backends[i].port == wanted->port &&
+		    address_equal(&model->backends[i].address, &wanted->address))
+			break;
+	if (i == model->backend_count) {
+		model->backend_count++;
+		model->backends[i] = (struct model_backend){
+			.address = wanted->address,
+			.port = wanted->port,
+			.service = service->key,
+		};
+	}
+	model->backends[i].weight = wanted->weight;
+	model->backends[i].state = wanted->state;
+	return (uint8_t)i;
+}
+
+/* What a ring holds is told by the tables; that it holds only who takes connections is checked. */
+static void read_ring(struct world *world, const struct world_service *held, const uint8_t *places,
+		      struct model_service *service, struct difference *difference)
+{
+	const struct datapath *datapath = world->scene->datapath;
+	const struct placement *placement = held->placement;
+	const uint32_t *slots = datapath->rings.memory;
+
+	service->ring_length = placement->ring.length;
+	for (uint32_t slot = 0; slot < service->ring_length; slot++) {
+		const uint32_t index = slots[placement->ring.offset - datapath->rings_first + slot];
+		size_t i = 0;
+
+		while (i < placement->count && placement->places[i].backend != index)
+			i++;
+		if (i == placement->count ||
+		    !backend_takes_connections(&held->service->backends[i])) {
+			difference_say(difference, "slot %u of a ring holds index %u", slot, index);
+			service->ring_length = 0;
+			return;
+		}
+		service->ring[slot] = places[i];
+	}
+}
+
+void world_tell_model(struct world *world, uint32_t index, struct difference *difference)
+{
+	const struct world_service *held = &world->services[index];
+	struct model_service *service = &world->model.services[index];
+	const struct service *wanted = held->service;
+	uint8_t places[OP_BACKENDS];
+
+	if (!service->is_used) {
+		service->turns = 0;
+		service->refused = (struct counter){};
+		service->retired = (struct traffic_counter){};
+	}
+	service->is_used = true;
+	service->key = wanted->key;
+	service->algorithm = wanted->algorithm;
+	service->range_count = (uint32_t)wanted->source_range_count;
+	for (uint32_t i = 0; i < service->range_count; i++)
+		service->ranges[i] = model_prefix_of(&wanted->source_ranges[i]);
+	model_retire_backends(&world->model, service, wanted);
+	for (size_t i = 0; i < wanted->backend_count; i++)
+		places[i] = place_backend(&world->model, service, &wanted->backends[i]);
+	read_ring(world, held, places, service, difference);
+}
+
+static uint32_t find_denied(const struct model *model, const struct model_prefix *prefix)
+{
+	uint32_t i = 0;
+
+	while (i < model->denied_count &&
+	       (model->denied[i].length != prefix->length ||
+		model->denied[i].is_ipv4 != prefix->is_ipv4 ||
+		!address_equal(&model->denied[i].address, &prefix->address)))
+		i++;
+	return i;
+}
+
+/* Prefixes count by their place, which starts with 1. */
+void world_deny(struct world *world, const struct op_prefix *op)
+{
+	const struct prefix prefix = world_prefix(op);
+	const struct model_prefix wanted = model_prefix_of(&prefix);
+	struct model *model = &world->model;
+	const uint32_t place = model->denied_count;
+
+	if (place == MODEL_PREFIXES || find_denied(model, &wanted) != place)
+		return;
+	assert_int_equal(datapath_deny(world->scene->datapath, &prefix, place + 1), 0);
+	model->denied[place] = wanted;
+	model->denied_counters[place] = (struct counter){};
+	model->denied_count++;
+}
+
+/* The last one, so that the others keep their places. */
+void world_allow(struct world *world)
+{
+	struct model *model = &world->model;
+	struct prefix prefix;
+
+	if (!model->denied_count)
+		return;
+	model->denied_count--;
+	prefix = (struct prefix){
+		.address = model->denied[model->denied_count].address,
+		.length = model->denied[model->denied_count].length,
+	};
+	assert_int_equal(datapath_allow(world->scene->datapath, &prefix), 0);
+}

@@ -1,0 +1,105 @@
+/*
+ * A frame through the datapath and through the model: see world.h.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include "test/bpf/frame_diff.h"
+#include "test/model/world.h"
+
+static const char *const VERDICT_NAMES[] = {
+#define VERDICT_NAME(name, text, meaning) [VERDICT_##name] = text,
+	VERDICTS(VERDICT_NAME)
+#undef VERDICT_NAME
+};
+
+const char *verdict_name(enum verdict verdict)
+{
+	return verdict < _VERDICT_COUNT ? VERDICT_NAMES[verdict] : "none";
+}
+
+static const char *action_name(uint32_t action)
+{
+	static const char *const NAMES[] = {"aborted", "drop", "pass", "tx", "redirect"};
+
+	return action < sizeof(NAMES) / sizeof(NAMES[0]) ? NAMES[action] : "unknown";
+}
+
+static uint32_t run(const struct world *world, enum interface in, const struct frame *sent,
+		    struct frame *left)
+{
+	struct xdp_md context = {
+		.data_end = (__u32)sent->length,
+		.ingress_ifindex = network_ifindex(in),
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = sent->bytes,
+		    .data_size_in = (__u32)sent->length, .data_out = left->bytes,
+		    .data_size_out = sizeof(left->bytes), .ctx_in = &context,
+		    .ctx_size_in = sizeof(context));
+	int program = bpf_program__fd(world->scene->datapath->skeleton->progs.lb);
+
+	assert_int_equal(bpf_prog_test_run_opts(program, &options), 0);
+	left->length = options.data_size_out;
+	return options.retval;
+}
+
+/* The one that was counted since. */
+static enum verdict verdict_since(struct world *world, const struct counter *before)
+{
+	struct counter now[_VERDICT_COUNT];
+	enum verdict found = _VERDICT_COUNT;
+
+	world_read_verdicts(world, now);
+	for (int i = 0; i < _VERDICT_COUNT; i++)
+		if (now[i].packets != before[i].packets)
+			found = (enum verdict)i;
+	return found;
+}
+
+static void keep_frames(struct difference *difference, const struct frame *sent,
+			const struct frame *got, const struct frame *wanted)
+{
+	if (difference->has_frames)
+		return;
+	difference->has_frames = true;
+	difference->sent = *sent;
+	difference->got = *got;
+	difference->wanted = *wanted;
+}
+
+static void copy(struct frame *to, const struct frame *from)
+{
+	to->length = from->length;
+	memcpy(to->bytes, from->bytes, from->length);
+}
+
+void world_send(struct world *world, const struct op_packet *packet, bool careful,
+		struct difference *difference)
+{
+	static struct frame sent, got, wanted;
+	struct counter before[_VERDICT_COUNT];
+	enum verdict verdict, counted;
+	uint32_t action;
+
+	op_build(packet, &sent);
+	if (careful)
+		world_read_verdicts(world, before);
+	action = run(world, packet->in, &sent, &got);
+	counted = careful ? verdict_since(world, before) : _VERDICT_COUNT;
+	copy(&wanted, &sent);
+	verdict = model_judge(&world->model, packet->in, &got, &wanted);
+	if (world->model.is_uncertain)
+		return;
+	if (careful && counted != verdict)
+		difference_say(difference, "the datapath says %s, the model %s",
+			       verdict_name(counted), verdict_name(verdict));
+	else if (action != model_action(&world->model, packet->in, verdict))
+		difference_say(difference, "the datapath does %s (%s), the model says %s",
+			       action_name(action), verdict_name(counted), verdict_name(verdict));
+	else if (!frame_equal(&got, &wanted))
+		difference_say(difference, "another frame leaves; the model says %s",
+			       verdict_name(verdict));
+	if (difference->is_found)
+		keep_frames(difference, &sent, &got, &wanted);
+}
