@@ -128,12 +128,34 @@ static void mutate_tags(struct generator *generator, struct op_packet *packet)
 		packet->tags[i] = ONE_OF(generator, TAGS);
 }
 
+/* RFC 8200, 4: mostly of what may be passed over. */
+static void mutate_extensions(struct generator *generator, struct op_packet *packet)
+{
+	static const uint8_t TYPES[] = {IPPROTO_HOPOPTS, IPPROTO_DSTOPTS,  IPPROTO_DSTOPTS,
+					IPPROTO_ROUTING, IPPROTO_DSTOPTS,  IPPROTO_HOPOPTS,
+					IPPROTO_ROUTING, IPPROTO_FRAGMENT, 51 /* AH */};
+	struct op_segment *segment = segment_of(generator, packet);
+	struct chance *chance = &generator->chance;
+
+	if (segment->family != IPV6)
+		return;
+	segment->extension_count =
+		(uint8_t)(1 + chance_below(chance, chance_percent(chance, 80) ? 2 : OP_EXTENSIONS));
+	for (uint8_t i = 0; i < segment->extension_count; i++)
+		segment->extensions[i] = (struct op_extension){
+			.type = ONE_OF(generator, TYPES),
+			.units = (uint8_t)(1 + chance_below(chance, 3)),
+			.word = chance_percent(chance, 85) ? 0 : (uint16_t)chance_word(chance),
+		};
+}
+
 void mutate_packet(struct generator *generator, struct op_packet *packet)
 {
 	static void (*const MUTATIONS[])(struct generator *, struct op_packet *) = {
-		mutate_hop_limit, mutate_options, mutate_fragment, mutate_protocol,  mutate_cut,
-		mutate_bytes,     mutate_bytes,   mutate_padding,  mutate_target,    mutate_origin,
-		mutate_source,    mutate_size,    mutate_tags,     mutate_interface,
+		mutate_hop_limit, mutate_options,   mutate_fragment,   mutate_protocol,
+		mutate_cut,       mutate_bytes,     mutate_bytes,      mutate_padding,
+		mutate_target,    mutate_origin,    mutate_source,     mutate_size,
+		mutate_tags,      mutate_interface, mutate_extensions, mutate_extensions,
 	};
 
 	do

@@ -9,6 +9,10 @@
 #include <string.h>
 #include "test/model/walk.h"
 
+const bool features[_FEATURE_COUNT] = {
+	[FEATURE_EXTENSION_HEADERS] = true,
+};
+
 void model_reset(struct model *model)
 {
 	model->neighbour_count = 0;

@@ -27,6 +27,16 @@
 
 #define MODEL_NONE UINT32_MAX /* no index */
 
+/*
+ * What the datapath has of what SPEC and issue want, and the model already knows. One that is false
+ * is not there yet: packets meet what they met before. Switched in model.c, nowhere else.
+ */
+enum model_feature {
+	FEATURE_EXTENSION_HEADERS, /* of IPv6: passed over */
+	_FEATURE_COUNT,
+};
+extern const bool features[_FEATURE_COUNT];
+
 /* A range of addresses: of the 128-bit form, so IPv4 has lengths of 96 and more. */
 struct model_prefix {
 	struct address address;

@@ -13,6 +13,7 @@
 #define OP_RANGES 2
 #define OP_EDITS 4
 #define OP_TAGS 3
+#define OP_EXTENSIONS 8
 #define MAX_OPS 64
 
 /* Numbers here are in the host's order. */
@@ -45,6 +46,13 @@ struct op_offer {
 	struct op_prefix ranges[OP_RANGES];
 };
 
+/* An IPv6 extension header: what follows its length is `word`, then zeros. */
+struct op_extension {
+	uint8_t type;
+	uint8_t units; /* of 8 bytes */
+	uint16_t word;
+};
+
 /* An IP packet. */
 struct op_segment {
 	enum family family;
@@ -59,6 +67,8 @@ struct op_segment {
 	uint16_t fragment; /* IPv4: flags and offset */
 	uint16_t data;     /* bytes of payload */
 	bool no_checksum;  /* of UDP */
+	uint8_t extension_count;
+	struct op_extension extensions[OP_EXTENSIONS];
 };
 
 struct op_edit {

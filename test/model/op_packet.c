@@ -99,14 +99,35 @@ static void put_ipv4(struct pen *pen, const struct op_segment *segment, size_t p
 	write16(start + 10, checksum_of(start, header, 0));
 }
 
+static uint8_t type_of_extension(const struct op_segment *segment, uint8_t i)
+{
+	return i < segment->extension_count ? segment->extensions[i].type : segment->protocol;
+}
+
+static void put_extensions(struct pen *pen, const struct op_segment *segment)
+{
+	for (uint8_t i = 0; i < segment->extension_count; i++) {
+		const struct op_extension *extension = &segment->extensions[i];
+
+		put8(pen, type_of_extension(segment, i + 1));
+		put8(pen, extension->units - 1);
+		put16(pen, extension->word);
+		for (int byte = 4; byte < extension->units * 8; byte++)
+			put8(pen, 0);
+	}
+}
+
 static void put_ipv6(struct pen *pen, const struct op_segment *segment, size_t payload)
 {
+	for (uint8_t i = 0; i < segment->extension_count; i++)
+		payload += segment->extensions[i].units * 8u;
 	put32(pen, 0x62812345);
 	put16(pen, (uint16_t)payload);
-	put8(pen, segment->protocol);
+	put8(pen, type_of_extension(segment, 0));
 	put8(pen, segment->hop_limit);
 	put_address(pen, segment, segment->src);
 	put_address(pen, segment, segment->dst);
+	put_extensions(pen, segment);
 }
 
 static void put_transport(struct pen *pen, const struct op_segment *segment, size_t payload)

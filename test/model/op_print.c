@@ -86,6 +86,9 @@ static void print_segment(FILE *file, const struct op_segment *segment)
 			if (segment->tcp_flags >> bit & 1)
 				fputc(OP_FLAGS[bit], file);
 	}
+	for (uint8_t i = 0; i < segment->extension_count; i++)
+		fprintf(file, " ext=%u.%u.%x", segment->extensions[i].type,
+			segment->extensions[i].units, segment->extensions[i].word);
 	print_numbers(file, OWNER_SEGMENT, segment);
 }
 

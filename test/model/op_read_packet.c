@@ -112,6 +112,18 @@ static bool read_edit(const char *text, struct op_packet *packet)
 	return !*rest;
 }
 
+static bool read_extension(const char *text, struct op_segment *segment)
+{
+	unsigned int type, units, word;
+
+	if (segment->extension_count == OP_EXTENSIONS ||
+	    sscanf(text, "%u.%u.%x", &type, &units, &word) != 3 || !units)
+		return false;
+	segment->extensions[segment->extension_count++] = (struct op_extension){
+		.type = (uint8_t)type, .units = (uint8_t)units, .word = (uint16_t)word};
+	return true;
+}
+
 static bool read_tag(const char *text, struct op_packet *packet)
 {
 	return packet->tag_count < OP_TAGS &&
@@ -131,6 +143,8 @@ static bool read_key(const char *key, const char *text, struct op_packet *packet
 		return read_flags(text, segment);
 	if (!strcmp(key, "set"))
 		return read_edit(text, packet);
+	if (!strcmp(key, "ext"))
+		return read_extension(text, segment);
 	if (!strcmp(key, "tag"))
 		return read_tag(text, packet);
 	for (size_t i = 0; i < OP_NUMBER_COUNT; i++) {

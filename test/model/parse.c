@@ -7,6 +7,8 @@
 #include <string.h>
 #include "test/model/walk.h"
 
+#define MAX_EXTENSIONS 6
+
 /* As far as the source: a denied one is denied whatever else is wrong with the packet. */
 enum verdict parse_ethernet(struct walk *walk)
 {
@@ -55,11 +57,40 @@ static enum verdict parse_ipv4(struct walk *walk)
 	return VERDICT_CONTINUE;
 }
 
+static bool is_extension(uint8_t protocol)
+{
+	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
+	       protocol == IPPROTO_DSTOPTS;
+}
+
+/*
+ * RFC 8200, 4: the next one's type, its own length in units of 8 bytes without the first; of
+ * routing how many segments are left to go.
+ */
+static enum verdict skip_extensions(struct walk *walk)
+{
+	struct headers *packet = &walk->packet;
+
+	for (int i = 0; i < MAX_EXTENSIONS && is_extension(packet->protocol); i++) {
+		const uint8_t *extension = &walk->frame->bytes[packet->transport];
+		const size_t left = packet->end - packet->transport;
+
+		if (left < 8 || left < (extension[1] + 1u) * 8)
+			return VERDICT_PASS_MALFORMED;
+		if (packet->protocol == IPPROTO_ROUTING && extension[3])
+			return VERDICT_PASS_PROTOCOL;
+		packet->transport += (extension[1] + 1u) * 8;
+		packet->protocol = extension[0];
+	}
+	return VERDICT_CONTINUE;
+}
+
 /* RFC 8200, 3. An IPv4-mapped address is none that is ever on the wire (RFC 4942, 2.2). */
 static enum verdict parse_ipv6(struct walk *walk)
 {
 	const uint8_t *ip = &walk->frame->bytes[walk->packet.ip];
 	struct headers *packet = &walk->packet;
+	enum verdict verdict = VERDICT_CONTINUE;
 
 	packet->transport = packet->ip + IPV6_HEADER;
 	packet->end = packet->transport + get16(walk->frame, packet->ip + 4);
@@ -68,6 +99,10 @@ static enum verdict parse_ipv6(struct walk *walk)
 		return VERDICT_PASS_MALFORMED;
 	packet->protocol = ip[6];
 	walk->hop_limit = ip[7];
+	if (features[FEATURE_EXTENSION_HEADERS])
+		verdict = skip_extensions(walk);
+	if (verdict)
+		return verdict;
 	if (packet->protocol == IPPROTO_FRAGMENT)
 		return VERDICT_PASS_FRAGMENT;
 	return is_handled(packet) ? VERDICT_CONTINUE : VERDICT_PASS_PROTOCOL;

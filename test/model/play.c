@@ -63,6 +63,17 @@ bool play(struct world *world, const struct sequence *sequence, bool careful,
 	return difference->is_found;
 }
 
+#define BYTES_SHOWN 160
+
+static void print_bytes(const char *label, const struct frame *frame)
+{
+	printf("# %s:", label);
+	for (size_t i = 0; i < frame->length && i < BYTES_SHOWN; i++)
+		printf("%s%02x", i % 2 ? "" : " ", frame->bytes[i]);
+	printf("%s\n", frame->length > BYTES_SHOWN ? " ..." : "");
+	fflush(stdout);
+}
+
 void play_report(struct world *world, const char *title, const struct sequence *sequence)
 {
 	static struct difference difference;
@@ -72,11 +83,11 @@ void play_report(struct world *world, const char *title, const struct sequence *
 		printf("# %s\n", difference.text);
 	sequence_print(stdout, sequence);
 	fflush(stdout);
-	if (difference.has_frames) {
-		frame_print_difference(&difference.sent, &difference.sent);
-		if (!frame_equal(&difference.got, &difference.wanted))
-			frame_print_difference(&difference.got, &difference.wanted);
-	}
+	if (!difference.has_frames)
+		return;
+	print_bytes("sent", &difference.sent);
+	if (!frame_equal(&difference.got, &difference.wanted))
+		frame_print_difference(&difference.got, &difference.wanted);
 }
 
 void play_trace(struct world *world, const struct sequence *sequence)

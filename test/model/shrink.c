@@ -107,6 +107,13 @@ static bool simplify_frame(struct world *world, struct sequence *sequence, uint3
 	op.packet.tag_count = 0;
 	changed |= keep(world, sequence, at, &op);
 	op = sequence->ops[at];
+	op.packet.segment.extension_count = 0;
+	changed |= keep(world, sequence, at, &op);
+	op = sequence->ops[at];
+	if (op.packet.segment.extension_count)
+		op.packet.segment.extension_count--;
+	changed |= keep(world, sequence, at, &op);
+	op = sequence->ops[at];
 	if (op.packet.segment.src_port > 1024)
 		op.packet.segment.src_port = 40000;
 	changed |= keep(world, sequence, at, &op);
