@@ -5,6 +5,8 @@
  *
  * What is rare goes the same walk in a program of its own, and ICMP one of its own: parse parts
  * them from the others.
+ *
+ * Sections are plain "xdp": whether programs take frames in fragments (xdp.frags) is lbd's to say.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -113,7 +115,7 @@ static __always_inline int act(const struct packet *packet, enum verdict verdict
 	return keep_packet(packet, verdict);
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int icmp(struct xdp_md *ctx)
 {
 	struct packet packet = {};
@@ -138,14 +140,14 @@ static __always_inline int forward(struct xdp_md *ctx, bool is_rare)
 	return act(&packet, verdict);
 }
 
-SEC("xdp.frags")
+SEC("xdp")
 int rare(struct xdp_md *ctx)
 {
 	return forward(ctx, true);
 }
 
 /* Denied packets end before anything is made of them, and the others pay a load and a branch. */
-SEC("xdp.frags")
+SEC("xdp")
 int lb(struct xdp_md *ctx)
 {
 	__u32 denied;

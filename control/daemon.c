@@ -148,6 +148,7 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 	int error;
 
 	daemon->options.datapath.pin_path = daemon->options.pin_path;
+	daemon->options.datapath.linear = daemon->options.mode == MODE_GENERIC;
 	error = datapath_open(&daemon->options.datapath, &daemon->datapath, &daemon->adopted,
 			      refusal);
 	if (error)

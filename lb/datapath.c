@@ -100,6 +100,21 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
 	knobs->backend_count = bpf_map__max_entries(skeleton->maps.backends);
 }
 
+/*
+ * Frames in fragments, as those of a large MTU are, but not for generic mode. There they gain
+ * nothing, and since 6.9 the kernel copies packets for such a program and forgets how long their
+ * MAC header is: tc's programs behind it find neither that header nor metadata (seen with 6.18; in
+ * net/core/skbuff.c, skb_pp_cow_data).
+ */
+static void set_fragments(const struct datapath *datapath)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program (program, datapath->skeleton->obj)
+		if (bpf_program__type(program) == BPF_PROG_TYPE_XDP && !datapath->linear)
+			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+}
+
 /* Services get twice the room they may use: the LRU's free lists are per CPU, none is evicted. */
 static void set_sizes(const struct datapath *datapath, const struct datapath_options *options)
 {
@@ -205,6 +220,7 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	datapath->skeleton = lb_bpf__open();
 	if (!datapath->skeleton)
 		return refuse_with(refusal, errno, "cannot open the BPF object: %s", libbpf_text);
+	set_fragments(datapath);
 	set_sizes(datapath, options);
 	error = pins_reuse_maps(datapath, adopted, refusal);
 	if (error)
@@ -242,6 +258,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **data
 	libbpf_set_print(keep_warning);
 	if (!opened)
 		goto out;
+	opened->linear = options->linear;
 	opened->replace = options->replace;
 	opened->max_connections = options->max_connections;
 	opened->seed = options->seed;

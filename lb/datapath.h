@@ -28,6 +28,7 @@ struct datapath_options {
 	struct hairpin hairpin; /* the source a pod sees when it is sent to itself */
 	uint64_t seed;          /* of the connections' hash; 0: a random one */
 	bool metadata;          /* what passes carries why: include/metadata.h */
+	bool linear;            /* for generic mode alone: the programs want frames in one piece */
 	bool replace;           /* take interfaces over from a foreign XDP program */
 };
 

@@ -28,6 +28,7 @@ struct datapath {
 	uint32_t max_connections;
 	uint64_t seed; /* of hash_endpoint */
 	uint32_t program_id;
+	bool linear; /* programs that do not take frames in fragments (xdp.frags) */
 	bool replace;
 	enum bpffs_made bpffs;
 	unsigned int cpus; /* possible ones: what a per-CPU value is long */

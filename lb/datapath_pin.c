@@ -19,6 +19,22 @@ int datapath_pin_path(const struct datapath *datapath, const char *kind, const c
 	return length < PIN_PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
+/*
+ * A map of programs takes those with fragments or those without, never both
+ * (__bpf_prog_map_compatible in the kernel's bpf/core.c): each kind has a pin of its own, so that
+ * the next lbd may be of the other.
+ */
+#define LINEAR_PROGRAMS "programs_linear"
+
+static int map_path(const struct datapath *datapath, const struct bpf_map *map,
+		    char path[PIN_PATH_MAX])
+{
+	const bool linear = datapath->linear && map == datapath->skeleton->maps.programs;
+
+	return datapath_pin_path(datapath, "map", linear ? LINEAR_PROGRAMS : bpf_map__name(map),
+				 path);
+}
+
 int pins_make_directories(struct datapath *datapath, struct refusal *refusal)
 {
 	static const char *const KINDS[] = {"program", "map", "link"};
@@ -91,7 +107,7 @@ static int try_maps(struct datapath *datapath, bool reuse, bool *found, struct r
 	bpf_object__for_each_map (map, datapath->skeleton->obj) {
 		if (bpf_map__is_internal(map))
 			continue;
-		answer = datapath_pin_path(datapath, "map", bpf_map__name(map), path);
+		answer = map_path(datapath, map, path);
 		if (!answer)
 			answer = try_map(map, path, reuse, refusal);
 		if (answer < 0)
@@ -123,7 +139,7 @@ int pins_add_maps(struct datapath *datapath)
 	bpf_object__for_each_map (map, datapath->skeleton->obj) {
 		if (bpf_map__is_internal(map))
 			continue;
-		error = datapath_pin_path(datapath, "map", bpf_map__name(map), path);
+		error = map_path(datapath, map, path);
 		if (!error && access(path, F_OK))
 			error = bpf_map__pin(map, path);
 		if (error)
@@ -167,6 +183,8 @@ void datapath_forget(struct datapath *datapath)
 		    !datapath_pin_path(datapath, "map", bpf_map__name(map), path))
 			unlink(path);
 	}
+	if (!datapath_pin_path(datapath, "map", LINEAR_PROGRAMS, path))
+		unlink(path);
 	if (!datapath_pin_path(datapath, "program", "lb", path))
 		unlink(path);
 	for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {

@@ -93,6 +93,8 @@ def check_lines(name, text, findings):
             findings.hard.append(f"{name}:{number}: more than {COLUMNS} columns")
         if is_c and re.match(r"\s*#\s*(if|ifdef|ifndef|elif)\b", line):
             findings.hard.append(f"{name}:{number}: {line.strip()}")
+        if name.startswith("bpf/") and 'SEC("xdp.frags")' in line:
+            findings.hard.append(f"{name}:{number}: lbd says who takes frames in fragments")
         if re.search(r"\bTODO\b(?!.*#\d)", line) and name != "test/check_house.py":
             findings.hard.append(f"{name}:{number}: TODO without an issue")
 
