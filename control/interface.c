@@ -285,7 +285,7 @@ void interfaces_visit(const struct interfaces *interfaces,
 				       .asked = wish->pattern,
 				       .attached = interface->attached,
 				       .mode = interface->mode,
-				       .redirect = interface->receives,
+				       .redirect = port_takes_frames(interfaces, interface),
 				       .peer = interface->peer,
 				       .error = interface->error,
 			       });

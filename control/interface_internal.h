@@ -45,6 +45,8 @@ int wish_remove(struct interfaces *interfaces, const char *pattern);
 void wishes_free(struct interfaces *interfaces);
 
 bool interface_is_veth(const struct interface *interface);
+/* Whether frames that programs redirect to it arrive; otherwise the stack forwards. */
+bool port_takes_frames(const struct interfaces *interfaces, const struct interface *interface);
 /* A port for it: the one that the table has already, or a free one. 0 or -ENOSPC. */
 int port_take(struct interfaces *interfaces, struct interface *interface);
 /* Whether the table says of its port that it is this interface's. */

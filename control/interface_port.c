@@ -32,6 +32,11 @@ static __u16 port_flags(const struct interfaces *interfaces, const struct interf
 	return flags;
 }
 
+bool port_takes_frames(const struct interfaces *interfaces, const struct interface *interface)
+{
+	return !(port_flags(interfaces, interface) & PORT_BY_STACK);
+}
+
 /* After a restart the port that the tables already have is kept: connections remember its index. */
 int port_take(struct interfaces *interfaces, struct interface *interface)
 {

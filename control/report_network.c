@@ -13,7 +13,7 @@ static json_t *encode_interface(const struct interface_status *status)
 			 status->link.name, "index", (int)status->link.ifindex, "mode",
 			 attached ? datapath_mode_name(status->mode) : "none", "asked",
 			 status->asked, "kind", status->link.kind, "mtu", (int)status->link.mtu,
-			 "transmit", attached && status->redirect ? "redirect" : "stack", "peer",
+			 "transmit", status->redirect ? "redirect" : "stack", "peer",
 			 status->peer[0] ? status->peer : NULL, "error",
 			 status->error[0] ? status->error : NULL);
 }
