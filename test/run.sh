@@ -23,7 +23,9 @@ NAMES=(house build unit bpf differential clang19 asan lbctl_test lbctl_output_te
 for file in test/netns/*_test.sh; do
     NAMES+=("netns/$(basename "$file" _test.sh)")
 done
-NAMES+=(demo counts bench)
+# Of those, the ones that are run in generic mode as well: they take a minute.
+GENERIC=(http udp icmp hairpin bulk attach)
+NAMES+=("${GENERIC[@]/#/generic/}" demo counts bench)
 
 is_wanted() { # NAME
     local word
@@ -183,6 +185,9 @@ run_all() {
     run shellcheck 120 "${function[@]}" check_scripts
     for name in "${NAMES[@]}"; do
         [[ $name == netns/* ]] && run "$name" 300 "test/${name}_test.sh"
+    done
+    for name in "${GENERIC[@]}"; do
+        run "generic/$name" 120 env LBT_XDP_MODE=generic MEBIBYTES=64 "test/netns/${name}_test.sh"
     done
     run demo 120 "${function[@]}" check_demo
     run counts 120 /usr/bin/python3 test/bench/counts.py build

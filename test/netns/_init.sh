@@ -15,6 +15,7 @@
 #
 # LBD, LBCTL: the programs under test (build/control/…). LBD_ENTER: nsenter (default) or netns-exec,
 # how lbd gets into the node's namespace. SHORT=1: shorter runs where time is what is tested.
+# LBT_XDP_MODE: native (default) or generic, the mode that lbd attaches in unless a test says which.
 
 set -u
 
@@ -25,6 +26,7 @@ HERE=$ROOT/test/netns
 LBD=${LBD:-$ROOT/build/control/lbd}
 LBCTL=${LBCTL:-$ROOT/build/control/lbctl}
 LBD_ENTER=${LBD_ENTER:-nsenter}
+export XDP_MODE=${LBT_XDP_MODE:-native}
 PYTHON=/usr/bin/python3
 PREFIX=lbt$$
 WORK=$(mktemp -d "/tmp/$PREFIX.XXXXXX")
@@ -197,7 +199,8 @@ lbd_launch() { # OPTION…
     mount_bpffs
     LBD_RUNS=$((LBD_RUNS + 1))
     LBD_LOG=$WORK/lbd.$LBD_RUNS.log
-    "${enter[@]}" "$LBD" --pin "$PIN" --socket "$SOCKET" --state "$STATE" "$@" >"$LBD_LOG" 2>&1 &
+    "${enter[@]}" "$LBD" --pin "$PIN" --socket "$SOCKET" --state "$STATE" \
+        ${LBT_XDP_MODE:+--xdp-mode "$LBT_XDP_MODE"} "$@" >"$LBD_LOG" 2>&1 &
     LBD_PID=$!
 }
 
@@ -319,6 +322,21 @@ http_load_start() { # FILE NAME OPTION… ADDRESS PORT
 
 wait_load() { # PID
     wait "$1"
+}
+
+# How an XDP program is attached, as the kernel tells it: 1 native, 2 generic (XDP_ATTACHED_… of
+# linux/if_link.h); nothing where there is none.
+xdp_attached() { # INTERFACE
+    inside node ip -j -d link show dev "$1" | jq -r '.[0].xdp.mode // empty'
+}
+
+is_attached() { # INTERFACE MODE
+    local -A number=([native]=1 [generic]=2)
+    [ "$(xdp_attached "$1")" = "${number[$2]}" ]
+}
+
+is_bare() { # INTERFACE
+    [ -z "$(xdp_attached "$1")" ]
 }
 
 answers() { # NAME ADDRESS:PORT, one request that may take 0.3 s

@@ -29,14 +29,15 @@ transfer() { # NAME ADDRESS:PORT
 
 attached_with_mtu() {
     inside node ip link show uplink0 | grep -q "mtu ${MTU:-1500}" &&
-    lbctl_says 'all(.interfaces[]; .mode == "native" and .mtu == '"${MTU:-1500}"')' interface list
+    lbctl_says 'all(.interfaces[]; .mode == "'"$XDP_MODE"'" and
+        .mtu == '"${MTU:-1500}"')' interface list
 }
 
 transfer_all() {
     make_topology
     add_pod x 20
     check "lbd becomes ready with MTU ${MTU:-1500}" node_lbd
-    check "every interface is native with MTU ${MTU:-1500}" attached_with_mtu
+    check "every interface is $XDP_MODE with MTU ${MTU:-1500}" attached_with_mtu
     check "services over IPv4 and IPv6 are added and resolved" add_services
     transfer client "$HTTP_SERVICE"
     transfer client "$HTTP_SERVICE6"

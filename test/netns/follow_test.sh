@@ -120,10 +120,10 @@ test_nameless() {
     nsenter --net="$NAMELESS" sleep 600 &
     PIDS+=($!)
     check "once a process is there frames are redirected within 5 s" within 5 interface_says \
-        veth-n '.transmit == "redirect" and .mode == "native"'
+        veth-n '.transmit == "redirect" and .mode == "'"$XDP_MODE"'"'
     check "and nothing is told as an error any more" interface_says veth-n '.error == null'
     check "to the other one too" within 5 interface_says veth-m \
-        '.transmit == "redirect" and .mode == "native"'
+        '.transmit == "redirect" and .mode == "'"$XDP_MODE"'"'
     check "and nothing is told of it either" interface_says veth-m '.error == null'
     check "services answer as ever" answers client "$HTTP_SERVICE"
 }

@@ -16,9 +16,9 @@ has_link() { # INTERFACE ID
     [ -n "$2" ] && [ "$(link_id "$1")" = "$2" ]
 }
 
-program_on() { # NAMESPACE INTERFACE: the id of its native program; nothing where there is none
+program_on() { # NAMESPACE INTERFACE: the id of its program; nothing where there is none
     inside "$1" ip -j -d link show dev "$2" |
-        jq -r '.[0].xdp | select(.mode == 1) | .prog.id // empty'
+        jq -r '.[0].xdp.prog.id // empty'
 }
 
 runs_lbds_program() { # INTERFACE
@@ -30,7 +30,7 @@ runs_lbds_program() { # INTERFACE
 
 is_attached() { # INTERFACE
     runs_lbds_program "$1" && lbctl_says '.interfaces[] | select(.name == "'"$1"'") |
-        .mode == "native" and .error == null' interface list
+        .mode == "'"$XDP_MODE"'" and .error == null' interface list
 }
 
 # Kernels before 6.2 rename only what is down.

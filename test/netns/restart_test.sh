@@ -58,7 +58,7 @@ test_adoption() {
         connection count
     check "nothing had to be repaired" lbctl_says '.repaired == 0' status
     check "it attaches where it was" lbctl_says \
-        'all(.interfaces[]; .mode == "native" and .error == null)' interface list
+        'all(.interfaces[]; .mode == "'"$XDP_MODE"'" and .error == null)' interface list
     check "a backend can be removed" lbctl backend del "$HTTP_SERVICE" 10.1.0.13:8080
     http_load "$WORK/http.json" client -n 200 -c 10 10.96.0.10 80
     check "which takes effect" says "$WORK/http.json" \
