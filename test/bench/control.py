@@ -22,6 +22,7 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 CLIENT = "172.16.0.1"
 PODS = [f"10.128.0.{i}" for i in range(5)]
+LAST_POD = [len(PODS) - 1]
 POD_PORT = 9000  # of the services added here: the plan's backends start at 8000
 DEADLINE = 30.0
 
@@ -63,27 +64,35 @@ class Lane:
                 pass
 
     def ask(self, target, token):
-        """One request, the backends' turn, and whether our answer has come."""
+        """One request, the backends' turn, and the number of the pod whose answer has come."""
         try:
             self.client.sendto(token, target)
         except OSError:
             pass
-        for pod in self.pods:
+        for i, pod in enumerate(self.pods):
             asked = receive(pod)
             if asked:
-                pod.sendto(*asked)
+                pod.sendto(asked[0] + bytes([i]), asked[1])
         answer = receive(self.client)
-        return bool(answer) and answer[0] == token and answer[1] == target
+        if answer and answer[0][:-1] == token and answer[1] == target:
+            return answer[0][-1]
+        return None
 
-    def answered_after(self, target, act):
-        """Milliseconds from just before act() until target answers; act may return a process."""
+    def answered_after(self, target, act, by=range(len(PODS))):
+        """Milliseconds from just before act() until target answers by one of those pods.
+
+        act may return a process. Where not every pod will do, each request has a new port: who
+        has a connection keeps its pod.
+        """
         self.renew()
         token = os.urandom(8)
         start = time.perf_counter()
         process = act()
-        while not self.ask(target, token):
+        while self.ask(target, token) not in by:
             if time.perf_counter() - start > DEADLINE:
                 raise SystemExit(f"lane {self.lane}: {target} does not answer")
+            if len(by) < len(PODS):
+                self.renew()
         spent = (time.perf_counter() - start) * 1e3
         if process:
             process.wait()
@@ -99,8 +108,8 @@ def receive(made):
         return None
 
 
-def spawn(*command, stdin=None):
-    return subprocess.Popen(command, stdin=stdin, stdout=subprocess.DEVNULL)
+def spawn(*command):
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 def wall(*command):
@@ -118,10 +127,15 @@ def service_address(number):
     return f"10.110.{number // 256}.{number % 256}"
 
 
-def add_command(settings, number):
-    backends = [word for pod in PODS for word in ("--backend", f"{pod}:{POD_PORT}")]
-    return [settings["lbctl"], "--socket", settings["socket"], "service", "add",
-            f"{service_address(number)}:80/udp", *backends]
+def backends(pods):
+    return [f"{pod}:{POD_PORT}" for pod in pods]
+
+
+def lbctl(settings, verb, number, pods):
+    """`service add` and `service set`, the latter with these backends in place of others."""
+    words = [word for backend in backends(pods) for word in ("--backend", backend)]
+    return [settings["lbctl"], "--socket", settings["socket"], "service", verb,
+            f"{service_address(number)}:80/udp", *words]
 
 
 def measure_commands(settings):
@@ -131,7 +145,7 @@ def measure_commands(settings):
     base = [settings["lbctl"], "--socket", settings["socket"]]
     for i in range(1, rounds + 1):
         empty.append(wall("/bin/true"))
-        add.append(wall(*add_command(settings, i)))
+        add.append(wall(*lbctl(settings, "add", i, PODS)))
         change.append(wall(*base, "backend", "set", f"{service_address(i)}:80/udp",
                            f"{PODS[0]}:{POD_PORT}", "--weight", str(1 + i % 7 + 1)))
         report.append(wall(*base, "version"))
@@ -141,15 +155,37 @@ def measure_commands(settings):
         note(f"lbctl {what} above empty ms", above)
 
 
+def measure_socket(settings):
+    """The same without a process: requests on one connection of the control socket."""
+    spent = []
+    with socket.socket(socket.AF_UNIX) as made:
+        made.connect(settings["socket"])
+        lines = made.makefile("rw", encoding="utf-8")
+        for i in range(2000, 2011 if settings["quick"] else 2101):
+            request = {"command": "service add", "service": f"{service_address(i)}:80/udp",
+                       "backends": [{"address": pod, "port": POD_PORT} for pod in PODS]}
+            start = time.perf_counter()
+            lines.write(json.dumps(request) + "\n")
+            lines.flush()
+            answer = json.loads(lines.readline())
+            spent.append((time.perf_counter() - start) * 1e6)
+            if "result" not in answer:
+                raise SystemExit(f"lbd: {answer}")
+    note("service add over the socket us", statistics.median(spent))
+
+
 def measure_ours(settings, lane):
     rounds = 3 if settings["quick"] else 7
-    first = []
-    floor = []
+    first, replaced, floor = [], [], []
     for i in range(1000, 1000 + rounds):
         target = (service_address(i), 80)
-        first.append(lane.answered_after(target, lambda n=i: spawn(*add_command(settings, n))))
+        first.append(lane.answered_after(
+            target, lambda n=i: spawn(*lbctl(settings, "add", n, PODS[:-1]))))
+        replaced.append(lane.answered_after(
+            target, lambda n=i: spawn(*lbctl(settings, "set", n, PODS[-1:])), LAST_POD))
         floor.append(lane.answered_after(target, lambda: None))
     note("service add to first packet ms", statistics.median(first))
+    note("backends replaced to first packet ms", statistics.median(replaced))
     note("packet there and back ms", statistics.median(floor))
     measure_mac(lane, (service_address(1000), 80), rounds)
 
@@ -175,27 +211,29 @@ def measure_mac(lane, target, rounds):
     note("MAC change to first packet, kernel forwarding ms", statistics.median(kernel))
 
 
+def apply_rules(settings, lane, number, pods):
+    """One more service, or other backends of it, as kube-proxy's partial sync writes it."""
+    kind = settings["lane"].partition("-")[0]
+    rules = f"{settings['work']}/one-more"
+    with open(rules, "w", encoding="ascii") as out:
+        subprocess.run([settings["makers"], kind, str(settings["services"]), "--only", "--extra",
+                        f"udp:{service_address(number)}:80={','.join(backends(pods))}"],
+                       stdout=out, check=True)
+    command = {"iptables": ["iptables-legacy-restore", "--noflush", "--counters", rules],
+               "nftables": ["nft", "-f", rules]}[kind]
+    return lambda: spawn("nsenter", f"--net=/run/netns/{lane.prefix}-node", *command)
+
+
 def measure_rules(settings, lane):
-    """One more service for kube-proxy's rules, as its partial sync writes it."""
-    for kind in ("iptables", "nftables"):
-        if kind not in settings["lane"]:
-            continue
-        spent = []
-        for i in range(1, 3 if settings["quick"] else 4):
-            address = service_address(i)
-            backends = ",".join(f"{pod}:{POD_PORT}" for pod in PODS)
-            rules = f"{settings['work']}/one-more"
-            with open(rules, "w", encoding="ascii") as out:
-                subprocess.run([settings["makers"], kind, str(settings["services"]), "--only",
-                                "--extra", f"udp:{address}:80={backends}"], stdout=out, check=True)
-            enter = ["nsenter", f"--net=/run/netns/{lane.prefix}-node"]
-            command = {"iptables": [*enter, "iptables-legacy-restore", "--noflush", "--counters"],
-                       "nftables": [*enter, "nft", "-f", rules]}[kind]
-            with open(rules, encoding="ascii") as source:
-                spent.append(lane.answered_after(
-                    (address, 80), lambda c=command, s=source: spawn(*c, stdin=s)))
-        note(f"{kind} {settings['services']} one more to first packet ms",
-             statistics.median(spent))
+    added, replaced = [], []
+    for i in range(1, 3 if settings["quick"] else 4):
+        target = (service_address(i), 80)
+        added.append(lane.answered_after(target, apply_rules(settings, lane, i, PODS[:-1])))
+        replaced.append(lane.answered_after(target, apply_rules(settings, lane, i, PODS[-1:]),
+                                            LAST_POD))
+    name = settings["lane"].replace("-", " ")
+    note(f"{name} one more to first packet ms", statistics.median(added))
+    note(f"{name} backends replaced to first packet ms", statistics.median(replaced))
 
 
 def main():
@@ -203,6 +241,7 @@ def main():
     lane = Lane(settings["prefix"], settings["lane"])
     if settings["lane"].startswith("ours"):
         measure_commands(settings)
+        measure_socket(settings)
         measure_ours(settings, lane)
     else:
         measure_rules(settings, lane)

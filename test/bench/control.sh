@@ -1,9 +1,11 @@
 #!/bin/bash
 # Control: how long tables take to be in place, from nothing, from what is pinned and one by one;
-# what lbd and its maps weigh; and the same of kube-proxy's rules where they load.
+# what lbd and its maps weigh; and the same of kube-proxy's rules where they load. Whoever is timed
+# has balanced before.
 #
 #     control.sh FILE          BUILD, QUICK=1 (small), FULL=1 (nothing left out)
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+. "$HERE/_grace.sh"
 
 RESULT=$1
 SERVICES=50000
@@ -30,9 +32,15 @@ start_timed() { # WORD LANE OPTION…
 }
 
 # Every service answers with the right backends: bench_path shows it or fails.
-all_balance() { # LANE
-    "$BUILD/test/bench/path/bench_path" --rounds 1 --slice-ms 1 --pattern new \
-        "$1,$PREFIX-$1,$SERVICES,balancer,xdp,1" >/dev/null
+all_balance() { # LANE SERVICES xdp|skb
+    with_short_grace_periods "$BUILD/test/bench/path/bench_path" --rounds 1 --slice-ms 1 \
+        --pattern new "$1,$PREFIX-$1,$2,balancer,$3,1" >/dev/null
+}
+
+# What the kernel and everybody else have taken; a rule set is the difference.
+used_mib() {
+    awk '$1 == "MemTotal:" {all = $2} $1 == "MemAvailable:" {free = $2}
+        END {print (all - free) / 1024}' /proc/meminfo
 }
 
 prepare_sockets() { # LANE: for control.py
@@ -82,7 +90,7 @@ measure_ours() {
     start_timed tables-loaded ours --tables "$WORK/tables.json" || return
     note "lbd --tables to all in place ms" "$SPENT"
     within 20 grep -qw ready "$LBD_LOG"
-    all_balance ours || return
+    all_balance ours "$SERVICES" xdp || return
     note_memory
     stop_lbd KILL
     start_timed ready ours --tables "$WORK/tables.json" || return
@@ -100,14 +108,21 @@ measure_ours() {
 }
 
 measure_rules() { # KIND SERVICES
-    local lane=$1-$2 spent
+    local lane=$1-$2 spent before
     make_lane "$lane"
     "$HERE/make_rules.py" "$1" "$2" >"$WORK/rules"
+    before=$(used_mib)
     spent=$(milliseconds "load_$1" "$lane" "$WORK/rules") || return
     note "$1 $2 load ms" "$spent"
+    note "$1 $2 MiB" "$(awk -v before="$before" -v after="$(used_mib)" \
+        'BEGIN {print after - before}')"
     prepare_kernel_lane "$lane"
+    all_balance "$lane" "$2" skb || return
     prepare_sockets "$lane"
-    run_python "$lane" "$2"
+    run_python "$lane" "$2" || return
+    "$HERE/make_rules.py" "$1" "$2" --again >"$WORK/rules"
+    spent=$(milliseconds "load_$1" "$lane" "$WORK/rules") || return
+    note "$1 $2 restart, all written again ms" "$spent"
     remove_lanes "$lane"
 }
 

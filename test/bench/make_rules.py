@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """Writes the benchmark's services as each contender takes them, on stdout.
 
-    make_rules.py FORMAT SERVICES [--extra PROTOCOL:ADDRESS:PORT=ADDRESS:PORT,…]… [--only]
+    make_rules.py FORMAT SERVICES [--extra PROTOCOL:ADDRESS:PORT=ADDRESS:PORT,…]… [--only|--again]
 
 FORMAT: `tables` for lbd; `iptables` for iptables-restore --noflush and `nftables` for nft -f, as
 kube-proxy writes them (Kubernetes 1.31, pkg/proxy/iptables/proxier.go, nftables/proxier.go: its
 chains, in its order, with its comments; like kube-proxy, without comments at each backend from
 1,000 backends on). The addresses of the SERVICES services are the plan of path/probe.h. --extra
 adds one more service. --only writes what changes when the last of all is added to the others:
-kube-proxy's partial sync, which for iptables writes the chain KUBE-SERVICES whole.
+kube-proxy's partial sync, which for iptables writes the chain KUBE-SERVICES whole. --again writes
+what a kube-proxy that has restarted does: everything, over what is there.
 """
 
 import argparse
@@ -55,7 +56,7 @@ def extra_service(text):
 
 # ---- lbd
 
-def write_tables(services, only):
+def write_tables(services, only, _again):
     json.dump({"services": [{
         "name": s.name, "address": s.address, "port": s.port, "protocol": s.protocol,
         "backends": [{"address": a, "port": p} for a, p in s.backends],
@@ -151,17 +152,17 @@ def iptables_service(service, comments, out):
             f"-j DNAT --to-destination {address}:{port}\n")
 
 
-def write_iptables(services, only):
+def write_iptables(services, only, again):
     out = sys.stdout.write
     comments = sum(len(s.backends) for s in services) <= LARGE_CLUSTER
     out("*filter\n" + "".join(f":{chain} - [0:0]\n" for chain in FILTER_CHAINS))
-    out(("" if only else FILTER_JUMPS) + FILTER_RULES + "COMMIT\n")
+    out(("" if only or again else FILTER_JUMPS) + FILTER_RULES + "COMMIT\n")
     out("*nat\n" + "".join(f":{chain} - [0:0]\n" for chain in NAT_CHAINS))
     changed = services[-1:] if only else services
     for service in changed:
         for chain in [service_chain(service), *endpoint_chains(service)]:
             out(f":{chain} - [0:0]\n")
-    out(("" if only else NAT_JUMPS) + NAT_RULES)
+    out(("" if only or again else NAT_JUMPS) + NAT_RULES)
     for service in services:
         out(f"-A KUBE-SERVICES {iptables_portal(service)} -j {service_chain(service)}\n")
     for service in changed:
@@ -172,7 +173,7 @@ def write_iptables(services, only):
 # ---- nftables
 
 TABLE = "ip kube-proxy"
-NFT_BASE = f"""\
+NFT_CHAINS = f"""\
 add table {TABLE} {{ comment "rules for kube-proxy" ; }}
 add chain {TABLE} filter-prerouting {{ type filter hook prerouting priority -110 ; }}
 add chain {TABLE} filter-input {{ type filter hook input priority -110 ; }}
@@ -186,6 +187,10 @@ add chain {TABLE} firewall-check
 add chain {TABLE} services
 add chain {TABLE} masquerading
 add chain {TABLE} mark-for-masquerade
+add chain {TABLE} reject-chain \
+{{ comment "helper for @no-endpoint-services / @no-endpoint-nodeports" ; }}
+"""
+NFT_RULES = f"""\
 add rule {TABLE} filter-input ct state new jump service-endpoints-check
 add rule {TABLE} filter-forward ct state new jump service-endpoints-check
 add rule {TABLE} filter-output ct state new jump service-endpoints-check
@@ -203,8 +208,6 @@ add map {TABLE} no-endpoint-services {{ type ipv4_addr . inet_proto . inet_servi
 comment "vmap to drop or reject packets to services with no endpoints" ; }}
 add map {TABLE} no-endpoint-nodeports {{ type inet_proto . inet_service : verdict ; \
 comment "vmap to drop or reject packets to service nodeports with no endpoints" ; }}
-add chain {TABLE} reject-chain \
-{{ comment "helper for @no-endpoint-services / @no-endpoint-nodeports" ; }}
 add rule {TABLE} reject-chain reject
 add rule {TABLE} service-endpoints-check ip daddr . meta l4proto . th dport \
 vmap @no-endpoint-services
@@ -244,9 +247,12 @@ def nftables_service(service, out):
             f"dnat to {address}:{port}\n")
 
 
-def write_nftables(services, only):
+def write_nftables(services, only, again):
     if not only:
-        sys.stdout.write(NFT_BASE)
+        sys.stdout.write(NFT_CHAINS)
+        chains = [line.split()[4] for line in NFT_CHAINS.splitlines() if line.startswith("add ch")]
+        sys.stdout.writelines(f"flush chain {TABLE} {chain}\n" for chain in chains if again)
+        sys.stdout.write(NFT_RULES)
     for service in services[-1:] if only else services:
         nftables_service(service, sys.stdout.write)
 
@@ -260,9 +266,10 @@ def main():
     parser.add_argument("services", type=int)
     parser.add_argument("--extra", action="append", type=extra_service, default=[])
     parser.add_argument("--only", action="store_true")
+    parser.add_argument("--again", action="store_true")
     arguments = parser.parse_args()
     services = [planned_service(i) for i in range(arguments.services)] + arguments.extra
-    WRITERS[arguments.format](services, arguments.only)
+    WRITERS[arguments.format](services, arguments.only, arguments.again)
 
 
 if __name__ == "__main__":
