@@ -54,6 +54,7 @@ class Target:
 
 def program_targets(results):
     worst = results.program_worst
+    family, which = results.program_family()
     return [
         Target("program, established, 1 flow", "≤", 2.7, "× A", worst("established", 1),
                "Katran 5.6–9.8, Cilium 10–27"),
@@ -62,8 +63,7 @@ def program_targets(results):
         Target("program, new flow, both directions recorded", "≤", 12, "× A",
                worst("new, table full"), "Katran forward only 54–67, LRU pair 81–100"),
         Target("program, packet of no service", "≤", 2, "× A", worst("of no service", 1)),
-        Target("program, IPv6 against IPv4, the worst of these", "≤", 1.15, "×",
-               results.program_family()),
+        Target("program, IPv6 against IPv4, the worst of these", "≤", 1.15, "×", family, which),
     ]
 
 
@@ -115,6 +115,24 @@ def control_targets(results):
     return [target.at(get("services"), 50000) for target in targets]
 
 
+def further_targets(results):
+    """Beyond issue 3: what was found possible elsewhere, by the same method."""
+    ours = results.largest("ours-skb")
+    rows = []
+    for kind in ("iptables", "nftables"):
+        other = results.largest(kind)
+        rows.append(Target.of_rounds(f"path, established, into an skb, packets against {kind}", "≥",
+                                     3.5, "×", results.rounds(other, ours, "established"),
+                                     f"{ours}, {other}").at(results.services(other), 10000))
+    new, hot = results.program_worst("new, table full"), results.program_worst("established", 1)
+    rows.append(Target("program, new flow against established, 1 flow", "≤", 5, "×",
+                       new / hot if new and hot else None))
+    rows.append(Target("one service add over the control socket", "≤", 100, "µs",
+                       results.notes.get("service add over the socket us"), "state on tmpfs")
+                .at(results.notes.get("services"), 50000))
+    return rows
+
+
 def print_table(title, heads, rows):
     widths = [max(len(str(cell)) for cell in column) for column in zip(heads, *rows)]
     print(f"\n{title}\n")
@@ -140,12 +158,37 @@ def path_details(results):
                     ("contender", "ns/packet", "Mpps", "share of floor", "× floor"), rows)
 
 
+def count_details(results):
+    programs = [(name, *(f"{number:,}" for number in sizes.values()))
+                for name, sizes in results.counts["programs"].items()]
+    heads = next(iter(results.counts["programs"].values()))
+    print_table(f"programs ({results.counts['compiler']}, {results.counts['kernel']})",
+                ("program", *heads), programs)
+    packets = [(name, counted["instructions"],
+                " ".join(f"{helper} {calls}" for helper, calls in counted["helpers"].items()))
+               for name, counted in results.counts["packets"].items()]
+    print_table("instructions of a packet, and helpers it calls, whatever the machine",
+                ("packet", "instructions", "helpers"), packets)
+
+
+def program_target(row):
+    if "target_scaling" in row:
+        what, met = f"≥ {row['target_scaling']:.3g} × one CPU: {row['scaling']:.3g} ×", \
+            row["scaling"] >= row["target_scaling"]
+    elif "target_a" in row:
+        what, met = f"≤ {row['target_a']:.3g} × A", row["ratio_a"] <= row["target_a"]
+    else:
+        return ""
+    return f"{what}, {'met' if met else 'MISSED'}"
+
+
 def program_details(results):
     floor = next((row["ns"] for row in results.program if row["name"] == "floor A"), None)
-    rows = [(row["name"], row["family"], row["protocol"], f"{row['flows']:,}", number(row["ns"]),
-             number(row["ratio_a"]), number(row["ratio_b"])) for row in results.program]
+    rows = [(row["name"], row["family"], row["protocol"], f"{row['flows']:,}" if row["flows"]
+             else "new", number(row["ns"]), number(row["ratio_a"]),
+             number(row["ratio_b"]), program_target(row)) for row in results.program]
     print_table(f"program (floor A: {number(floor)} ns)",
-                ("packet", "family", "protocol", "flows", "ns", "× A", "× B"), rows)
+                ("packet", "family", "protocol", "flows", "ns", "× A", "× B", "target"), rows)
 
 
 def application_details(results):
@@ -165,6 +208,8 @@ def main():
         sys.exit(__doc__)
     results = Results(sys.argv[1])
     results.write_merged()
+    if results.counts:
+        count_details(results)
     if results.program:
         program_details(results)
     if results.path:
@@ -175,8 +220,9 @@ def main():
         print_table("control and loading", ("what", "value"),
                     [(key, number(value)) for key, value in results.notes.items()])
     targets = program_targets(results) + path_targets(results) + control_targets(results)
-    print_table("targets of issue 3", ("what", "target", "result", "", "beside"),
-                [target.row() for target in targets])
+    heads = ("what", "target", "result", "", "beside")
+    print_table("further limits", heads, [target.row() for target in further_targets(results)])
+    print_table("targets of issue 3", heads, [target.row() for target in targets])
     count = {word: sum(t.verdict().startswith(word) for t in targets) for word in
              ("met", "MISSED", "unclear", "not measured")}
     print("\n" + ", ".join(f"{n} {word}" for word, n in count.items()))

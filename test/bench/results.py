@@ -1,7 +1,8 @@
 """The benchmark's result files, read: what report.py and plots.py have in common.
 
-Every part leaves its file in the directory: program.json (one object, by bench_program) and
-path.json, control.json, applications.json (an object a line). Ratios are medians over rounds of
+Every part leaves its file in the directory: counts.json and program.json (one object each, by
+bench_counts and bench_program), path.json, control.json and applications.json (an object a line).
+Ratios are medians over rounds of
 ratios of the same round: what slows the machine for a while slows both sides of it.
 """
 
@@ -10,7 +11,7 @@ import pathlib
 import statistics
 
 WAYS = ("direct", "ours", "iptables", "nftables")
-PARTS = ("program", "path", "control", "applications")
+LINE_PARTS = ("path", "control", "applications")
 
 
 def median_or_none(values):
@@ -20,8 +21,9 @@ def median_or_none(values):
 class Results:
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
+        self.counts = self.read_whole("counts")
         self.program = self.read_whole("program").get("rows", [])
-        lines = [line for part in PARTS[1:] for line in self.read_lines(part)]
+        lines = [line for part in LINE_PARTS for line in self.read_lines(part)]
         self.notes = {line["note"]: line["value"] for line in lines if "note" in line}
         self.path = {(line["lane"], line["pattern"]): line for line in lines if "lane" in line}
         self.applications = sorted((line for line in lines if "application" in line),
@@ -41,7 +43,7 @@ class Results:
         return [json.loads(line) for line in text.splitlines() if line.strip()]
 
     def write_merged(self):
-        merged = {"program": self.program, "path": list(self.path.values()),
+        merged = {"counts": self.counts, "program": self.program, "path": list(self.path.values()),
                   "notes": self.notes, "applications": self.applications}
         path = self.directory / "result.json"
         path.write_text(json.dumps(merged, indent=1) + "\n", encoding="utf-8")
@@ -96,11 +98,12 @@ class Results:
         return max((row["ratio_a"] for row in self.program_rows(name, flows, "ipv4")), default=None)
 
     def program_family(self):
-        """The worst IPv6 against IPv4 of all rows that the targets name."""
+        """The worst IPv6 against IPv4 of all rows that the targets name, and which that is."""
         def key(row):
             return row["name"], row["protocol"], row["flows"]
         names = ("established", "established, table full", "new, table full", "of no service")
         rows = [row for name in names for row in self.program_rows(name)]
         ipv4 = {key(row): row["ns"] for row in rows if row["family"] == "ipv4"}
-        return max((row["ns"] / ipv4[key(row)] for row in rows
-                    if row["family"] == "ipv6" and key(row) in ipv4), default=None)
+        ratios = [(row["ns"] / ipv4[key(row)], f"{row['name']}, {row['protocol']}") for row in rows
+                  if row["family"] == "ipv6" and key(row) in ipv4]
+        return max(ratios, default=(None, ""))

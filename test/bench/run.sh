@@ -6,10 +6,12 @@
 #
 # --quick: every part once and small, under two minutes, to show that the harness works; its figures
 # are of fewer services than the targets mean. --full: also what takes long to load (50,000 services
-# as iptables rules, 10,000 as nftables'). PART: program, path, control, applications; default all.
+# as iptables rules, 10,000 as nftables'). PART: counts, program, path, control, applications;
+# default all.
 #
 # Prints tables with the targets last, and leaves in build/bench/ result.json, the plots as SVG and
-# PNG, and index.html, which shows them. Status: 0 when every part ran; missed targets do not fail.
+# PNG, and index.html, which shows them. Status: 0 when every part ran and no count has grown by
+# more than counts.json allows; missed targets do not fail.
 # BUILD: the build directory (build).
 
 set -u
@@ -18,7 +20,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit
 . test/bench/_grace.sh
 
 BENCH_PACKAGES=(iptables nftables ethtool iperf3 wrk nginx-light python3-matplotlib)
-ALL_PARTS=(program path control applications)
+ALL_PARTS=(counts program path control applications)
 BUILD=${BUILD:-build}
 ROUNDS=7
 QUICK=
@@ -37,7 +39,7 @@ parse_arguments() {
         --quick) QUICK=1; ROUNDS=3 ;;
         --full) FULL=1 ;;
         --rounds) ROUNDS=${2:-}; shift ;;
-        program | path | control | applications) PARTS+=("$1") ;;
+        counts | program | path | control | applications) PARTS+=("$1") ;;
         *) usage ;;
         esac
         shift
@@ -69,6 +71,12 @@ build_quietly() {
     fi
     log=$(meson configure "$BUILD" -Dtests=true 2>&1 && meson compile -C "$BUILD" 2>&1) ||
         { printf '%s\n' "$log" | tail -n 40 >&2; return 1; }
+}
+
+run_counts() {
+    "$BUILD/test/bench/bench_counts" >"$OUT/counts.json" || return
+    /usr/bin/python3 test/bench/counts.py "$BUILD" | grep -v '^ok' >&2
+    [ "${PIPESTATUS[0]}" = 0 ]
 }
 
 run_program() {
