@@ -2,8 +2,8 @@
 
 Every part leaves its file in the directory: counts.json and program.json (one object each, by
 bench_counts and bench_program), path.json, control.json and applications.json (an object a line).
-Ratios are medians over rounds of
-ratios of the same round: what slows the machine for a while slows both sides of it.
+Ratios are medians over rounds of ratios of the same round: what slows the machine for a while slows
+both sides of it.
 """
 
 import json

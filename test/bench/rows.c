@@ -102,6 +102,10 @@ const struct row ROWS[] = {
 	OURS("ICMP error about a connection", ICMP_ERROR, TCP4, ROOMY, .flows = 1),
 	OURS("ICMP error about a connection", ICMP_ERROR, UDP6, ROOMY, .flows = 1),
 
+	/* With the knob on; off, it is every other row. */
+	OURS("of no service, metadata", NO_SERVICE, TCP4, METADATA, .flows = 1),
+	OURS("established, metadata", ESTABLISHED, TCP4, METADATA, .flows = 1),
+
 	/* 10,000 prefixes of each family are denied: a packet from each in turn, or from beside. */
 	OURS("denied", DENIED, UDP4, DENY, .flows = 1, .clients = CLIENTS_DENIED),
 	OURS("denied, each prefix in turn", DENIED, UDP4, DENY, .flows = DENIED,

@@ -22,6 +22,7 @@ struct place_plan {
 	uint32_t services;
 	uint32_t denied;
 	bool full;
+	bool metadata;
 };
 
 static const struct place_plan PLANS[_WORLD_COUNT] = {
@@ -30,6 +31,7 @@ static const struct place_plan PLANS[_WORLD_COUNT] = {
 	[WORLD_MANY] = {.services = MANY_SERVICES, .full = true},
 	[WORLD_MILLION] = {.services = 1},
 	[WORLD_DENY] = {.services = 1, .denied = DENIED},
+	[WORLD_METADATA] = {.services = 1, .metadata = true},
 };
 
 int setting_pin(int cpu)
@@ -95,6 +97,7 @@ struct world *setting_world(struct setting *setting, enum place place)
 		.services = PLANS[place].services,
 		.connections = connections_of(setting, place),
 		.denied = PLANS[place].denied,
+		.metadata = PLANS[place].metadata,
 	};
 
 	if (place == NO_WORLD || setting->worlds[place])

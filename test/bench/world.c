@@ -51,6 +51,7 @@ static int open_datapath(struct world *world, const struct world_options *option
 		.tcp_closing_seconds = IDLE_SECONDS,
 		.tcp_closed_seconds = IDLE_SECONDS,
 		.udp_seconds = IDLE_SECONDS,
+		.metadata = options->metadata,
 		.seed = SEED,
 	};
 	struct refusal refusal;

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "lb/datapath.h"
 #include "test/bpf/cast.h"
@@ -31,6 +32,7 @@ struct world_options {
 	uint32_t services; /* of five backends, TCP over IPv4; other kinds have one */
 	uint32_t connections;
 	uint32_t denied; /* prefixes of each family: see world_deny */
+	bool metadata;   /* the knob is on */
 };
 
 struct world;

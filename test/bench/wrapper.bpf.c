@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "include/metadata.h"
 #include "test/bench/wrapper.h"
 
 #define NETWORK 14 /* byte at which the network header begins */
@@ -50,6 +51,7 @@ struct layout {
 	__u32 transport_checksum;
 	__u32 service; /* last word of the service's address */
 	bool suspects; /* each flow is of a client of its own */
+	bool metadata; /* the program may write some, which must go before the next packet */
 };
 
 struct fields {
@@ -110,9 +112,12 @@ static __always_inline __u64 word_of(__u32 i, const struct layout *layout,
 static __always_inline int wrap(struct xdp_md *ctx, const struct layout *layout)
 {
 	const bool is_fixed = !layout->address;
-	void *frame = (void *)(long)ctx->data;
 	struct fields fields = {};
+	void *frame;
 
+	if (layout->metadata)
+		bpf_xdp_adjust_meta(ctx, sizeof(struct metadata));
+	frame = (void *)(long)ctx->data;
 	if (frame + (is_fixed ? FIXED_BYTES : FRAME_BYTES) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 	if (!is_fixed)
@@ -138,8 +143,8 @@ static __always_inline int wrap(struct xdp_md *ctx, const struct layout *layout)
 
 /* With the same but for clients: NAME_suspects. */
 #define WRAPPERS(name, ...)                                                                        \
-	WRAPPER(name, __VA_ARGS__, false)                                                          \
-	WRAPPER(name##_suspects, __VA_ARGS__, true)
+	WRAPPER(name, __VA_ARGS__, false, false)                                                   \
+	WRAPPER(name##_suspects, __VA_ARGS__, true, false)
 
 /* address, port, network checksum, transport checksum, service; replies go to one client each. */
 WRAPPERS(ipv4_tcp_request, 26, 34, 24, 50, 30)
@@ -151,8 +156,9 @@ WRAPPERS(ipv6_udp_request, 34, 54, 0, 60, 50)
 WRAPPERS(ipv6_tcp_reply, 50, 56, 0, 70, 0)
 WRAPPERS(ipv6_udp_reply, 50, 56, 0, 60, 0)
 /* Behind four bytes of options. */
-WRAPPER(ipv4_tcp_request_options, 26, 38, 24, 54, 30, false)
-WRAPPER(as_it_is, 0, 0, 0, 0, 0, false)
+WRAPPER(ipv4_tcp_request_options, 26, 38, 24, 54, 30, false, false)
+WRAPPER(ipv4_tcp_request_metadata, 26, 34, 24, 50, 30, false, true)
+WRAPPER(as_it_is, 0, 0, 0, 0, 0, false, false)
 
 SEC("xdp.frags")
 int nop(struct xdp_md *ctx)
