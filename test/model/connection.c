@@ -193,6 +193,15 @@ static enum verdict meet_reply(struct walk *walk, struct model_connection *known
 	return VERDICT_CONTINUE;
 }
 
+/* For a service's address, but for a port that is nobody's there. */
+static enum verdict meet_stray(struct walk *walk)
+{
+	walk->direction = DIRECTION_REQUEST;
+	if (!is_to_us(walk))
+		return VERDICT_PASS_OTHER_HOST;
+	return turn_away(walk, late(LATE_DROP_NOT_SERVED));
+}
+
 static struct service_key key_of(const struct flow *flow)
 {
 	return (struct service_key){
@@ -203,11 +212,15 @@ enum verdict find_connection(struct walk *walk)
 {
 	const struct flow *flow = &walk->packet.flow;
 	const struct service_key key = key_of(flow);
+	struct model_connection *known;
 
 	walk->service = model_find_service(walk->model, &key);
 	if (walk->service)
 		return meet_request(walk, find_by_service(walk->model, flow));
-	return meet_reply(walk, find_reply(walk->model, flow));
+	known = find_reply(walk->model, flow);
+	if (!known && features[FEATURE_REFUSAL] && is_virtual(walk->model, &flow->dst))
+		return meet_stray(walk);
+	return meet_reply(walk, known);
 }
 
 /*

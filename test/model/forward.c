@@ -42,7 +42,8 @@ enum verdict forward(struct walk *walk)
 	port = &walk->model->ports[walk->next.port];
 	if (!port->ifindex || port->flags & PORT_BY_STACK)
 		return VERDICT_PASS_BY_STACK;
+	walk->mtu = port->mtu;
 	if (is_too_big(walk, port))
-		return VERDICT_PASS_TOO_BIG;
+		return turn_away_size(walk);
 	return walk->next.port == walk->in ? VERDICT_TX : VERDICT_REDIRECT;
 }

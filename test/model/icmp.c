@@ -77,7 +77,7 @@ enum verdict parse_icmp(struct walk *walk)
 	if (packet->transport + ICMP_HEADER > packet->end)
 		return VERDICT_PASS_MALFORMED;
 	if (!is_error_type(walk, walk->frame->bytes[packet->transport]))
-		return VERDICT_PASS_PROTOCOL;
+		return check_echo(walk);
 	if (!is_to_us(walk))
 		return VERDICT_PASS_OTHER_HOST;
 	walk->is_error = true;

@@ -104,6 +104,8 @@ enum verdict model_judge(struct model *model, uint32_t in, const struct frame *o
 
 	if (!verdict)
 		verdict = forward(&walk);
+	if (is_answer(verdict))
+		answer(&walk, verdict);
 	if (is_translated(verdict))
 		translate(&walk);
 	if (verdict == VERDICT_TX || verdict == VERDICT_REDIRECT)
@@ -114,12 +116,13 @@ enum verdict model_judge(struct model *model, uint32_t in, const struct frame *o
 
 uint32_t model_action(const struct model *model, uint32_t in, enum verdict verdict)
 {
-	if (verdict == VERDICT_TX)
+	if (verdict == VERDICT_TX || is_answer(verdict))
 		return in && model->ports[in].flags & PORT_TX_BY_REDIRECT ? XDP_REDIRECT : XDP_TX;
 	if (verdict == VERDICT_REDIRECT)
 		return XDP_REDIRECT;
 	if (is_refused(verdict) || verdict == VERDICT_DROP_BACKEND_GONE ||
-	    verdict == VERDICT_DROP_TABLE || verdict == VERDICT_DROP_DENIED)
+	    verdict == VERDICT_DROP_TABLE || verdict == VERDICT_DROP_DENIED ||
+	    is_late(verdict, LATE_DROP_NOT_SERVED) || is_late(verdict, LATE_DROP_FRAGMENT_EARLY))
 		return XDP_DROP;
 	return XDP_PASS;
 }

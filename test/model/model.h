@@ -33,6 +33,11 @@
  */
 enum model_feature {
 	FEATURE_EXTENSION_HEADERS, /* of IPv6: passed over */
+	FEATURE_ECHO,              /* answered by us for addresses of services */
+	FEATURE_REFUSAL,           /* of what is for a service's address and no port of it */
+	FEATURE_RESET,             /* to TCP that nobody serves */
+	FEATURE_UNREACHABLE,       /* to UDP that nobody serves */
+	FEATURE_TOO_BIG,           /* for the MTU of its way out: told to the sender */
 	_FEATURE_COUNT,
 };
 extern const bool features[_FEATURE_COUNT];

@@ -15,7 +15,7 @@ static bool is_martian_ipv4(const uint8_t *ipv4)
 }
 
 /* Nobody sends from it. */
-static bool is_martian(const struct address *address)
+bool is_martian(const struct address *address)
 {
 	static const uint8_t LOOPBACK[16] = {[15] = 1}, UNSPECIFIED[16] = {};
 	const uint8_t *bytes = (const uint8_t *)address;
@@ -152,7 +152,7 @@ enum verdict begin_connection(struct walk *walk, struct model_connection *old)
 	if (!is_in_range(service, client))
 		return VERDICT_DROP_SOURCE_RANGE;
 	if (!service->ring_length)
-		return VERDICT_DROP_NO_BACKEND;
+		return turn_away(walk, VERDICT_DROP_NO_BACKEND);
 	walk->backend = pick(walk);
 	if (!walk->backend)
 		return VERDICT_DROP_COLLISION;

@@ -45,6 +45,7 @@ struct walk {
 	bool is_hairpin;
 
 	struct model_hop next;
+	uint32_t mtu; /* of the way out that is too narrow */
 };
 
 /* bytes.c */
@@ -59,6 +60,22 @@ bool prefix_holds(const struct model_prefix *prefix, const struct address *addre
 /* Where the source or the destination of an IP header lies, and how long it is. */
 size_t address_at(const struct headers *headers, size_t which);
 size_t address_size(const struct headers *headers);
+
+/*
+ * late.c: verdicts that include/verdict.h may not have yet, by their names. A feature that is
+ * switched on before its verdict is there ends the test.
+ */
+enum late {
+	LATE_ANSWER_ECHO,
+	LATE_ANSWER_RESET,
+	LATE_ANSWER_UNREACHABLE,
+	LATE_ANSWER_TOO_BIG,
+	LATE_DROP_NOT_SERVED,
+	LATE_DROP_FRAGMENT_EARLY,
+	_LATE_COUNT,
+};
+enum verdict late(enum late which);
+bool is_late(enum verdict verdict, enum late which);
 
 /* parse.c */
 enum verdict parse_ethernet(struct walk *walk);
@@ -80,12 +97,24 @@ uint8_t protocol_of(const struct model *model, const struct model_connection *co
 /* The entry of a new connection in the place of *old (NULL: of none). */
 struct model_connection *add_connection(struct walk *walk, struct model_connection *old);
 bool is_to_us(const struct walk *walk);
+bool is_martian(const struct address *address);
 
 /* service.c: a connection begins; `old` is what was remembered of one between the same two. */
 enum verdict begin_connection(struct walk *walk, struct model_connection *old);
 
 /* forward.c: the way out; TX, REDIRECT, or who else takes it. */
 enum verdict forward(struct walk *walk);
+
+/* answer.c: what we say ourselves, in the place of the packet. */
+bool is_virtual(struct model *model, const struct address *address);
+/* To somebody who asks for what nobody serves; `otherwise` where that is never answered. */
+enum verdict turn_away(const struct walk *walk, enum verdict otherwise);
+/* The same of a packet larger than the MTU of its way out. */
+enum verdict turn_away_size(const struct walk *walk);
+enum verdict check_echo(const struct walk *walk);
+/* Whether the verdict is one of these; then the frame becomes the answer. */
+bool is_answer(enum verdict verdict);
+void answer(struct walk *walk, enum verdict verdict);
 
 /* nat.c */
 void translate(struct walk *walk);
