@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
+#include "test/model/everywhere.h"
 #include "test/model/generate.h"
 #include "test/model/play.h"
 
@@ -107,6 +108,25 @@ static void generated_sequences_are_the_same_in_both(void **state)
 	assert_int_equal(run.findings, 0);
 }
 
+static bool report_everywhere(void *context, struct sequence *sequence)
+{
+	struct run *run = context;
+
+	report(run, "a changed packet", "", sequence);
+	return run->findings < MAX_FINDINGS;
+}
+
+static void packets_cut_or_changed_anywhere_are_the_same_in_both(void **state)
+{
+	struct run run = {.world = world_open(*state)};
+	const uint32_t tried = everywhere_play(run.world, report_everywhere, &run);
+
+	printf("# %u packets\n", tried);
+	fflush(stdout);
+	world_close(run.world);
+	assert_int_equal(run.findings, 0);
+}
+
 static void read_or_fail(const char *path, struct sequence *sequence)
 {
 	const int wrong = sequence_read(path, sequence);
@@ -187,6 +207,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest all[] = {
 		sized_scene_test(what_once_differed_is_the_same_in_both, &CONNECTIONS),
+		sized_scene_test(packets_cut_or_changed_anywhere_are_the_same_in_both,
+				 &CONNECTIONS),
 		sized_scene_test(generated_sequences_are_the_same_in_both, &CONNECTIONS),
 	};
 	const struct CMUnitTest some[] = {

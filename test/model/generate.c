@@ -65,12 +65,28 @@ static void choose_calls(struct generator *generator)
 	}
 }
 
+/* One client, one port, and few backends for all that it asks: whose are the replies? */
+static void crowd(struct generator *generator)
+{
+	generator->backend_count = 1 + chance_below(&generator->chance, 2);
+	for (uint32_t i = 0; i < generator->service_count; i++) {
+		generator->services[i].family = generator->services[0].family;
+		generator->services[i].protocol = generator->services[0].protocol;
+	}
+	for (uint32_t i = 1; i < generator->call_count; i++) {
+		generator->calls[i].client = generator->calls[0].client;
+		generator->calls[i].port = generator->calls[0].port;
+	}
+}
+
 void generate_begin(struct generator *generator, const struct model *model, uint64_t stream)
 {
 	*generator = (struct generator){.chance = chance_of(stream), .model = model};
 	choose_services(generator);
 	choose_backends(generator);
 	choose_calls(generator);
+	if (chance_percent(&generator->chance, 25))
+		crowd(generator);
 	generator->setup = generator->service_count;
 	generator->left =
 		generator->setup + LEAST_LEFT + chance_below(&generator->chance, MORE_LEFT);

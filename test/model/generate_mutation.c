@@ -6,7 +6,7 @@
 #include <linux/in6.h>
 #include "test/model/generate.h"
 
-#define HEADERS_LENGTH 100 /* bytes of a frame that are worth changing */
+#define HEADERS_LENGTH 140 /* bytes of a frame that are worth changing */
 
 static struct op_segment *segment_of(struct generator *generator, struct op_packet *packet)
 {
@@ -113,7 +113,7 @@ static void mutate_interface(struct generator *generator, struct op_packet *pack
 
 static void mutate_size(struct generator *generator, struct op_packet *packet)
 {
-	static const uint16_t SIZES[] = {1232, 1448, 1460, 1472, 1480, 2000, 3000, 60, 80};
+	static const uint16_t SIZES[] = {1232, 1448, 1460, 1472, 1480, 2000, 3000, 5000, 8900};
 
 	packet->segment.data =
 		(uint16_t)(ONE_OF(generator, SIZES) + chance_below(&generator->chance, 3));

@@ -34,7 +34,17 @@ static const struct model_connection *recall(const struct generator *generator,
 	return NULL;
 }
 
-static uint8_t choose_flags(struct generator *generator, bool is_known)
+/* As a connection goes on where nothing goes wrong. */
+static uint8_t choose_next_flags(struct generator *generator, const struct model_connection *known)
+{
+	static const uint8_t LATER[] = {ACK, ACK | PSH, ACK, FIN | ACK};
+
+	if (!known)
+		return SYN;
+	return known->seen & TCP_SEEN_ESTABLISHED ? ONE_OF(generator, LATER) : ACK;
+}
+
+static uint8_t choose_flags(struct generator *generator, const struct model_connection *known)
 {
 	static const uint8_t FIRST[] = {SYN, SYN, SYN,       SYN,       SYN,
 					SYN, ACK, ACK | PSH, FIN | ACK, RST};
@@ -43,7 +53,9 @@ static uint8_t choose_flags(struct generator *generator, bool is_known)
 
 	if (chance_percent(&generator->chance, 2))
 		return (uint8_t)chance_word(&generator->chance);
-	return is_known ? ONE_OF(generator, LATER) : ONE_OF(generator, FIRST);
+	if (chance_percent(&generator->chance, 50))
+		return choose_next_flags(generator, known);
+	return known ? ONE_OF(generator, LATER) : ONE_OF(generator, FIRST);
 }
 
 static uint16_t choose_length(struct chance *chance)
@@ -55,7 +67,7 @@ static uint16_t choose_length(struct chance *chance)
 
 /* The client's, as it comes to us. */
 static struct op_segment request_of_call(struct generator *generator, const struct call *call,
-					 bool is_known)
+					 const struct model_connection *known)
 {
 	const struct op_service *service = &generator->services[call->service];
 	struct op_segment segment =
@@ -63,7 +75,7 @@ static struct op_segment request_of_call(struct generator *generator, const stru
 
 	segment.src_port = call->port;
 	segment.dst_port = service->port;
-	segment.tcp_flags = choose_flags(generator, is_known);
+	segment.tcp_flags = choose_flags(generator, known);
 	segment.data = choose_length(&generator->chance);
 	return segment;
 }
@@ -96,7 +108,7 @@ static struct op_segment reply_of_call(struct generator *generator, const struct
 
 	segment.src_port = backend.port;
 	segment.dst_port = call->port;
-	segment.tcp_flags = choose_flags(generator, true);
+	segment.tcp_flags = choose_flags(generator, known);
 	if (known && !(known->seen & TCP_SEEN_REPLY) && chance_percent(&generator->chance, 80))
 		segment.tcp_flags = SYN | ACK;
 	segment.data = choose_length(&generator->chance);
@@ -176,7 +188,7 @@ static void generate_stranger(struct generator *generator, const struct call *ca
 	static const uint8_t TYPES[] = {0, 8, 128, 129, 133, 135, 137, 3, 1};
 	static const enum station OTHERS[] = {STATION_X, STATION_R,  STATION_A,
 					      STATION_F, STATION_S1, STATION_S2};
-	struct op_segment segment = request_of_call(generator, call, false);
+	struct op_segment segment = request_of_call(generator, call, NULL);
 	const uint32_t draw = chance_below(&generator->chance, 3);
 
 	if (draw == 0)
@@ -197,8 +209,8 @@ void generate_packet(struct generator *generator, struct op_packet *packet)
 	const uint32_t draw = chance_below(chance, 100);
 	struct op_segment segment;
 
-	if (draw < 82) {
-		segment = draw < (known ? 40 : 65) ? request_of_call(generator, &call, known)
+	if (draw < 82 || (draw < 92 && !known)) {
+		segment = draw < (known ? 40 : 76) ? request_of_call(generator, &call, known)
 						   : reply_of_call(generator, &call, known);
 		*packet = op_packet_of(way_in(segment.src), &segment);
 	} else if (draw < 94) {

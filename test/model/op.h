@@ -14,6 +14,7 @@
 #define OP_EDITS 4
 #define OP_TAGS 3
 #define OP_EXTENSIONS 8
+#define OP_QUOTE_ALL 4096
 #define MAX_OPS 64
 
 /* Numbers here are in the host's order. */

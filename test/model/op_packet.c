@@ -8,7 +8,7 @@
 #include <string.h>
 #include "test/model/op.h"
 
-#define SEGMENT_MAX 4096
+#define SEGMENT_MAX 9000
 #define SEQUENCE_NUMBER 0x10203040
 #define ACKNOWLEDGMENT 0x50607080
 
@@ -38,7 +38,7 @@ struct op_packet op_packet_of(enum interface in, const struct op_segment *segmen
 		.to = _STATION_COUNT,
 		.from = segment->src,
 		.segment = *segment,
-		.quote = SEGMENT_MAX,
+		.quote = OP_QUOTE_ALL,
 	};
 }
 

@@ -169,7 +169,7 @@ bool op_read_packet(struct op_packet *packet)
 
 	packet->in = (enum interface)op_index_of(OP_INTERFACES, _INTERFACE_COUNT, word ? word : "");
 	packet->to = packet->from = _STATION_COUNT;
-	packet->quote = 4096;
+	packet->quote = OP_QUOTE_ALL;
 	if (packet->in == _INTERFACE_COUNT)
 		return false;
 	while ((word = strtok(NULL, SPACE))) {

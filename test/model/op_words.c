@@ -9,7 +9,6 @@
 	OWNER_SEGMENT, offsetof(struct op_segment, member), sizeof(((struct op_segment *)0)->member)
 #define OF_PACKET(member)                                                                          \
 	OWNER_PACKET, offsetof(struct op_packet, member), sizeof(((struct op_packet *)0)->member)
-#define QUOTE_USUALLY 4096
 
 const struct op_number OP_NUMBERS[] = {
 	{"ttl", OF_SEGMENT(hop_limit), 10, HOP_LIMIT},
@@ -20,7 +19,7 @@ const struct op_number OP_NUMBERS[] = {
 	{"type", OF_PACKET(icmp_type), 10, 0},
 	{"code", OF_PACKET(icmp_code), 10, 0},
 	{"rest", OF_PACKET(icmp_rest), 16, 0},
-	{"quote", OF_PACKET(quote), 10, QUOTE_USUALLY},
+	{"quote", OF_PACKET(quote), 10, OP_QUOTE_ALL},
 	{"pad", OF_PACKET(padding), 10, 0},
 	{"cut", OF_PACKET(cut), 10, 0},
 };
