@@ -65,6 +65,12 @@ static uint16_t choose_length(struct chance *chance)
 	return (uint16_t)chance_below(chance, chance_percent(chance, 70) ? 200 : 2000);
 }
 
+static void choose_payload(struct chance *chance, struct op_segment *segment)
+{
+	segment->data = choose_length(chance);
+	segment->word = (uint16_t)chance_word(chance);
+}
+
 /* The client's, as it comes to us. */
 static struct op_segment request_of_call(struct generator *generator, const struct call *call,
 					 const struct model_connection *known)
@@ -76,7 +82,7 @@ static struct op_segment request_of_call(struct generator *generator, const stru
 	segment.src_port = call->port;
 	segment.dst_port = service->port;
 	segment.tcp_flags = choose_flags(generator, known);
-	segment.data = choose_length(&generator->chance);
+	choose_payload(&generator->chance, &segment);
 	return segment;
 }
 
@@ -111,7 +117,7 @@ static struct op_segment reply_of_call(struct generator *generator, const struct
 	segment.tcp_flags = choose_flags(generator, known);
 	if (known && !(known->seen & TCP_SEEN_REPLY) && chance_percent(&generator->chance, 80))
 		segment.tcp_flags = SYN | ACK;
-	segment.data = choose_length(&generator->chance);
+	choose_payload(&generator->chance, &segment);
 	return segment;
 }
 
@@ -135,7 +141,7 @@ static struct op_segment other_side(struct generator *generator, const struct ca
 	segment.src_port = is_request ? call->port : service->port;
 	segment.dst_port = is_request ? backend.port : call->port;
 	segment.hop_limit--;
-	segment.data = choose_length(&generator->chance);
+	choose_payload(&generator->chance, &segment);
 	return segment;
 }
 

@@ -67,6 +67,7 @@ struct op_segment {
 	uint16_t options;  /* bytes; IPv4: a multiple of 4 */
 	uint16_t fragment; /* IPv4: flags and offset */
 	uint16_t data;     /* bytes of payload */
+	uint16_t word;     /* the first two of these: any checksum comes about by one of them */
 	bool no_checksum;  /* of UDP */
 	uint8_t extension_count;
 	struct op_extension extensions[OP_EXTENSIONS];

@@ -210,11 +210,13 @@ static void put_segment(struct pen *pen, const struct op_segment *segment, const
 	write_checksum(segment, pen->start + transport, length);
 }
 
-static size_t fill(uint8_t *payload, size_t length)
+static size_t fill(uint8_t *payload, const struct op_segment *segment)
 {
-	for (size_t i = 0; i < length; i++)
+	for (size_t i = 0; i < segment->data; i++)
 		payload[i] = (uint8_t)(i * 7 + 1);
-	return length;
+	if (segment->word && segment->data >= 2)
+		write16(payload, segment->word);
+	return segment->data;
 }
 
 static bool is_icmp(const struct op_segment *segment)
@@ -229,14 +231,14 @@ static size_t fill_payload(const struct op_packet *packet, uint8_t *payload)
 	struct pen pen = {.start = payload}, quote = {.start = payload + 8};
 
 	if (!is_icmp(&packet->segment))
-		return fill(payload, packet->segment.data);
+		return fill(payload, &packet->segment);
 	put8(&pen, packet->icmp_type);
 	put8(&pen, packet->icmp_code);
 	put16(&pen, 0);
 	put32(&pen, packet->icmp_rest);
 	if (!packet->is_error)
-		return 8 + fill(payload + 8, packet->segment.data);
-	put_segment(&quote, &packet->quoted, data, fill(data, packet->quoted.data));
+		return 8 + fill(payload + 8, &packet->segment);
+	put_segment(&quote, &packet->quoted, data, fill(data, &packet->quoted));
 	return 8 + (quote.length < packet->quote ? quote.length : packet->quote);
 }
 

@@ -13,6 +13,7 @@
 const struct op_number OP_NUMBERS[] = {
 	{"ttl", OF_SEGMENT(hop_limit), 10, HOP_LIMIT},
 	{"data", OF_SEGMENT(data), 10, 0},
+	{"word", OF_SEGMENT(word), 16, 0},
 	{"opt", OF_SEGMENT(options), 10, 0},
 	{"frag", OF_SEGMENT(fragment), 16, 0},
 	{"nosum", OF_SEGMENT(no_checksum), 10, 0},

@@ -75,10 +75,12 @@ static enum verdict skip_extensions(struct walk *walk)
 		const uint8_t *extension = &walk->frame->bytes[packet->transport];
 		const size_t left = packet->end - packet->transport;
 
-		if (left < 8 || left < (extension[1] + 1u) * 8)
+		if (left < 8)
 			return VERDICT_PASS_MALFORMED;
 		if (packet->protocol == IPPROTO_ROUTING && extension[3])
 			return VERDICT_PASS_PROTOCOL;
+		if (left < (extension[1] + 1u) * 8)
+			return VERDICT_PASS_MALFORMED;
 		packet->transport += (extension[1] + 1u) * 8;
 		packet->protocol = extension[0];
 	}
