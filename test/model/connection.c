@@ -53,6 +53,11 @@ bool is_over(const struct model *model, const struct model_connection *connectio
 	return !model_is_live(model, connection) || is_closed(connection);
 }
 
+static bool is_near(uint32_t seconds, uint32_t timeout)
+{
+	return seconds + 2 > timeout && seconds < timeout + 2;
+}
+
 /* A timeout a second away could be one that has just passed, or not yet. */
 bool model_may_pass(const struct model *model, uint32_t seconds)
 {
@@ -60,13 +65,14 @@ bool model_may_pass(const struct model *model, uint32_t seconds)
 	const uint32_t all[] = {timeouts->tcp_opening, timeouts->tcp_established,
 				timeouts->tcp_closing, timeouts->tcp_closed, timeouts->udp};
 
-	for (uint32_t i = 0; i < model->connection_count; i++) {
-		const uint32_t idle = model->connections[i].idle + seconds;
-
+	for (uint32_t i = 0; i < model->connection_count; i++)
 		for (size_t row = 0; row < sizeof(all) / sizeof(all[0]); row++)
-			if (idle + 2 > all[row] && idle < all[row] + 2)
+			if (is_near(model->connections[i].idle + seconds, all[row]))
 				return false;
-	}
+	for (uint32_t i = 0; i < model->note_count; i++)
+		if (is_near(model->notes[i].age + seconds,
+			    model->services[model->notes[i].service].affinity_seconds))
+			return false;
 	return true;
 }
 
@@ -74,6 +80,8 @@ void model_pass(struct model *model, uint32_t seconds)
 {
 	for (uint32_t i = 0; i < model->connection_count; i++)
 		model->connections[i].idle += seconds;
+	for (uint32_t i = 0; i < model->note_count; i++)
+		model->notes[i].age += seconds;
 }
 
 static bool is_of_client(const struct model *model, const struct model_connection *connection,

@@ -124,12 +124,15 @@ static struct op_prefix choose_prefix(struct generator *generator, enum family f
 
 static void choose_offer(struct generator *generator, struct op_offer *offer, uint32_t service)
 {
+	static const uint32_t AFFINITIES[] = {5, 30, 100, 86400};
 	struct chance *chance = &generator->chance;
 
 	offer->service = generator->services[service];
 	offer->algorithm = chance_percent(chance, 60)
 				   ? ALGORITHM_MAGLEV
 				   : (enum algorithm)chance_below(chance, _ALGORITHM_COUNT);
+	if (features[FEATURE_AFFINITY] && chance_percent(chance, 25))
+		offer->affinity_seconds = ONE_OF(generator, AFFINITIES);
 	for (uint32_t i = 0; i < generator->backend_count; i++) {
 		if (!chance_percent(chance, 75))
 			continue;

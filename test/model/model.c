@@ -19,6 +19,7 @@ void model_reset(struct model *model)
 	model->denied_count = 0;
 	model->backend_count = 0;
 	model->connection_count = 0;
+	model->note_count = 0;
 	model->is_uncertain = false;
 	for (uint32_t i = 0; i < MODEL_SERVICES; i++)
 		model->services[i].is_used = false;

@@ -25,6 +25,8 @@
 #define MODEL_PORTS 4
 #define MODEL_OF_CLIENT CONNECTION_WAYS /* connections of one client's port at most */
 
+#define MODEL_NOTES 32
+
 #define MODEL_NONE UINT32_MAX /* no index */
 
 /*
@@ -37,6 +39,7 @@ enum model_feature {
 	FEATURE_REFUSAL,           /* of what is for a service's address and no port of it */
 	FEATURE_RESET,             /* to TCP that nobody serves */
 	FEATURE_UNREACHABLE,       /* to UDP that nobody serves */
+	FEATURE_AFFINITY,          /* clients come back to their backends */
 	FEATURE_TOO_BIG,           /* for the MTU of its way out: told to the sender */
 	_FEATURE_COUNT,
 };
@@ -77,7 +80,8 @@ struct model_service {
 	uint32_t range_count;
 	uint8_t ring[MODEL_RING]; /* indexes of backends; as it was told */
 	uint32_t ring_length;
-	uint64_t turns; /* of round robin, already taken */
+	uint64_t turns;            /* of round robin, already taken */
+	uint32_t affinity_seconds; /* 0: none */
 	struct counter refused;
 	struct traffic_counter retired; /* what backends have carried that are gone */
 };
@@ -91,6 +95,14 @@ struct model_connection {
 	uint8_t seen;     /* enum tcp_seen */
 	uint32_t idle;    /* seconds since its last packet */
 	struct model_hop back;
+};
+
+/* Where a client's last connection to a service went. */
+struct model_note {
+	struct address client;
+	uint32_t service; /* index */
+	uint32_t backend; /* index */
+	uint32_t age;     /* seconds since that connection began */
 };
 
 struct model {
@@ -107,6 +119,8 @@ struct model {
 	uint32_t backend_count;
 	struct model_connection connections[MODEL_CONNECTIONS];
 	uint32_t connection_count; /* all used ones are below */
+	struct model_note notes[MODEL_NOTES];
+	uint32_t note_count;
 	struct counter verdicts[_VERDICT_COUNT];
 	bool is_uncertain; /* more to remember than it can, or a choice that left no trace */
 };

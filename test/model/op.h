@@ -41,6 +41,7 @@ struct op_prefix {
 struct op_offer {
 	struct op_service service;
 	enum algorithm algorithm;
+	uint32_t affinity_seconds;
 	uint32_t backend_count;
 	struct op_backend backends[OP_BACKENDS];
 	uint32_t range_count;

@@ -33,6 +33,8 @@ static void print_offer(FILE *file, const struct op_offer *offer)
 	fprintf(file, "offer");
 	print_service(file, &offer->service);
 	fprintf(file, " %s", algorithm_name(offer->algorithm));
+	if (offer->affinity_seconds)
+		fprintf(file, " affinity=%u", offer->affinity_seconds);
 	for (uint32_t i = 0; i < offer->range_count; i++) {
 		fprintf(file, " only=");
 		print_prefix(file, &offer->ranges[i]);

@@ -75,6 +75,9 @@ static bool read_offer(struct op_offer *offer)
 			if (offer->range_count == OP_RANGES ||
 			    !read_prefix(word + 5, &offer->ranges[offer->range_count++]))
 				return false;
+		} else if (!strncmp(word, "affinity=", 9)) {
+			if (!op_read_number(word + 9, 10, &offer->affinity_seconds))
+				return false;
 		} else if (offer->backend_count == OP_BACKENDS ||
 			   !read_backend(word, &offer->backends[offer->backend_count++])) {
 			return false;

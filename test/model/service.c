@@ -146,6 +146,7 @@ enum verdict begin_connection(struct walk *walk, struct model_connection *old)
 {
 	struct model_service *service = walk->service;
 	const struct address *client = &walk->packet.flow.src;
+	bool is_elsewhere; /* than where the client belongs: this once */
 
 	if (is_martian(client))
 		return VERDICT_DROP_MARTIAN;
@@ -153,7 +154,10 @@ enum verdict begin_connection(struct walk *walk, struct model_connection *old)
 		return VERDICT_DROP_SOURCE_RANGE;
 	if (!service->ring_length)
 		return turn_away(walk, VERDICT_DROP_NO_BACKEND);
-	walk->backend = pick(walk);
+	walk->backend = recall_backend(walk);
+	is_elsewhere = walk->backend && !is_free_for(walk, walk->backend, false);
+	if (!walk->backend || is_elsewhere)
+		walk->backend = pick(walk);
 	if (!walk->backend)
 		return VERDICT_DROP_COLLISION;
 	is_free_for(walk, walk->backend, true);
@@ -161,6 +165,8 @@ enum verdict begin_connection(struct walk *walk, struct model_connection *old)
 	if (is_remembered(walk)) {
 		walk->connection = add_connection(walk, old);
 		walk->backend->traffic.connections++;
+		if (!is_elsewhere)
+			note_backend(walk);
 	}
 	return VERDICT_CONTINUE;
 }

@@ -133,6 +133,9 @@ static bool simplify_offer(struct world *world, struct sequence *sequence, uint3
 	op.offer.range_count = 0;
 	changed = keep(world, sequence, at, &op);
 	op = sequence->ops[at];
+	op.offer.affinity_seconds = 0;
+	changed |= keep(world, sequence, at, &op);
+	op = sequence->ops[at];
 	op.offer.algorithm = ALGORITHM_MAGLEV;
 	changed |= keep(world, sequence, at, &op);
 	for (uint32_t i = 0; i < sequence->ops[at].offer.backend_count; i++) {

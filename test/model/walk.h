@@ -102,6 +102,10 @@ bool is_martian(const struct address *address);
 /* service.c: a connection begins; `old` is what was remembered of one between the same two. */
 enum verdict begin_connection(struct walk *walk, struct model_connection *old);
 
+/* affinity.c: the backend that a client comes back to (NULL: none); what a connection leaves. */
+struct model_backend *recall_backend(const struct walk *walk);
+void note_backend(struct walk *walk);
+
 /* forward.c: the way out; TX, REDIRECT, or who else takes it. */
 enum verdict forward(struct walk *walk);
 

@@ -107,6 +107,7 @@ void world_tell_model(struct world *world, uint32_t index, struct difference *di
 	service->is_used = true;
 	service->key = wanted->key;
 	service->algorithm = wanted->algorithm;
+	service->affinity_seconds = wanted->affinity_seconds;
 	service->range_count = (uint32_t)wanted->source_range_count;
 	for (uint32_t i = 0; i < service->range_count; i++)
 		service->ranges[i] = model_prefix_of(&wanted->source_ranges[i]);

@@ -82,6 +82,7 @@ static struct service *service_of(const struct op_offer *offer)
 
 	assert_non_null(service);
 	service->algorithm = offer->algorithm;
+	service->affinity_seconds = offer->affinity_seconds;
 	for (uint32_t i = 0; i < offer->backend_count; i++) {
 		const struct op_backend *wanted = &offer->backends[i];
 		const struct backend backend = {
