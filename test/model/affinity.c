@@ -1,6 +1,6 @@
 /*
  * Affinity: a client comes back to the backend that its last connection to a service went to, for
- * so many seconds after that began, as long as that backend is active.
+ * so many seconds after that began, as long as that backend takes new connections.
  */
 #include "test/model/walk.h"
 
@@ -29,7 +29,7 @@ struct model_backend *recall_backend(const struct walk *walk)
 	    note->age > walk->service->affinity_seconds)
 		return NULL;
 	backend = &walk->model->backends[note->backend];
-	return backend->state == BACKEND_ACTIVE ? backend : NULL;
+	return backend->state == BACKEND_ACTIVE && backend->weight ? backend : NULL;
 }
 
 void note_backend(struct walk *walk)
