@@ -146,6 +146,7 @@ static struct model_hop way_back(const struct walk *walk)
 	struct model_hop hop = {.port = (uint16_t)walk->in};
 
 	memcpy(hop.mac, &walk->frame->bytes[ETH_ALEN], ETH_ALEN);
+	take_tags(walk->frame, &hop);
 	return hop;
 }
 

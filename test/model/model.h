@@ -39,6 +39,7 @@ enum model_feature {
 	FEATURE_REFUSAL,           /* of what is for a service's address and no port of it */
 	FEATURE_RESET,             /* to TCP that nobody serves */
 	FEATURE_UNREACHABLE,       /* to UDP that nobody serves */
+	FEATURE_TAGS,              /* of VLANs: two at most */
 	FEATURE_AFFINITY,          /* clients come back to their backends */
 	FEATURE_TOO_BIG,           /* for the MTU of its way out: told to the sender */
 	_FEATURE_COUNT,
@@ -52,10 +53,15 @@ struct model_prefix {
 	bool is_ipv4;
 };
 
-/* To whom a frame goes and by which port; port 0: nobody knows. */
+#define MODEL_TAGS 2
+#define TAG_LENGTH 4 /* bytes: IEEE 802.1Q, 9.3 */
+
+/* To whom a frame goes, with which VLAN tags, and by which port; port 0: nobody knows. */
 struct model_hop {
 	uint8_t mac[6];
 	uint16_t port;
+	uint8_t tag_count;
+	uint8_t tags[MODEL_TAGS * TAG_LENGTH];
 };
 
 struct model_neighbour {

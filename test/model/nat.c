@@ -182,7 +182,8 @@ void translate(struct walk *walk)
 		rewrite(walk, &walk->packet, is_request ? DESTINATION : SOURCE, is_request);
 }
 
-/* A hop fewer, and new MAC addresses. The hop limit of IPv4 is the upper half of a word. */
+/* A hop fewer, and new MAC addresses and tags. The hop limit of IPv4 is the upper half of a word.
+ */
 void send_out(struct walk *walk)
 {
 	const struct headers *packet = &walk->packet;
@@ -195,6 +196,8 @@ void send_out(struct walk *walk)
 	put(walk->frame, at, word, 2, &change);
 	if (!packet->is_ipv6)
 		update(walk->frame, packet->ip + 10, &change, false, NULL);
+	if (walk->direction == DIRECTION_REPLY || walk->next.port != walk->in)
+		replace_tags(walk, &walk->next);
 	memcpy(&walk->frame->bytes[0], walk->next.mac, ETH_ALEN);
 	memcpy(&walk->frame->bytes[ETH_ALEN], walk->model->ports[walk->next.port].mac, ETH_ALEN);
 }

@@ -13,10 +13,11 @@
 enum verdict parse_ethernet(struct walk *walk)
 {
 	struct headers *packet = &walk->packet;
-	const uint16_t ethertype = get16(walk->frame, 12);
+	const size_t tags = count_tags(walk->frame) * (size_t)TAG_LENGTH;
+	const uint16_t ethertype = get16(walk->frame, 12 + tags);
 	size_t header;
 
-	packet->ip = ETHERNET_HEADER;
+	packet->ip = ETHERNET_HEADER + tags;
 	if (ethertype != ETH_P_IP && ethertype != ETH_P_IPV6)
 		return VERDICT_PASS_PROTOCOL;
 	packet->is_ipv6 = ethertype == ETH_P_IPV6;

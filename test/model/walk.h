@@ -120,6 +120,11 @@ enum verdict check_echo(const struct walk *walk);
 bool is_answer(enum verdict verdict);
 void answer(struct walk *walk, enum verdict verdict);
 
+/* tag.c: VLAN tags, between the MAC addresses and the ethertype. */
+uint8_t count_tags(const struct frame *frame);
+void take_tags(const struct frame *frame, struct model_hop *hop);
+void replace_tags(struct walk *walk, const struct model_hop *hop);
+
 /* nat.c */
 void translate(struct walk *walk);
 void send_out(struct walk *walk);

@@ -1,0 +1,45 @@
+/*
+ * VLAN tags (IEEE 802.1Q and 802.1ad): those of a client's frames are a part of the way back to it,
+ * plain ports have none, and what goes back out of the interface it came in by keeps its own.
+ */
+#include <linux/if_ether.h>
+#include <string.h>
+#include "test/model/walk.h"
+
+#define TAGS_AT (2 * ETH_ALEN)
+
+static bool is_tag(uint16_t ethertype)
+{
+	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD;
+}
+
+/* Those that are there whole, with an ethertype behind them. */
+uint8_t count_tags(const struct frame *frame)
+{
+	size_t at = TAGS_AT;
+	uint8_t count = 0;
+
+	while (features[FEATURE_TAGS] && count < MODEL_TAGS && is_tag(get16(frame, at)) &&
+	       at + TAG_LENGTH + 2 <= frame->length) {
+		at += TAG_LENGTH;
+		count++;
+	}
+	return count;
+}
+
+void take_tags(const struct frame *frame, struct model_hop *hop)
+{
+	hop->tag_count = count_tags(frame);
+	memcpy(hop->tags, &frame->bytes[TAGS_AT], hop->tag_count * (size_t)TAG_LENGTH);
+}
+
+void replace_tags(struct walk *walk, const struct model_hop *hop)
+{
+	const size_t had = count_tags(walk->frame) * (size_t)TAG_LENGTH;
+	const size_t gets = hop->tag_count * (size_t)TAG_LENGTH;
+	uint8_t *bytes = walk->frame->bytes;
+
+	memmove(bytes + TAGS_AT + gets, bytes + TAGS_AT + had, walk->frame->length - TAGS_AT - had);
+	memcpy(bytes + TAGS_AT, hop->tags, gets);
+	walk->frame->length += gets - had;
+}
