@@ -39,7 +39,8 @@ static bool is_group(const uint8_t *mac)
 static bool may_be_answered(const struct walk *walk)
 {
 	return !is_group(walk->frame->bytes) && !is_group(walk->frame->bytes + ETH_ALEN) &&
-	       !is_martian(&walk->packet.flow.src) && !walk->is_error;
+	       !is_martian(&walk->packet.flow.src) && !walk->is_error &&
+	       walk->packet.part != PART_LATER;
 }
 
 enum verdict turn_away(const struct walk *walk, enum verdict otherwise)

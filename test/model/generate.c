@@ -206,6 +206,8 @@ bool generate_next(struct generator *generator, struct op *op)
 	} else if (chance_percent(chance, 8)) {
 		op->kind = OP_PASS;
 		op->seconds = ONE_OF(generator, SECONDS);
+	} else if (generator->part_count && chance_percent(chance, 70)) {
+		generate_part(generator, &op->packet);
 	} else {
 		generate_packet(generator, &op->packet);
 	}

@@ -11,6 +11,7 @@
 #define POOL_SERVICES 4
 #define POOL_BACKENDS 5
 #define POOL_CALLS 6
+#define GENERATOR_PARTS 3
 
 /* A client's port and the service that it talks to. */
 struct call {
@@ -28,6 +29,8 @@ struct generator {
 	struct op_service services[POOL_SERVICES];
 	uint32_t backend_count;
 	struct op_backend backends[POOL_BACKENDS];
+	uint32_t part_count; /* of a packet that is on its way in fragments */
+	struct op_packet parts[GENERATOR_PARTS];
 	uint32_t call_count;
 	struct call calls[POOL_CALLS];
 };
@@ -38,6 +41,8 @@ bool generate_next(struct generator *generator, struct op *op);
 
 /* generate_packet.c, generate_mutation.c */
 void generate_packet(struct generator *generator, struct op_packet *packet);
+/* The next part of the one that is on its way. */
+void generate_part(struct generator *generator, struct op_packet *packet);
 void mutate_packet(struct generator *generator, struct op_packet *packet);
 /* One of an array's. */
 #define ONE_OF(generator, array)                                                                   \

@@ -207,6 +207,37 @@ static void generate_stranger(struct generator *generator, const struct call *ca
 	packet->icmp_type = ONE_OF(generator, TYPES);
 }
 
+/* The packet in parts, in whatever order; the first is sent at once. */
+static void split(struct generator *generator, struct op_packet *packet)
+{
+	struct chance *chance = &generator->chance;
+	const uint16_t length = (uint16_t)(8 * (1 + chance_below(chance, 100)));
+
+	packet->segment.data = (uint16_t)(2 * length + chance_below(chance, length));
+	packet->segment.id = OP_ID + chance_below(chance, 3);
+	packet->segment.length = length;
+	for (generator->part_count = 0; generator->part_count < GENERATOR_PARTS;) {
+		struct op_packet *part = &generator->parts[generator->part_count];
+
+		*part = *packet;
+		part->segment.from = (uint16_t)(length * generator->part_count++);
+	}
+	generator->parts[GENERATOR_PARTS - 1].segment.length = 0;
+	generate_part(generator, packet);
+}
+
+void generate_part(struct generator *generator, struct op_packet *packet)
+{
+	const uint32_t i = chance_percent(&generator->chance, 70)
+				   ? 0
+				   : chance_below(&generator->chance, generator->part_count);
+
+	*packet = generator->parts[i];
+	generator->part_count--;
+	for (uint32_t at = i; at < generator->part_count; at++)
+		generator->parts[at] = generator->parts[at + 1];
+}
+
 void generate_packet(struct generator *generator, struct op_packet *packet)
 {
 	const struct call call = choose_call(generator);
@@ -226,6 +257,9 @@ void generate_packet(struct generator *generator, struct op_packet *packet)
 	}
 	if (packet->segment.protocol == IPPROTO_UDP)
 		packet->segment.no_checksum = chance_percent(chance, 10);
+	if (draw < 82 && !generator->part_count &&
+	    chance_percent(chance, features[FEATURE_FRAGMENTS] ? 5 : 1))
+		split(generator, packet);
 	if (chance_percent(chance, 20))
 		mutate_packet(generator, packet);
 }

@@ -20,6 +20,7 @@ void model_reset(struct model *model)
 	model->backend_count = 0;
 	model->connection_count = 0;
 	model->note_count = 0;
+	model->fragment_count = 0;
 	model->is_uncertain = false;
 	for (uint32_t i = 0; i < MODEL_SERVICES; i++)
 		model->services[i].is_used = false;

@@ -26,6 +26,7 @@
 #define MODEL_OF_CLIENT CONNECTION_WAYS /* connections of one client's port at most */
 
 #define MODEL_NOTES 32
+#define MODEL_FRAGMENTS 32
 
 #define MODEL_NONE UINT32_MAX /* no index */
 
@@ -39,6 +40,7 @@ enum model_feature {
 	FEATURE_REFUSAL,           /* of what is for a service's address and no port of it */
 	FEATURE_RESET,             /* to TCP that nobody serves */
 	FEATURE_UNREACHABLE,       /* to UDP that nobody serves */
+	FEATURE_FRAGMENTS,         /* later ones find the ports of the first */
 	FEATURE_TAGS,              /* of VLANs: two at most */
 	FEATURE_AFFINITY,          /* clients come back to their backends */
 	FEATURE_TOO_BIG,           /* for the MTU of its way out: told to the sender */
@@ -111,6 +113,16 @@ struct model_note {
 	uint32_t age;     /* seconds since that connection began */
 };
 
+/* What the first fragment of a packet has told. */
+struct model_fragment {
+	struct address src;
+	struct address dst;
+	uint32_t id; /* as in the packet */
+	uint8_t protocol;
+	__be16 src_port;
+	__be16 dst_port;
+};
+
 struct model {
 	struct timeouts timeouts; /* in seconds here */
 	struct hairpin hairpin;
@@ -127,6 +139,8 @@ struct model {
 	uint32_t connection_count; /* all used ones are below */
 	struct model_note notes[MODEL_NOTES];
 	uint32_t note_count;
+	struct model_fragment fragments[MODEL_FRAGMENTS];
+	uint32_t fragment_count;
 	struct counter verdicts[_VERDICT_COUNT];
 	bool is_uncertain; /* more to remember than it can, or a choice that left no trace */
 };

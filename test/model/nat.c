@@ -112,18 +112,20 @@ static struct change rewrite(struct walk *walk, const struct headers *headers, s
 {
 	const struct model_backend *backend = walk->backend;
 	const struct service_key *service = &backend->service;
+	const bool has_ports = headers->part != PART_LATER;
 	struct change addresses = {}, ports = {}, both, sums = {};
 
 	put_address(walk, headers, which, to_backend ? &backend->address : &service->address,
 		    &addresses);
-	put_port(walk, headers, which, to_backend ? backend->port : service->port, &ports);
+	if (has_ports)
+		put_port(walk, headers, which, to_backend ? backend->port : service->port, &ports);
 	if (walk->is_hairpin)
 		put_address(walk, headers, !which,
 			    to_backend ? hairpin_of(walk) : &backend->address, &addresses);
 	both = sum_of(&addresses, &ports);
 	if (!headers->is_ipv6)
 		update(walk->frame, headers->ip + 10, &addresses, false, &sums);
-	if (checksum_at(headers) + 2 <= headers->end)
+	if (has_ports && checksum_at(headers) + 2 <= headers->end)
 		update(walk->frame, checksum_at(headers), &both, headers->protocol == IPPROTO_UDP,
 		       &sums);
 	return sum_of(&both, &sums);

@@ -15,6 +15,7 @@
 #define OP_TAGS 3
 #define OP_EXTENSIONS 8
 #define OP_QUOTE_ALL 4096
+#define OP_ID 0xbeef
 #define MAX_OPS 64
 
 /* Numbers here are in the host's order. */
@@ -66,7 +67,10 @@ struct op_segment {
 	uint8_t tcp_flags;
 	uint8_t hop_limit;
 	uint16_t options;  /* bytes; IPv4: a multiple of 4 */
-	uint16_t fragment; /* IPv4: flags and offset */
+	uint16_t fragment; /* IPv4: flags and offset, whatever the packet is */
+	uint16_t from;     /* a part of the packet: from this byte of its transport on, */
+	uint16_t length;   /* so many, multiples of 8; both 0: the packet is whole */
+	uint32_t id;       /* identification */
 	uint16_t data;     /* bytes of payload */
 	uint16_t word;     /* the first two of these: any checksum comes about by one of them */
 	bool no_checksum;  /* of UDP */

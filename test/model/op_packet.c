@@ -28,6 +28,7 @@ struct op_segment op_segment_of(enum family family, uint8_t protocol, enum stati
 		.dst = dst,
 		.tcp_flags = ACK,
 		.hop_limit = HOP_LIMIT,
+		.id = OP_ID,
 	};
 }
 
@@ -79,16 +80,42 @@ static void put_address(struct pen *pen, const struct op_segment *segment, enum 
 	put_bytes(pen, (const uint8_t *)&address + skip, 16 - skip);
 }
 
-static void put_ipv4(struct pen *pen, const struct op_segment *segment, size_t payload)
+/* What of the transport goes into this packet. */
+struct part {
+	uint16_t offset;
+	size_t length;
+	bool has_more;
+};
+
+static bool is_part(const struct op_segment *segment)
+{
+	return segment->from || segment->length;
+}
+
+static struct part part_of(const struct op_segment *segment, size_t whole)
+{
+	struct part part = {.offset = segment->from, .length = whole};
+
+	if (!is_part(segment))
+		return part;
+	part.length = whole > part.offset ? whole - part.offset : 0;
+	if (segment->length && segment->length < part.length) {
+		part.length = segment->length;
+		part.has_more = true;
+	}
+	return part;
+}
+
+static void put_ipv4(struct pen *pen, const struct op_segment *segment, const struct part *part)
 {
 	const size_t header = 20 + segment->options;
 	uint8_t *start = pen->start + pen->length;
 
 	put8(pen, (uint8_t)(4 << 4 | header / 4));
 	put8(pen, 0x28);
-	put16(pen, (uint16_t)(header + payload));
-	put16(pen, 0xbeef);
-	put16(pen, segment->fragment);
+	put16(pen, (uint16_t)(header + part->length));
+	put16(pen, (uint16_t)segment->id);
+	put16(pen, segment->fragment | part->offset / 8 | (part->has_more ? 0x2000 : 0));
 	put8(pen, segment->hop_limit);
 	put8(pen, segment->protocol);
 	put16(pen, 0);
@@ -99,9 +126,12 @@ static void put_ipv4(struct pen *pen, const struct op_segment *segment, size_t p
 	write16(start + 10, checksum_of(start, header, 0));
 }
 
+/* Of what follows the header of IPv6 or an extension. */
 static uint8_t type_of_extension(const struct op_segment *segment, uint8_t i)
 {
-	return i < segment->extension_count ? segment->extensions[i].type : segment->protocol;
+	if (i < segment->extension_count)
+		return segment->extensions[i].type;
+	return is_part(segment) ? IPPROTO_FRAGMENT : segment->protocol;
 }
 
 static void put_extensions(struct pen *pen, const struct op_segment *segment)
@@ -117,8 +147,10 @@ static void put_extensions(struct pen *pen, const struct op_segment *segment)
 	}
 }
 
-static void put_ipv6(struct pen *pen, const struct op_segment *segment, size_t payload)
+static void put_ipv6(struct pen *pen, const struct op_segment *segment, const struct part *part)
 {
+	size_t payload = part->length + (is_part(segment) ? 8 : 0);
+
 	for (uint8_t i = 0; i < segment->extension_count; i++)
 		payload += segment->extensions[i].units * 8u;
 	put32(pen, 0x62812345);
@@ -128,6 +160,11 @@ static void put_ipv6(struct pen *pen, const struct op_segment *segment, size_t p
 	put_address(pen, segment, segment->src);
 	put_address(pen, segment, segment->dst);
 	put_extensions(pen, segment);
+	if (!is_part(segment))
+		return;
+	put16(pen, (uint16_t)(segment->protocol << 8));
+	put16(pen, part->offset | part->has_more);
+	put32(pen, segment->id);
 }
 
 static void put_transport(struct pen *pen, const struct op_segment *segment, size_t payload)
@@ -147,13 +184,6 @@ static void put_transport(struct pen *pen, const struct op_segment *segment, siz
 	put8(pen, segment->tcp_flags);
 	put16(pen, 0xfaf0);
 	put32(pen, 0);
-}
-
-static size_t transport_header(const struct op_segment *segment)
-{
-	if (segment->protocol == IPPROTO_TCP)
-		return 20;
-	return segment->protocol == IPPROTO_UDP ? 8 : 0;
 }
 
 /* Where the checksum is in the transport; 0: this protocol has none that we know. */
@@ -197,17 +227,19 @@ static void write_checksum(const struct op_segment *segment, uint8_t *start, siz
 static void put_segment(struct pen *pen, const struct op_segment *segment, const uint8_t *payload,
 			size_t payload_length)
 {
-	const size_t length = transport_header(segment) + payload_length;
-	size_t transport;
+	static uint8_t bytes[SEGMENT_MAX * 2];
+	struct pen transport = {.start = bytes};
+	struct part part;
 
+	put_transport(&transport, segment, payload_length);
+	put_bytes(&transport, payload, payload_length);
+	write_checksum(segment, bytes, transport.length);
+	part = part_of(segment, transport.length);
 	if (segment->family == IPV6)
-		put_ipv6(pen, segment, length);
+		put_ipv6(pen, segment, &part);
 	else
-		put_ipv4(pen, segment, length);
-	transport = pen->length;
-	put_transport(pen, segment, payload_length);
-	put_bytes(pen, payload, payload_length);
-	write_checksum(segment, pen->start + transport, length);
+		put_ipv4(pen, segment, &part);
+	put_bytes(pen, bytes + part.offset, part.length);
 }
 
 static size_t fill(uint8_t *payload, const struct op_segment *segment)

@@ -80,6 +80,7 @@ static bool read_segment(const char *protocol, struct op_segment *segment)
 	char *arrow;
 
 	segment->hop_limit = HOP_LIMIT;
+	segment->id = OP_ID;
 	if (!protocol || !read_protocol(protocol, segment) ||
 	    !read_party(strtok(NULL, SPACE), &segment->src, &segment->src_port))
 		return false;

@@ -35,6 +35,23 @@ static bool is_handled(const struct headers *packet)
 	       packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
+static enum verdict parse_part(struct walk *walk, bool is_later, bool has_more)
+{
+	struct headers *packet = &walk->packet;
+
+	if (is_later)
+		packet->part = PART_LATER;
+	else if (has_more)
+		packet->part = PART_FIRST;
+	if (packet->part == PART_WHOLE)
+		return VERDICT_CONTINUE;
+	/* A part of an error says nothing about what it quotes. */
+	if (!features[FEATURE_FRAGMENTS] || packet->protocol == IPPROTO_ICMP ||
+	    packet->protocol == IPPROTO_ICMPV6)
+		return VERDICT_PASS_FRAGMENT;
+	return VERDICT_CONTINUE;
+}
+
 /* RFC 791, 3.1. */
 static enum verdict parse_ipv4(struct walk *walk)
 {
@@ -52,10 +69,10 @@ static enum verdict parse_ipv4(struct walk *walk)
 	walk->hop_limit = ip[8];
 	if (!is_handled(packet))
 		return VERDICT_PASS_PROTOCOL;
+	packet->id = get16(walk->frame, packet->ip + 4);
 	/* More fragments, or an offset: DF alone says nothing. */
-	if (get16(walk->frame, packet->ip + 6) & 0x3fff)
-		return VERDICT_PASS_FRAGMENT;
-	return VERDICT_CONTINUE;
+	return parse_part(walk, get16(walk->frame, packet->ip + 6) & 0x1fff,
+			  get16(walk->frame, packet->ip + 6) & 0x2000);
 }
 
 static bool is_extension(uint8_t protocol)
@@ -88,6 +105,28 @@ static enum verdict skip_extensions(struct walk *walk)
 	return VERDICT_CONTINUE;
 }
 
+/*
+ * RFC 8200, 4.5: next header, reserved, offset (13 bits), reserved (2), more; identification. What
+ * is alone in its fragment is a whole packet (RFC 6946).
+ */
+static enum verdict parse_fragment_header(struct walk *walk)
+{
+	struct headers *packet = &walk->packet;
+	const size_t at = packet->transport;
+
+	if (!features[FEATURE_FRAGMENTS])
+		return VERDICT_PASS_FRAGMENT;
+	if (packet->end - at < 8)
+		return VERDICT_PASS_MALFORMED;
+	packet->protocol = walk->frame->bytes[at];
+	packet->id = (uint32_t)get16(walk->frame, at + 4) << 16 | get16(walk->frame, at + 6);
+	packet->transport += 8;
+	if (!is_handled(packet))
+		return VERDICT_PASS_PROTOCOL;
+	return parse_part(walk, get16(walk->frame, at + 2) & 0xfff8,
+			  get16(walk->frame, at + 2) & 1);
+}
+
 /* RFC 8200, 3. An IPv4-mapped address is none that is ever on the wire (RFC 4942, 2.2). */
 static enum verdict parse_ipv6(struct walk *walk)
 {
@@ -107,7 +146,7 @@ static enum verdict parse_ipv6(struct walk *walk)
 	if (verdict)
 		return verdict;
 	if (packet->protocol == IPPROTO_FRAGMENT)
-		return VERDICT_PASS_FRAGMENT;
+		return parse_fragment_header(walk);
 	return is_handled(packet) ? VERDICT_CONTINUE : VERDICT_PASS_PROTOCOL;
 }
 
@@ -117,7 +156,7 @@ enum verdict parse_network(struct walk *walk)
 }
 
 /* RFC 9293, 3.1; RFC 768. */
-enum verdict parse_transport(struct walk *walk)
+static enum verdict parse_ports(struct walk *walk)
 {
 	const uint8_t *transport = &walk->frame->bytes[walk->packet.transport];
 	struct headers *packet = &walk->packet;
@@ -134,4 +173,16 @@ enum verdict parse_transport(struct walk *walk)
 	memcpy(&packet->flow.dst_port, transport + 2, 2);
 	packet->flow.protocol = packet->protocol;
 	return VERDICT_CONTINUE;
+}
+
+enum verdict parse_transport(struct walk *walk)
+{
+	enum verdict verdict;
+
+	if (walk->packet.part == PART_LATER)
+		return recall_ports(walk);
+	verdict = parse_ports(walk);
+	if (!verdict && walk->packet.part == PART_FIRST)
+		note_ports(walk);
+	return verdict;
 }

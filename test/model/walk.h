@@ -16,6 +16,12 @@
 #define UDP_CHECKSUM_AT 6
 #define ICMP_CHECKSUM_AT 2
 
+enum part {
+	PART_WHOLE,
+	PART_FIRST, /* of several; it has the ports */
+	PART_LATER, /* it has nothing of the transport's header */
+};
+
 /* An IP packet inside of a frame; offsets are from the frame's start. */
 struct headers {
 	bool is_ipv6;
@@ -24,6 +30,8 @@ struct headers {
 	size_t end; /* of what IP says belongs to it, as far as it is there */
 	struct flow flow;
 	uint8_t protocol;
+	enum part part;
+	uint32_t id; /* of the packet that a part is of */
 };
 
 struct walk {
@@ -119,6 +127,10 @@ enum verdict check_echo(const struct walk *walk);
 /* Whether the verdict is one of these; then the frame becomes the answer. */
 bool is_answer(enum verdict verdict);
 void answer(struct walk *walk, enum verdict verdict);
+
+/* fragment.c: the ports of a later one, or what becomes of it; the first one's are noted. */
+enum verdict recall_ports(struct walk *walk);
+void note_ports(struct walk *walk);
 
 /* tag.c: VLAN tags, between the MAC addresses and the ethertype. */
 uint8_t count_tags(const struct frame *frame);
