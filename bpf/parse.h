@@ -81,45 +81,85 @@ static __always_inline bool is_extension(__u8 protocol)
 	       protocol == IPPROTO_DSTOPTS;
 }
 
+/* Where the extension headers of a packet have led to, at first those of none. */
+struct extensions {
+	__u32 offset; /* of what follows, in the frame */
+	__u32 length; /* of that, as IP says */
+	__u32 protocol;
+};
+
+#define MAX_OFFSET 16384 /* of a transport header: what the verifier is told */
+
 /*
  * Passes over one (RFC 8200, 4): its type, a length in eight bytes beyond the first eight, of a
  * routing header then its kind and the segments left. While there are some, the packet is on its
  * way to others than its destination.
  */
-static __always_inline enum verdict skip_extension(struct packet *packet, __u32 *length)
+static __always_inline enum verdict skip_extension(const struct xdp_md *ctx,
+						   struct extensions *extensions)
 {
-	const __u8 *header = packet->transport;
+	const void *end = (const void *)(long)ctx->data_end;
+	const __u8 *header = (const void *)(long)ctx->data;
 	__u32 bytes;
 
-	if (*length < 8 || (void *)(header + 8) > packet->end)
+	if (extensions->offset > MAX_OFFSET)
 		return VERDICT_PASS_MALFORMED;
-	if (packet->flow.protocol == IPPROTO_ROUTING && header[3])
+	header += extensions->offset;
+	if (extensions->length < 8 || (const void *)(header + 8) > end)
+		return VERDICT_PASS_MALFORMED;
+	if (extensions->protocol == IPPROTO_ROUTING && header[3])
 		return VERDICT_PASS_PROTOCOL;
 	bytes = (header[1] + 1u) * 8;
-	if (bytes > *length)
+	if (bytes > extensions->length)
 		return VERDICT_PASS_MALFORMED;
-	*length -= bytes;
-	packet->flow.protocol = header[0];
-	packet->transport += bytes;
+	extensions->protocol = header[0];
+	extensions->offset += bytes;
+	extensions->length -= bytes;
 	return VERDICT_CONTINUE;
 }
 
-static __always_inline enum verdict skip_extensions(struct packet *packet, __u32 *length)
+/*
+ * A global function: verified once. Inlined, what follows would be verified anew for each number of
+ * headers.
+ */
+__noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions)
 {
-	enum verdict verdict;
+	enum verdict verdict = VERDICT_CONTINUE;
 
-	for (int i = 0; i < MAX_EXTENSIONS && is_extension(packet->flow.protocol); i++) {
-		verdict = skip_extension(packet, length);
+	if (!extensions)
+		return VERDICT_PASS_MALFORMED; /* VERIFIER: its pointers may be NULL */
+	for (int i = 0; i < MAX_EXTENSIONS && is_extension((__u8)extensions->protocol); i++) {
+		verdict = skip_extension(ctx, extensions);
 		if (verdict != VERDICT_CONTINUE)
-			return verdict;
+			break;
 	}
+	return verdict;
+}
+
+static __always_inline enum verdict find_transport(struct packet *packet, __u32 *length)
+{
+	struct extensions extensions = {
+		.offset = packet->transport - (void *)packet->ethernet,
+		.length = *length,
+		.protocol = packet->flow.protocol,
+	};
+	const enum verdict verdict = skip_extensions(packet->ctx, &extensions);
+
+	/* VERIFIER: does not know what a global function may return. */
+	if (verdict == VERDICT_PASS_MALFORMED || extensions.offset > MAX_OFFSET)
+		return VERDICT_PASS_MALFORMED;
+	if (verdict != VERDICT_CONTINUE)
+		return VERDICT_PASS_PROTOCOL;
+	packet->transport = (void *)packet->ethernet + extensions.offset;
+	packet->flow.protocol = (__u8)extensions.protocol;
+	*length = extensions.length;
 	return VERDICT_CONTINUE;
 }
 
 static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *length)
 {
 	struct ipv6hdr *ip = packet->network;
-	enum verdict verdict = VERDICT_CONTINUE;
+	enum verdict verdict;
 
 	if ((void *)(ip + 1) > packet->end)
 		return VERDICT_PASS_MALFORMED;
@@ -131,10 +171,11 @@ static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *len
 	packet->transport = ip + 1;
 	packet->hop_limit = ip->hop_limit;
 	packet->flow.protocol = ip->nexthdr;
-	if (packet->is_rare || packet->is_icmp)
-		verdict = skip_extensions(packet, length);
-	if (verdict != VERDICT_CONTINUE)
-		return verdict;
+	if (packet->is_rare || packet->is_icmp) {
+		verdict = find_transport(packet, length);
+		if (verdict != VERDICT_CONTINUE)
+			return verdict;
+	}
 	if (packet->flow.protocol == IPPROTO_FRAGMENT)
 		return VERDICT_PASS_FRAGMENT;
 	verdict = sort_protocol(packet, packet->flow.protocol, IPPROTO_ICMPV6);
