@@ -18,8 +18,6 @@
 #include "include/connection.h"
 #include "include/verdict.h"
 
-#define REFRESH_TRIES 4
-
 static __always_inline bool filter_has(void *filter, __u32 mask, __u64 hash)
 {
 	const __u32 bit = hash_bit(hash, mask);
@@ -55,35 +53,6 @@ static __always_inline __u8 see(const struct packet *packet, enum direction dire
 	if (packet->tcp_flags & TCP_RST)
 		seen |= TCP_SEEN_RST;
 	return seen;
-}
-
-/*
- * Brings an entry up to date while it is the one that was found. What another CPU has seen
- * meanwhile is kept, and its way back to the client unless this packet `moved`. Rare: on the first
- * packets, on FIN and RST, and once a second. A global function: verified once.
- */
-__noinline int refresh(struct connection *connection, __u64 head, __u64 found, __u64 fresh,
-		       bool moved)
-{
-	union connection_state old = {.word = found}, wanted = {.word = fresh}, there;
-
-	if (!connection)
-		return -1; /* VERIFIER: a global function's pointers may be NULL */
-	for (int try = 0; try < REFRESH_TRIES; try++) {
-		if (load_word(&connection->head.word) != head)
-			return -1;
-		there.word =
-			__sync_val_compare_and_swap(&connection->state.word, old.word, wanted.word);
-		if (there.word == old.word)
-			return 0;
-		if (there.owner != old.owner)
-			return -1; /* the same head again, of another connection */
-		old = there;
-		wanted.seen |= old.seen;
-		if (!moved)
-			wanted.client_hop = old.client_hop;
-	}
-	return -1;
 }
 
 static __always_inline enum verdict track(struct packet *packet, const struct found *found,

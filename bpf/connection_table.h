@@ -47,6 +47,7 @@
 #include "include/hash.h"
 
 #define CLAIM_TRIES 4
+#define REFRESH_TRIES 4
 
 #define GIVES_NEVER 0
 #define GIVES_RELUCTANTLY 1
@@ -190,6 +191,35 @@ static __always_inline bool search(const struct packet *packet, const struct cli
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Brings an entry up to date while it is the one that was found. What another CPU has seen
+ * meanwhile is kept, and its way back to the client unless this packet `moved`. Rare: on the first
+ * packets, on FIN and RST, and once a second. A global function: verified once.
+ */
+__noinline int refresh(struct connection *connection, __u64 head, __u64 found, __u64 fresh,
+		       bool moved)
+{
+	union connection_state old = {.word = found}, wanted = {.word = fresh}, there;
+
+	if (!connection)
+		return -1; /* VERIFIER: a global function's pointers may be NULL */
+	for (int try = 0; try < REFRESH_TRIES; try++) {
+		if (load_word(&connection->head.word) != head)
+			return -1;
+		there.word =
+			__sync_val_compare_and_swap(&connection->state.word, old.word, wanted.word);
+		if (there.word == old.word)
+			return 0;
+		if (there.owner != old.owner)
+			return -1; /* the same head again, of another connection */
+		old = there;
+		wanted.seen |= old.seen;
+		if (!moved)
+			wanted.client_hop = old.client_hop;
+	}
+	return -1;
 }
 
 /* How willingly an entry gives way to a newcomer: GIVES_NEVER to GIVES_FREE. */
