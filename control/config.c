@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "control/number_option.h"
 #include "control/options.h"
 #include "control/tables.h"
 #include "lb/address.h"
@@ -25,15 +26,16 @@ static int read_text(const struct options *options, const char *key, const json_
 	return option_set_text(target, json_string_value(value), refusal);
 }
 
-static int read_number(const struct options *options, const char *key, const json_t *value,
-		       long most, uint32_t *target, struct refusal *refusal)
+/* `range` also says the key, as it is told. */
+static int read_number(const struct options *options, const struct number_range *range,
+		       const json_t *value, uint32_t *target, struct refusal *refusal)
 {
 	char wanted[32];
 
-	snprintf(wanted, sizeof(wanted), "1–%ld", most);
-	if (!json_is_integer(value) || json_integer_value(value) < 1 ||
-	    json_integer_value(value) > most)
-		return refuse_key(options, key, wanted, refusal);
+	snprintf(wanted, sizeof(wanted), "%u–%u", range->least, range->most);
+	if (!json_is_integer(value) || json_integer_value(value) < range->least ||
+	    json_integer_value(value) > range->most)
+		return refuse_key(options, range->name, wanted, refusal);
 	*target = (uint32_t)json_integer_value(value);
 	return 0;
 }
@@ -87,8 +89,9 @@ static int read_timeouts(struct options *options, const json_t *value, struct re
 					  "one of tcp_opening, tcp_established, tcp_closing, "
 					  "tcp_closed, udp",
 					  refusal);
-		error = read_number(options, path, item, TIMEOUT_MAX_SECONDS, timeouts[i].target,
-				    refusal);
+		error = read_number(options,
+				    &(struct number_range){path, 1, TIMEOUT_MAX_SECONDS, 0}, item,
+				    timeouts[i].target, refusal);
 		if (error)
 			return error;
 	}
@@ -125,6 +128,13 @@ static int read_flag(const struct options *options, const char *key, const json_
 	return 0;
 }
 
+static int read_number_option(struct options *options, enum number_option option,
+			      const json_t *value, struct refusal *refusal)
+{
+	return read_number(options, &NUMBER_OPTIONS[option], value,
+			   number_option_of(&options->datapath, option), refusal);
+}
+
 static int read_key(struct options *options, const char *key, const json_t *value,
 		    struct refusal *refusal)
 {
@@ -144,15 +154,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_hairpin(options, key, value, refusal);
 	if (!strcmp(key, "timeouts"))
 		return read_timeouts(options, value, refusal);
-	if (!strcmp(key, "max-services"))
-		return read_number(options, key, value, 1000000, &options->datapath.max_services,
-				   refusal);
-	if (!strcmp(key, "max-backends"))
-		return read_number(options, key, value, 10000000, &options->datapath.max_backends,
-				   refusal);
-	if (!strcmp(key, "max-connections"))
-		return read_number(options, key, value, 100000000,
-				   &options->datapath.max_connections, refusal);
+	if (number_option_find(key) != _NUMBER_OPTION_COUNT)
+		return read_number_option(options, number_option_find(key), value, refusal);
 	if (!strcmp(key, "replace"))
 		return read_flag(options, key, value, &options->datapath.replace, refusal);
 	if (!strcmp(key, "metadata"))

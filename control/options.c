@@ -8,14 +8,8 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include "control/number_option.h"
 #include "lb/address.h"
-
-#define DEFAULT_MAX_SERVICES 65536
-#define DEFAULT_MAX_BACKENDS 262144
-#define DEFAULT_MAX_CONNECTIONS 262144
-#define LIMIT_SERVICES 1000000 /* of --max-services; memory is the real bound */
-#define LIMIT_BACKENDS 10000000
-#define LIMIT_CONNECTIONS 100000000
 
 enum option_id {
 	OPTION_CONFIG = 1000,
@@ -26,14 +20,12 @@ enum option_id {
 	OPTION_PIN,
 	OPTION_STATE,
 	OPTION_METRICS,
-	OPTION_MAX_SERVICES,
-	OPTION_MAX_BACKENDS,
-	OPTION_MAX_CONNECTIONS,
 	OPTION_METADATA,
 	OPTION_REPLACE,
 	OPTION_CHECK,
 	OPTION_VERSION,
 	OPTION_HELP,
+	OPTION_NUMBER, /* and an enum number_option */
 };
 
 static const struct option LONG_OPTIONS[] = {
@@ -45,9 +37,9 @@ static const struct option LONG_OPTIONS[] = {
 	{"pin", required_argument, NULL, OPTION_PIN},
 	{"state", required_argument, NULL, OPTION_STATE},
 	{"metrics", required_argument, NULL, OPTION_METRICS},
-	{"max-services", required_argument, NULL, OPTION_MAX_SERVICES},
-	{"max-backends", required_argument, NULL, OPTION_MAX_BACKENDS},
-	{"max-connections", required_argument, NULL, OPTION_MAX_CONNECTIONS},
+	{"max-services", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_SERVICES},
+	{"max-backends", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_BACKENDS},
+	{"max-connections", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_CONNECTIONS},
 	{"metadata", no_argument, NULL, OPTION_METADATA},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{"check", no_argument, NULL, OPTION_CHECK},
@@ -126,9 +118,6 @@ static int set_defaults(struct options *options, struct refusal *refusal)
 	*options = (struct options){
 		.datapath =
 			{
-				.max_services = DEFAULT_MAX_SERVICES,
-				.max_backends = DEFAULT_MAX_BACKENDS,
-				.max_connections = DEFAULT_MAX_CONNECTIONS,
 				.tcp_opening_seconds = 30,
 				.tcp_established_seconds = 6 * 60 * 60,
 				.tcp_closing_seconds = 120,
@@ -136,6 +125,9 @@ static int set_defaults(struct options *options, struct refusal *refusal)
 				.udp_seconds = 120,
 			},
 	};
+	for (int i = 0; i < _NUMBER_OPTION_COUNT; i++)
+		*number_option_of(&options->datapath, (enum number_option)i) =
+			NUMBER_OPTIONS[i].otherwise;
 	address_parse("169.254.42.1", &options->datapath.hairpin.ipv4);
 	/* Routable: an answer to a link-local one would ask the link for it, and find nobody. */
 	address_parse("fd6c:6264::1", &options->datapath.hairpin.ipv6);
@@ -156,17 +148,20 @@ static int set_path(const char *name, const char *value, char **target, struct r
 	return option_set_text(target, value, refusal);
 }
 
-static int parse_count(const char *name, const char *text, unsigned long most, uint32_t *value,
-		       struct refusal *refusal)
+static int apply_number(struct options *options, enum number_option option, const char *text,
+			struct refusal *refusal)
 {
+	const struct number_range *range = &NUMBER_OPTIONS[option];
 	unsigned long number;
 	char *end;
 
 	errno = 0;
 	number = strtoul(text, &end, 10);
-	if (errno || *end || text[0] < '0' || text[0] > '9' || !number || number > most)
-		return refuse(refusal, "--%s %.64s: not 1–%lu", name, text, most);
-	*value = (uint32_t)number;
+	if (errno || *end || text[0] < '0' || text[0] > '9' || number < range->least ||
+	    number > range->most)
+		return refuse(refusal, "--%s %.64s: not %u–%u", range->name, text, range->least,
+			      range->most);
+	*number_option_of(&options->datapath, option) = (uint32_t)number;
 	return 0;
 }
 
@@ -184,18 +179,6 @@ struct lists_given {
 	bool tables;
 	bool interfaces;
 };
-
-static int apply_number(struct options *options, int id, const char *value, struct refusal *refusal)
-{
-	if (id == OPTION_MAX_SERVICES)
-		return parse_count("max-services", value, LIMIT_SERVICES,
-				   &options->datapath.max_services, refusal);
-	if (id == OPTION_MAX_BACKENDS)
-		return parse_count("max-backends", value, LIMIT_BACKENDS,
-				   &options->datapath.max_backends, refusal);
-	return parse_count("max-connections", value, LIMIT_CONNECTIONS,
-			   &options->datapath.max_connections, refusal);
-}
 
 static int apply(struct options *options, int id, const char *value, struct lists_given *given,
 		 struct refusal *refusal)
@@ -241,7 +224,8 @@ static int apply(struct options *options, int id, const char *value, struct list
 	case OPTION_CONFIG:
 		return 0; /* read before all others */
 	default:
-		return apply_number(options, id, value, refusal);
+		return apply_number(options, (enum number_option)(id - OPTION_NUMBER), value,
+				    refusal);
 	}
 }
 

@@ -30,7 +30,8 @@ static const char *const KINDS_OF_PACKETS[] = {
 	"packet uplink tag=88a80064 tag=81000065 %1$s%2$c c1:40000 > s1:80 flags=S data=4",
 	"packet uplink frag=2000 %1$s%2$c c1:40000 > s1:80 flags=A data=4",
 	"packet uplink %1$s%2$c c1:40000 > x:9 flags=S data=4",
-	"packet pod type=%3$d code=1 icmp%2$c r > c1 about %1$s%2$c c1:40000 > a:8080 flags=A data=9",
+	"packet pod type=%3$d code=1 icmp%2$c r > c1 "
+	"about %1$s%2$c c1:40000 > a:8080 flags=A data=9",
 	"packet pod type=%3$d code=1 icmp%2$c a > c1 quote=60 about %1$s%2$c c1:40000 > a:8080 "
 	"flags=A data=9",
 	"packet uplink type=%3$d code=1 icmp%2$c c1 > s1 opt=8 about %1$s%2$c s1:80 > c1:40000 "

@@ -1,0 +1,37 @@
+/*
+ * The settings that are numbers: see number_option.h.
+ */
+#include "control/number_option.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* Memory is the real bound of most. */
+const struct number_range NUMBER_OPTIONS[_NUMBER_OPTION_COUNT] = {
+	[NUMBER_MAX_SERVICES] = {"max-services", 1, 1000000, 65536},
+	[NUMBER_MAX_BACKENDS] = {"max-backends", 1, 10000000, 262144},
+	[NUMBER_MAX_CONNECTIONS] = {"max-connections", 1, 100000000, 262144},
+};
+
+uint32_t *number_option_of(struct datapath_options *options, enum number_option option)
+{
+	switch (option) {
+	case NUMBER_MAX_SERVICES:
+		return &options->max_services;
+	case NUMBER_MAX_BACKENDS:
+		return &options->max_backends;
+	case NUMBER_MAX_CONNECTIONS:
+		return &options->max_connections;
+	case _NUMBER_OPTION_COUNT:
+		break;
+	}
+	return NULL;
+}
+
+enum number_option number_option_find(const char *name)
+{
+	for (int i = 0; i < _NUMBER_OPTION_COUNT; i++)
+		if (!strcmp(NUMBER_OPTIONS[i].name, name))
+			return (enum number_option)i;
+	return _NUMBER_OPTION_COUNT;
+}
