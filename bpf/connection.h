@@ -15,6 +15,7 @@
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/stateless.h"
 #include "include/connection.h"
 #include "include/verdict.h"
 
@@ -149,8 +150,10 @@ static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_
 	struct found found;
 	__u32 idle;
 
-	if (!search(packet, &client, DIRECTION_REPLY, &found))
+	if (!search(packet, &client, DIRECTION_REPLY, &found)) {
+		part_with_stateless_reply(packet, client.hash);
 		return VERDICT_CONTINUE;
+	}
 	idle = connection_idle(packet->now, found.state.last_seen);
 	if (is_over(&found, idle))
 		return VERDICT_CONTINUE;

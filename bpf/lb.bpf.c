@@ -64,6 +64,24 @@ static __always_inline enum verdict walk(struct packet *packet)
 	return egress_verdict(packet);
 }
 
+/* What is beyond the limit of new connections: bpf/stateless.h. */
+static __always_inline enum verdict walk_stateless(struct packet *packet)
+{
+	enum verdict verdict;
+
+	verdict = parse(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = find_without_entry(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = find_egress(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	translate(packet);
+	return egress_verdict(packet);
+}
+
 /* Of what we do not send ourselves. */
 static __always_inline int keep(enum verdict verdict)
 {
@@ -136,6 +154,19 @@ static __always_inline int forward(struct xdp_md *ctx, bool is_rare)
 	packet_init(&packet, ctx);
 	packet.is_rare = is_rare;
 	verdict = walk(&packet);
+	count(&packet, verdict);
+	return act(&packet, verdict);
+}
+
+SEC("xdp")
+int stateless(struct xdp_md *ctx)
+{
+	struct packet packet = {};
+	enum verdict verdict;
+
+	packet_init(&packet, ctx);
+	packet.is_rare = true;
+	verdict = walk_stateless(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
 }

@@ -82,6 +82,27 @@ struct {
 } client_hops SEC(".maps");
 
 /*
+ * By the ends that replies come from, while there is a limit of new connections, else empty. lbd
+ * writes, packets read. As long as backends.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct service_key);
+	__type(value, struct backend_end);
+	__uint(max_entries, 2);
+} backend_ends SEC(".maps");
+
+/* By clients' hashes. Packets of a flood write and read; a later one takes an earlier one's place.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, union stateless_hop);
+	__uint(max_entries, 2);
+} stateless_hops SEC(".maps");
+
+/*
  * Bits by the hashes of what is in services and backends: a packet whose bit is clear need not be
  * looked up, one whose bit is set may be somebody else's. lbd sets a bit before what it stands for
  * can be found, and clears it after the last such is gone; packets read.
@@ -205,11 +226,13 @@ struct {
 enum program {
 	PROGRAM_ICMP,
 	PROGRAM_RARE,
+	PROGRAM_STATELESS,
 	_PROGRAM_COUNT,
 };
 
 int icmp(struct xdp_md *ctx);
 int rare(struct xdp_md *ctx);
+int stateless(struct xdp_md *ctx);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -217,7 +240,9 @@ struct {
 	__uint(max_entries, _PROGRAM_COUNT);
 	__array(values, int(void *));
 } programs SEC(".maps") = {
-	.values = {[PROGRAM_ICMP] = (void *)&icmp, [PROGRAM_RARE] = (void *)&rare},
+	.values = {[PROGRAM_ICMP] = (void *)&icmp,
+		   [PROGRAM_RARE] = (void *)&rare,
+		   [PROGRAM_STATELESS] = (void *)&stateless},
 };
 
 /* One load of what others change meanwhile: never half of the old and half of the new. */

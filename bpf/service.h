@@ -18,6 +18,7 @@
 #include "bpf/maps.h"
 #include "bpf/packet.h"
 #include "bpf/source.h"
+#include "bpf/stateless.h"
 #include "include/connection.h"
 #include "include/hash.h"
 #include "include/verdict.h"
@@ -113,6 +114,7 @@ static __always_inline enum verdict start_connection(struct packet *packet, __u1
 }
 
 static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
+					    const struct service_record *service,
 					    struct connection *wanted, __u32 index)
 {
 	const struct backend_record *backend = bpf_map_lookup_elem(&backends, &index);
@@ -126,6 +128,7 @@ static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
 	 * forgot, and nothing follows it.
 	 */
 	if (!(packet->tcp_flags & (TCP_FIN | TCP_RST))) {
+		part_with_one_too_many(packet, service, backend);
 		verdict = start_connection(packet, in, wanted, index);
 		if (verdict != VERDICT_CONTINUE)
 			return verdict;
@@ -167,7 +170,63 @@ static __always_inline enum verdict balance(struct packet *packet)
 		return VERDICT_DROP_NO_BACKEND;
 	index = pick_backend(packet, &wanted, ring, slot_of(packet, service, ring.length),
 			     &verdict);
-	return index ? send_to(packet, in, &wanted, index) : verdict;
+	return index ? send_to(packet, in, service, &wanted, index) : verdict;
+}
+
+/* A packet of a service that is balanced without entries, by who has no other connection. */
+static __always_inline enum verdict balance_statelessly(struct packet *packet,
+							const struct service_record *service)
+{
+	const struct ring ring = load_ring(&service->ring);
+	const struct connection nobody = {};
+	const struct backend_record *backend;
+	enum verdict verdict;
+	__u32 index;
+	__u16 in;
+
+	packet->service = service->service;
+	if (!ring.length)
+		return VERDICT_DROP_NO_BACKEND;
+	if (!is_for_us(packet, &in))
+		return VERDICT_PASS_OTHER_HOST;
+	index = pick_backend(packet, &nobody, ring, slot_of(packet, service, ring.length),
+			     &verdict);
+	backend = index ? bpf_map_lookup_elem(&backends, &index) : NULL;
+	if (!backend)
+		return verdict;
+	remember_way(packet->client_hash, packet->now, learn_sender(packet, in));
+	set_backend(packet, DIRECTION_REQUEST, backend);
+	return VERDICT_CONTINUE;
+}
+
+/* A reply, translated as if an entry had told whose it is. */
+static __always_inline enum verdict find_stateless_reply(struct packet *packet)
+{
+	const struct flow *flow = &packet->flow;
+	const struct service_key end = {
+		.address = flow->src, .port = flow->src_port, .protocol = flow->protocol};
+	const __u32 index = (__u32)backend_of_end(&end);
+	const struct backend_record *backend = bpf_map_lookup_elem(&backends, &index);
+
+	if (!index || !backend || !connection_is_served(backend, backend->handle))
+		return VERDICT_PASS_NO_SERVICE;
+	set_backend(packet, DIRECTION_REPLY, backend);
+	packet->hop = client_hop((__u16)recall_way(
+		hash_endpoint(hash_seed, &flow->dst, flow->dst_port, flow->protocol), packet->now));
+	return VERDICT_CONTINUE;
+}
+
+/* Of the program `stateless`, instead of the steps connection and service. */
+static __always_inline enum verdict find_without_entry(struct packet *packet)
+{
+	const struct flow *flow = &packet->flow;
+	const struct service_key key = {
+		.address = flow->dst, .port = flow->dst_port, .protocol = flow->protocol};
+	const struct service_record *service = bpf_map_lookup_elem(&services, &key);
+
+	packet->now = (__u32)bpf_jiffies64();
+	packet->client_hash = hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol);
+	return service ? balance_statelessly(packet, service) : find_stateless_reply(packet);
 }
 
 static __always_inline enum verdict find_service(struct packet *packet)

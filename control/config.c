@@ -163,7 +163,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 	return refuse(refusal,
 		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
 		      "interface, xdp-mode, replace, metadata, timeouts, hairpin-ipv4, "
-		      "hairpin-ipv6, max-services, max-backends, max-connections",
+		      "hairpin-ipv6, max-services, max-backends, max-connections, "
+		      "max-new-connections",
 		      options->config_path, key);
 }
 

@@ -11,6 +11,7 @@ const struct number_range NUMBER_OPTIONS[_NUMBER_OPTION_COUNT] = {
 	[NUMBER_MAX_SERVICES] = {"max-services", 1, 1000000, 65536},
 	[NUMBER_MAX_BACKENDS] = {"max-backends", 1, 10000000, 262144},
 	[NUMBER_MAX_CONNECTIONS] = {"max-connections", 1, 100000000, 262144},
+	[NUMBER_MAX_NEW_CONNECTIONS] = {"max-new-connections", 0, 100000000, 0},
 };
 
 uint32_t *number_option_of(struct datapath_options *options, enum number_option option)
@@ -22,6 +23,8 @@ uint32_t *number_option_of(struct datapath_options *options, enum number_option 
 		return &options->max_backends;
 	case NUMBER_MAX_CONNECTIONS:
 		return &options->max_connections;
+	case NUMBER_MAX_NEW_CONNECTIONS:
+		return &options->max_new_connections;
 	case _NUMBER_OPTION_COUNT:
 		break;
 	}

@@ -40,6 +40,8 @@ static const struct option LONG_OPTIONS[] = {
 	{"max-services", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_SERVICES},
 	{"max-backends", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_BACKENDS},
 	{"max-connections", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_CONNECTIONS},
+	{"max-new-connections", required_argument, NULL,
+	 OPTION_NUMBER + NUMBER_MAX_NEW_CONNECTIONS},
 	{"metadata", no_argument, NULL, OPTION_METADATA},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{"check", no_argument, NULL, OPTION_CHECK},
@@ -68,6 +70,7 @@ static const char HELP[] =
 	"  --max-services N      65536\n"
 	"  --max-backends N      262144\n"
 	"  --max-connections N   262144\n"
+	"  --max-new-connections N  a second of a service and CPU that get entries; 0: all\n"
 	"  --check               check config and tables, then end\n"
 	"  --version, --help\n"
 	"\n"

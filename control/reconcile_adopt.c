@@ -42,8 +42,7 @@ static int find_owners(const struct datapath *datapath, struct owners *owners)
 static bool is_ours(const struct service *service, const struct placement *placement, size_t i,
 		    uint32_t index, const struct backend_record *record)
 {
-	const struct backend_record ours =
-		encode_backend(service, placement, i, record->handle);
+	const struct backend_record ours = encode_backend(service, placement, i, record->handle);
 
 	return (record->handle & BACKEND_INDEX_MASK) == index &&
 	       !memcmp(record, &ours, sizeof(ours));

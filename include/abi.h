@@ -240,6 +240,27 @@ struct connection_bucket {
 /* The head of an entry that somebody is about to fill. No backend has this handle. */
 #define CONNECTION_CLAIMED 0xffffffffull
 
+/*
+ * Of which backends an end of a flow (address, port, protocol) is: their indexes, by exclusive or,
+ * so that of one it is the index, also after others have gone.
+ */
+struct backend_end {
+	__u32 backends;
+	__u32 count;
+};
+
+/* Which way the last packet of a client came that was balanced without an entry. One word. */
+union stateless_hop {
+	struct {
+		__u32 client;    /* of its hash */
+		__u16 last_seen; /* jiffies */
+		__u16 hop;       /* index in client_hops */
+	};
+	__u64 word;
+};
+
+#define STATELESS_HOPS 65536
+
 /* The port of an interface that frames come in by; key: ifindex. */
 struct ingress {
 	__u32 port; /* index in the map ports */
@@ -269,6 +290,8 @@ struct counter {
 struct service_counter {
 	struct counter refused; /* packets that got no backend */
 	__u64 turns;            /* of round robin */
+	__u32 second;           /* jiffies: when it began */
+	__u32 started;          /* connections since then */
 };
 
 /* Of one backend, or of all that a service has had. */

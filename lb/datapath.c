@@ -97,6 +97,7 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
 		bpf_map__max_entries(skeleton->maps.service_filter) * FILTER_WORD_BITS - 1;
 	knobs->backend_filter_mask =
 		bpf_map__max_entries(skeleton->maps.backend_filter) * FILTER_WORD_BITS - 1;
+	knobs->max_new_connections = options->max_new_connections;
 	knobs->backend_count = bpf_map__max_entries(skeleton->maps.backends);
 }
 
@@ -129,6 +130,8 @@ static void set_sizes(const struct datapath *datapath, const struct datapath_opt
 	bpf_map__set_max_entries(skeleton->maps.rings, slots / RING_ROW_SLOTS);
 	bpf_map__set_max_entries(skeleton->maps.backends, backends);
 	bpf_map__set_max_entries(skeleton->maps.nexthops, backends);
+	bpf_map__set_max_entries(skeleton->maps.backend_ends, backends);
+	bpf_map__set_max_entries(skeleton->maps.stateless_hops, STATELESS_HOPS);
 	bpf_map__set_max_entries(skeleton->maps.service_filter,
 				 filter_words(options->max_services, BITS_PER_SERVICE));
 	bpf_map__set_max_entries(skeleton->maps.backend_filter,
@@ -209,6 +212,8 @@ static int map_arrays(struct datapath *datapath)
 		error = filters_open(datapath);
 	if (!error)
 		error = denied_open(datapath);
+	if (!error)
+		ends_open(datapath);
 	return error;
 }
 
@@ -261,6 +266,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **data
 	opened->linear = options->linear;
 	opened->replace = options->replace;
 	opened->max_connections = options->max_connections;
+	opened->knows_ends = options->max_new_connections;
 	opened->seed = options->seed;
 	opened->cpus = (unsigned int)libbpf_num_possible_cpus();
 	error = bpffs_prepare(options->pin_path, &opened->pin_path, &opened->bpffs, refusal);

@@ -25,6 +25,7 @@ struct datapath_options {
 	uint32_t tcp_closing_seconds; /* one side has sent FIN */
 	uint32_t tcp_closed_seconds;  /* both have, or RST was seen */
 	uint32_t udp_seconds;
+	uint32_t max_new_connections; /* of a service, a second and CPU, that get entries; 0: all */
 	struct hairpin hairpin; /* the source a pod sees when it is sent to itself */
 	uint64_t seed;          /* of the connections' hash; 0: a random one */
 	bool metadata;          /* what passes carries why: include/metadata.h */

@@ -30,6 +30,7 @@ struct datapath {
 	uint32_t program_id;
 	bool linear; /* programs that do not take frames in fragments (xdp.frags) */
 	bool replace;
+	bool knows_ends; /* the map backend_ends is kept */
 	enum bpffs_made bpffs;
 	unsigned int cpus; /* possible ones: what a per-CPU value is long */
 	struct mapping backends;
@@ -54,6 +55,14 @@ uint64_t filter_hash_backend(const struct datapath *datapath, const struct backe
 /* Before what has this hash is in a table, and after it is gone. */
 void filter_add(struct filter *filter, uint64_t hash);
 void filter_remove(struct filter *filter, uint64_t hash);
+
+/*
+ * datapath_ends.c: by which ends of flows replies are known that no connection knows, where the
+ * datapath is to know them. A backend's end is there before the backend is, and goes after it.
+ */
+void ends_open(struct datapath *datapath); /* of what is in the tables */
+void ends_add(struct datapath *datapath, uint32_t index, const struct backend_record *record);
+void ends_remove(struct datapath *datapath, uint32_t index, const struct backend_record *record);
 
 /* datapath_deny.c: tells the new program whether anything is denied. 0 or -errno. */
 int denied_open(struct datapath *datapath);

@@ -68,7 +68,9 @@ void datapath_set_backend(struct datapath *datapath, uint32_t index,
 	datapath_get_backend(datapath, index, &old);
 	if (record->handle)
 		filter_add(&datapath->backend_filter, filter_hash_backend(datapath, record));
+	ends_add(datapath, index, record);
 	store_words(element(&datapath->backends, index, sizeof(*record)), record, sizeof(*record));
+	ends_remove(datapath, index, &old);
 	if (old.handle)
 		filter_remove(&datapath->backend_filter, filter_hash_backend(datapath, &old));
 }

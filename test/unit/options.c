@@ -20,6 +20,7 @@ static void without_options_the_defaults_hold(void **state)
 	assert_int_equal(datapath->max_services, 65536);
 	assert_int_equal(datapath->max_backends, 262144);
 	assert_int_equal(datapath->max_connections, 262144);
+	assert_int_equal(datapath->max_new_connections, 0);
 	assert_int_equal(datapath->tcp_opening_seconds, 30);
 	assert_int_equal(datapath->tcp_established_seconds, 6 * 60 * 60);
 	assert_int_equal(datapath->tcp_closing_seconds, 120);
@@ -137,6 +138,7 @@ static void a_bad_value_is_refused_by_its_word(void **state)
 		{"--max-connections 100000001", "--max-connections 100000001: not 1–100000000"},
 		{"--max-connections 99999999999999999999",
 		 "--max-connections 99999999999999999999"},
+		{"--max-new-connections -1", "--max-new-connections -1: not 0–100000000"},
 		{"--metrics 127.0.0.1:9", "--metrics 127.0.0.1:9: this version serves no metrics"},
 		{"--socket ''", "--socket \"\": not a path"},
 		{"--pin ''", "--pin \"\": not a path"},
@@ -188,9 +190,11 @@ static void a_missing_value_is_refused_by_its_option(void **state)
 static void help_names_every_option(void **state)
 {
 	static const char *const names[] = {
-		"--config",          "--tables", "--interface", "--xdp-mode",     "--replace",
-		"--socket",          "--pin",    "--state",     "--max-services", "--max-backends",
-		"--max-connections", "--check",  "--version",   "--help",
+		"--config",       "--tables",          "--interface",
+		"--xdp-mode",     "--replace",         "--socket",
+		"--pin",          "--state",           "--max-services",
+		"--max-backends", "--max-connections", "--max-new-connections",
+		"--check",        "--version",         "--help",
 	};
 
 	(void)state;

@@ -1,0 +1,73 @@
+/*
+ * The map backend_ends: of which backends an address, a port and a protocol are. Kept only where
+ * services may be balanced without entries, since it takes an entry of a hash for each backend.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include "lb/datapath_internal.h"
+
+static int ends_map(const struct datapath *datapath)
+{
+	return bpf_map__fd(datapath->skeleton->maps.backend_ends);
+}
+
+static struct service_key end_of(const struct backend_record *record)
+{
+	return (struct service_key){
+		.address = record->address, .port = record->port, .protocol = record->protocol};
+}
+
+/*
+ * What cannot be written is missing: such a backend is not balanced to without an entry, or to none
+ * of those that share its end.
+ */
+static void change(struct datapath *datapath, uint32_t index, const struct backend_record *record,
+		   int by)
+{
+	const struct service_key key = end_of(record);
+	struct backend_end end = {};
+
+	if (!datapath->knows_ends || record->state == BACKEND_NONE)
+		return;
+	if (bpf_map_lookup_elem(ends_map(datapath), &key, &end) && by < 0)
+		return;
+	end.backends ^= index;
+	end.count += (uint32_t)by;
+	if (end.count)
+		bpf_map_update_elem(ends_map(datapath), &key, &end, BPF_ANY);
+	else
+		bpf_map_delete_elem(ends_map(datapath), &key);
+}
+
+void ends_add(struct datapath *datapath, uint32_t index, const struct backend_record *record)
+{
+	change(datapath, index, record, 1);
+}
+
+void ends_remove(struct datapath *datapath, uint32_t index, const struct backend_record *record)
+{
+	change(datapath, index, record, -1);
+}
+
+/* An earlier lbd may have ended between two writes, or have kept none: begins afresh. */
+static void forget_all(struct datapath *datapath)
+{
+	struct service_key key;
+
+	while (!bpf_map_get_next_key(ends_map(datapath), NULL, &key))
+		if (bpf_map_delete_elem(ends_map(datapath), &key))
+			return;
+}
+
+void ends_open(struct datapath *datapath)
+{
+	struct backend_record record;
+
+	forget_all(datapath);
+	for (uint32_t i = 1; datapath->knows_ends && i < datapath_capacity_backends(datapath);
+	     i++) {
+		datapath_get_backend(datapath, i, &record);
+		ends_add(datapath, i, &record);
+	}
+}
