@@ -21,7 +21,9 @@ const volatile struct timeouts timeouts = {
 /* Of one service, a second and CPU, before it is balanced without entries; 0: no limit. */
 const volatile __u32 max_new_connections;
 
-/* Jiffies; lines that CPUs share are written so seldom. No timeout is shorter. A second. */
+const volatile __u32 jiffies_per_second = 250;
+
+/* Jiffies; lines that CPUs share are written so seldom. No timeout is shorter. */
 const volatile __u32 refresh_interval = 250;
 
 /* How long the tables are, and what hashes into them start from. */

@@ -69,6 +69,17 @@ struct {
 } connections SEC(".maps");
 
 /*
+ * Where the clients of services with affinity went last. Packets that start a connection write and
+ * read. Full: the LRU evicts the clients that were looked up longest ago, who are balanced again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct affinity_key);
+	__type(value, union affinity);
+	__uint(max_entries, 2);
+} affinity SEC(".maps");
+
+/*
  * Where clients' frames came from, each once however many connections it has. Packets write and
  * read, lbd frees what no connection names. Full: connections that find no room have no way back of
  * their own, their replies are the stack's to forward.

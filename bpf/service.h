@@ -1,6 +1,6 @@
 /*
- * Step service: of a packet that no connection knows, is it for a service? Then picks a backend by
- * the service's ring and records the connection.
+ * Step service: of a packet that no connection knows, is it for a service? Then picks a backend, by
+ * the service's affinity or by its ring, and records the connection.
  *
  * Ends with PASS_NO_SERVICE, PASS_OTHER_HOST, DROP_MARTIAN, DROP_SOURCE_RANGE, DROP_NO_BACKEND,
  * DROP_COLLISION, DROP_TABLE.
@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include "bpf/affinity.h"
 #include "bpf/claim.h"
 #include "bpf/client_hop.h"
 #include "bpf/connection_table.h"
@@ -66,6 +67,13 @@ static __always_inline struct backend_record *backend_at(struct ring ring, __u32
 	return bpf_map_lookup_elem(&backends, index);
 }
 
+static __always_inline bool may_have(const struct packet *packet, const struct connection *wanted,
+				     __u32 index)
+{
+	return !packet->has_siblings ||
+	       !claim_replies(wanted, packet->client_hash, packet->now, index);
+}
+
 /*
  * The backend of the first slot from `slot` on that names one which serves and does not collide; 0
  * with a verdict where there is none.
@@ -85,8 +93,7 @@ static __always_inline __u32 pick_backend(const struct packet *packet,
 		/* Not where the slot was read just before the backend went, or became another's. */
 		if (connection_is_served(backend, backend->handle) &&
 		    backend->service == packet->service) {
-			if (!packet->has_siblings ||
-			    !claim_replies(wanted, packet->client_hash, packet->now, index))
+			if (may_have(packet, wanted, index))
 				return index;
 			*verdict = VERDICT_DROP_COLLISION;
 		}
@@ -137,6 +144,34 @@ static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
 	return VERDICT_CONTINUE;
 }
 
+/* Where the client's affinity leads; 0: nowhere, or this connection's replies would collide. */
+static __always_inline __u32 pick_affine(const struct packet *packet,
+					 const struct service_record *service,
+					 const struct connection *wanted)
+{
+	const __u32 index = affine_backend(wanted, packet->service, service->affinity_seconds);
+
+	return index && may_have(packet, wanted, index) ? index : 0;
+}
+
+static __always_inline __u32 choose_backend(const struct packet *packet,
+					    const struct service_record *service,
+					    const struct connection *wanted, enum verdict *verdict)
+{
+	const struct ring ring = load_ring(&service->ring);
+	__u32 index;
+
+	if (service->affinity_seconds) {
+		index = pick_affine(packet, service, wanted);
+		if (index)
+			return index;
+	}
+	*verdict = VERDICT_DROP_NO_BACKEND;
+	if (!ring.length)
+		return 0;
+	return pick_backend(packet, wanted, ring, slot_of(packet, service, ring.length), verdict);
+}
+
 static __always_inline enum verdict balance(struct packet *packet)
 {
 	const struct service_key key = {
@@ -152,7 +187,6 @@ static __always_inline enum verdict balance(struct packet *packet)
 	};
 	const struct service_record *service;
 	enum verdict verdict;
-	struct ring ring;
 	__u32 index;
 	__u16 in;
 
@@ -165,12 +199,13 @@ static __always_inline enum verdict balance(struct packet *packet)
 	verdict = admit_source(packet, service);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	ring = load_ring(&service->ring);
-	if (!ring.length)
-		return VERDICT_DROP_NO_BACKEND;
-	index = pick_backend(packet, &wanted, ring, slot_of(packet, service, ring.length),
-			     &verdict);
-	return index ? send_to(packet, in, service, &wanted, index) : verdict;
+	index = choose_backend(packet, service, &wanted, &verdict);
+	if (!index)
+		return verdict;
+	verdict = send_to(packet, in, service, &wanted, index);
+	if (packet->is_new && service->affinity_seconds)
+		note_affinity(&wanted, packet->service, service->affinity_seconds);
+	return verdict;
 }
 
 /* A packet of a service that is balanced without entries, by who has no other connection. */

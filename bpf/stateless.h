@@ -27,7 +27,7 @@ __noinline int is_one_too_many(__u32 service, __u32 now)
 
 	if (!counter)
 		return 0;
-	if (now - counter->second >= refresh_interval) {
+	if (now - counter->second >= jiffies_per_second) {
 		counter->second = now;
 		counter->started = 0;
 	}
@@ -79,11 +79,11 @@ __noinline int recall_way(__u64 client_hash, __u32 now)
 	return way.hop;
 }
 
-/* Of two packets of one flow: does the ring name the same backend for both? */
+/* Of two packets of one flow: does the ring name the same backend for both, and nothing else? */
 static __always_inline bool is_stable(const struct service_record *service)
 {
-	return service->algorithm == ALGORITHM_MAGLEV ||
-	       service->algorithm == ALGORITHM_SOURCE_HASH;
+	return !service->affinity_seconds && (service->algorithm == ALGORITHM_MAGLEV ||
+					      service->algorithm == ALGORITHM_SOURCE_HASH);
 }
 
 static __always_inline struct service_key end_of(const struct backend_record *backend)

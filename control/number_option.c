@@ -12,6 +12,7 @@ const struct number_range NUMBER_OPTIONS[_NUMBER_OPTION_COUNT] = {
 	[NUMBER_MAX_BACKENDS] = {"max-backends", 1, 10000000, 262144},
 	[NUMBER_MAX_CONNECTIONS] = {"max-connections", 1, 100000000, 262144},
 	[NUMBER_MAX_NEW_CONNECTIONS] = {"max-new-connections", 0, 100000000, 0},
+	[NUMBER_MAX_AFFINITY] = {"max-affinity", 1, 10000000, 65536},
 };
 
 uint32_t *number_option_of(struct datapath_options *options, enum number_option option)
@@ -25,6 +26,8 @@ uint32_t *number_option_of(struct datapath_options *options, enum number_option 
 		return &options->max_connections;
 	case NUMBER_MAX_NEW_CONNECTIONS:
 		return &options->max_new_connections;
+	case NUMBER_MAX_AFFINITY:
+		return &options->max_affinity;
 	case _NUMBER_OPTION_COUNT:
 		break;
 	}

@@ -42,6 +42,7 @@ static const struct option LONG_OPTIONS[] = {
 	{"max-connections", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_CONNECTIONS},
 	{"max-new-connections", required_argument, NULL,
 	 OPTION_NUMBER + NUMBER_MAX_NEW_CONNECTIONS},
+	{"max-affinity", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_AFFINITY},
 	{"metadata", no_argument, NULL, OPTION_METADATA},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{"check", no_argument, NULL, OPTION_CHECK},
@@ -71,6 +72,7 @@ static const char HELP[] =
 	"  --max-backends N      262144\n"
 	"  --max-connections N   262144\n"
 	"  --max-new-connections N  a second of a service and CPU that get entries; 0: all\n"
+	"  --max-affinity N      65536\n"
 	"  --check               check config and tables, then end\n"
 	"  --version, --help\n"
 	"\n"

@@ -66,10 +66,27 @@ enum service_flag {
 
 struct service_record {
 	struct ring ring;
-	__u32 service;  /* id: index in service_counters; 0 is never a service */
-	__u8 algorithm; /* enum algorithm */
-	__u8 flags;     /* enum service_flag */
-	__u8 zero[2];
+	__u32 service;          /* id: index in service_counters; 0 is never a service */
+	__u32 affinity_seconds; /* 0: none */
+	__u8 algorithm;         /* enum algorithm */
+	__u8 flags;             /* enum service_flag */
+	__u8 zero[6];
+};
+
+/* A client of a service that keeps clients at their backends. */
+struct affinity_key {
+	struct address client;
+	__u32 service; /* id */
+	__u32 zero;    /* it is a map key */
+};
+
+/* Where its last connection went: one word, so that the two never part. */
+union affinity {
+	struct {
+		__u32 backend; /* handle */
+		__u32 last;    /* jiffies when that connection began */
+	};
+	__u64 word;
 };
 
 /*

@@ -90,6 +90,7 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
 	memcpy((void *)&knobs->timeouts, &datapath->timeouts, sizeof(datapath->timeouts));
 	memcpy((void *)&knobs->hairpin, &options->hairpin, sizeof(options->hairpin));
 	knobs->has_metadata = options->metadata;
+	knobs->jiffies_per_second = datapath->jiffies_per_second;
 	knobs->refresh_interval = datapath->jiffies_per_second;
 	knobs->hash_seed = datapath->seed;
 	knobs->connection_buckets = bpf_map__max_entries(skeleton->maps.connections);
@@ -127,6 +128,7 @@ static void set_sizes(const struct datapath *datapath, const struct datapath_opt
 	bpf_map__set_max_entries(skeleton->maps.services, 2 * options->max_services);
 	bpf_map__set_max_entries(skeleton->maps.connections,
 				 connection_buckets(options->max_connections));
+	bpf_map__set_max_entries(skeleton->maps.affinity, options->max_affinity);
 	bpf_map__set_max_entries(skeleton->maps.rings, slots / RING_ROW_SLOTS);
 	bpf_map__set_max_entries(skeleton->maps.backends, backends);
 	bpf_map__set_max_entries(skeleton->maps.nexthops, backends);

@@ -83,6 +83,7 @@ struct service_record encode_service(const struct service *service,
 	return (struct service_record){
 		.ring = placement->ring,
 		.service = placement->service,
+		.affinity_seconds = service->affinity_seconds,
 		.algorithm = (__u8)service->algorithm,
 		.flags = service->source_range_count ? SERVICE_HAS_SOURCE_RANGES : 0,
 	};

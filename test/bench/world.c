@@ -46,6 +46,7 @@ static int open_datapath(struct world *world, const struct world_options *option
 		.max_services = options->services + EXTRA_SERVICES,
 		.max_backends = options->services * BACKENDS_PER_SERVICE + EXTRA_BACKENDS,
 		.max_connections = options->connections,
+		.max_affinity = 1024,
 		.tcp_opening_seconds = IDLE_SECONDS,
 		.tcp_established_seconds = IDLE_SECONDS,
 		.tcp_closing_seconds = IDLE_SECONDS,

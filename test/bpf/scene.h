@@ -30,6 +30,8 @@
 #define TCP_CLOSED_SECONDS 20
 #define UDP_SECONDS 60
 
+#define MAX_SCENE_AFFINITY 1024 /* clients */
+
 #define SCENE_MTU 9000 /* of every port */
 
 /* A service with its place in the tables, as lbd's reconcile holds it. */
@@ -65,7 +67,8 @@ int scene_close(void **state);
 /* What the operator wants of a service at SERVICE. */
 struct offer {
 	enum algorithm algorithm;
-	uint16_t port;                            /* 0: SERVICE_PORT */
+	uint16_t port; /* 0: SERVICE_PORT */
+	uint32_t affinity_seconds;
 	enum backend_state backends[_ROLE_COUNT]; /* BACKEND_NONE: not a backend of it */
 	/* Of either family; a service gets those of its own. */
 	const char *source_ranges[MAX_OFFERED_RANGES];

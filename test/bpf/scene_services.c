@@ -125,6 +125,7 @@ static struct service *model_of(const struct kind *kind, const struct offer *off
 
 	assert_non_null(service);
 	service->algorithm = offer->algorithm;
+	service->affinity_seconds = offer->affinity_seconds;
 	for (int role = 0; role < _ROLE_COUNT; role++) {
 		const struct backend backend = {
 			.address = role_address((enum role)role, kind->family),

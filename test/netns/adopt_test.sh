@@ -41,9 +41,9 @@ write_backend() { # INDEX SERVICE HANDLE NEXTHOP STATE
         $(bytes_of 0 8) $(bytes_of "$5" 1) 06 $(bytes_of 0 6)"
 }
 
-write_service() { # LAST-BYTE OFFSET LENGTH ID [ALGORITHM]
-    write_map services "$(service_key "$1")" \
-        "$(bytes_of "$2" 4) $(bytes_of "$3" 4) $(bytes_of "$4" 4) $(bytes_of "${5:-0}" 1) 00 00 00"
+write_service() { # LAST-BYTE OFFSET LENGTH ID [ALGORITHM [AFFINITY]]
+    write_map services "$(service_key "$1")" "$(bytes_of "$2" 4) $(bytes_of "$3" 4) \
+        $(bytes_of "$4" 4) $(bytes_of "${6:-0}" 4) $(bytes_of "${5:-0}" 1) $(bytes_of 0 7)"
 }
 
 backend_says() { # INDEX EXPRESSION, of struct backend_record
@@ -68,12 +68,13 @@ write_garbage() { # ID of a good service
     write_service 4 4294967040 251 40002 &&
     write_service 5 768 1 4000000000 &&
     write_service 6 1024 1 40003 250 &&
+    write_service 7 1280 1 40004 0 86401 &&
     for_each_service read_map services
 }
 
 for_each_service() { # COMMAND…, with the key of each record of write_garbage; all must succeed
     local i
-    for i in 1 2 3 4 5 6; do
+    for i in 1 2 3 4 5 6 7; do
         "$@" "$(service_key "$i")" || return
     done
 }

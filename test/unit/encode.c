@@ -36,7 +36,7 @@ static size_t share(const struct placement *placement, size_t backend)
 	return slots;
 }
 
-static void a_service_record_says_where_its_ring_is(void **state)
+static void a_service_record_says_where_its_ring_is_and_how_long_clients_stay(void **state)
 {
 	struct service *service = make_service(0, 2);
 	struct placement placement = {.service = 7, .ring = {.offset = 512, .length = 251}};
@@ -45,10 +45,12 @@ static void a_service_record_says_where_its_ring_is(void **state)
 	(void)state;
 	for (unsigned int algorithm = 0; algorithm < _ALGORITHM_COUNT; algorithm++) {
 		service->algorithm = algorithm;
+		service->affinity_seconds = 86400;
 		memset(&expected, 0, sizeof(expected));
 		expected.ring.offset = 512;
 		expected.ring.length = 251;
 		expected.service = 7;
+		expected.affinity_seconds = 86400;
 		expected.algorithm = (__u8)algorithm;
 
 		record = encode_service(service, &placement);
@@ -275,7 +277,7 @@ static void every_backend_of_few_and_of_many_is_in_the_ring(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_service_record_says_where_its_ring_is),
+		cmocka_unit_test(a_service_record_says_where_its_ring_is_and_how_long_clients_stay),
 		cmocka_unit_test(a_service_record_says_whether_sources_are_limited),
 		WITH_ROOM(a_backend_record_is_of_its_place_and_state),
 		cmocka_unit_test(a_handle_names_its_index_and_is_never_the_last_one),

@@ -21,6 +21,7 @@ static void without_options_the_defaults_hold(void **state)
 	assert_int_equal(datapath->max_backends, 262144);
 	assert_int_equal(datapath->max_connections, 262144);
 	assert_int_equal(datapath->max_new_connections, 0);
+	assert_int_equal(datapath->max_affinity, 65536);
 	assert_int_equal(datapath->tcp_opening_seconds, 30);
 	assert_int_equal(datapath->tcp_established_seconds, 6 * 60 * 60);
 	assert_int_equal(datapath->tcp_closing_seconds, 120);
@@ -37,7 +38,7 @@ static void every_option_sets_its_field(void **state)
 	(void)state;
 	given_line("--socket /s --pin /p --state=/t --tables a --tables b --interface eth0 "
 		   "--interface veth* --xdp-mode generic --max-services 1 --max-backends 10000000 "
-		   "--max-connections 100000000 --metadata --replace");
+		   "--max-connections 100000000 --max-affinity 10000000 --metadata --replace");
 
 	assert_string_equal(options.socket_path, "/s");
 	assert_string_equal(options.pin_path, "/p");
@@ -49,6 +50,7 @@ static void every_option_sets_its_field(void **state)
 	assert_int_equal(options.datapath.max_backends, 10000000);
 	assert_int_equal(options.datapath.max_connections, 100000000);
 	assert_true(options.datapath.metadata);
+	assert_int_equal(options.datapath.max_affinity, 10000000);
 	assert_true(options.datapath.replace);
 }
 
@@ -136,6 +138,8 @@ static void a_bad_value_is_refused_by_its_word(void **state)
 		{"--max-backends 10000001", "--max-backends 10000001: not 1–10000000"},
 		{"--max-backends 4294967297", "--max-backends 4294967297"},
 		{"--max-connections 100000001", "--max-connections 100000001: not 1–100000000"},
+		{"--max-affinity 0", "--max-affinity 0: not 1–10000000"},
+		{"--max-affinity 10000001", "--max-affinity 10000001: not 1–10000000"},
 		{"--max-connections 99999999999999999999",
 		 "--max-connections 99999999999999999999"},
 		{"--max-new-connections -1", "--max-new-connections -1: not 0–100000000"},
@@ -174,8 +178,10 @@ static void what_is_no_option_is_refused_by_its_word(void **state)
 static void a_missing_value_is_refused_by_its_option(void **state)
 {
 	static const char *const names[] = {
-		"--config", "--tables", "--interface",    "--xdp-mode",     "--socket",
-		"--pin",    "--state",  "--max-services", "--max-backends", "--max-connections",
+		"--config",          "--tables",       "--interface",
+		"--xdp-mode",        "--socket",       "--pin",
+		"--state",           "--max-services", "--max-backends",
+		"--max-connections", "--max-affinity",
 	};
 	char line[LINE_BYTES], words[LINE_BYTES];
 
@@ -194,6 +200,7 @@ static void help_names_every_option(void **state)
 		"--xdp-mode",     "--replace",         "--socket",
 		"--pin",          "--state",           "--max-services",
 		"--max-backends", "--max-connections", "--max-new-connections",
+		"--max-backends", "--max-connections", "--max-affinity",
 		"--check",        "--version",         "--help",
 	};
 

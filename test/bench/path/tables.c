@@ -53,6 +53,7 @@ static struct datapath *open_datapath(const char *pin, int number)
 	struct datapath_options options = {.max_services = MAX_SERVICES,
 					   .max_backends = MAX_BACKENDS,
 					   .max_connections = MAX_CONNECTIONS,
+					   .max_affinity = 1024,
 					   .tcp_established_seconds = 21600,
 					   .udp_seconds = 120};
 	struct datapath *datapath;
