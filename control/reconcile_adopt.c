@@ -105,8 +105,9 @@ static bool is_sound(const struct datapath *datapath, const struct service_recor
 	const struct ring *ring = &record->ring;
 
 	return record->service && record->service < datapath_capacity_services(datapath) &&
-	       record->algorithm < _ALGORITHM_COUNT && ring->length <= RING_LENGTH_MAX &&
-	       ring->offset % RING_GRANULE == 0 &&
+	       record->algorithm < _ALGORITHM_COUNT &&
+	       record->affinity_seconds <= MAX_AFFINITY_SECONDS &&
+	       ring->length <= RING_LENGTH_MAX && ring->offset % RING_GRANULE == 0 &&
 	       (uint64_t)ring->offset + ring->length <= datapath_capacity_rings(datapath);
 }
 
@@ -147,6 +148,7 @@ static int adopt_service(struct reconcile *reconcile, const struct owners *owner
 	for (index = owners->first[record->service]; index; index = owners->next[index])
 		adopt_backend(reconcile, index, service, placement);
 	service->algorithm = (enum algorithm)record->algorithm;
+	service->affinity_seconds = record->affinity_seconds;
 	error = reconcile_insert(reconcile, service, placement, true);
 	if (!error)
 		return 0;

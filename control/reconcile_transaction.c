@@ -31,20 +31,6 @@ static int check_owner(const struct record *record, enum source source, struct r
 			   source_name(record->service->source));
 }
 
-/* What the datapath cannot enforce yet is refused, not accepted and ignored. */
-static int check_supported(const struct service *service, struct refusal *refusal)
-{
-	char text[ENDPOINT_TEXT_MAX];
-
-	if (service && service->affinity_seconds)
-		return refuse_with(
-			refusal, EOPNOTSUPP,
-			"%s: affinity_seconds: this version keeps no affinity; leave it 0 "
-			"(algorithm source-hash keeps a client at one backend)",
-			service_key_format(&service->key, text));
-	return 0;
-}
-
 static size_t count_ranges(const struct service *service)
 {
 	return service ? service->source_range_count : 0;
@@ -138,12 +124,8 @@ int reconcile_prepare(struct reconcile *reconcile, enum source source, struct ch
 		error = refuse_with(refusal, ENOMEM, "out of memory");
 	else
 		plan_init(&prepared->plan, &reconcile->room);
-	for (size_t i = 0; !error && i < count; i++) {
-		error = check_supported(changes[i].service, refusal);
-		if (!error)
-			error = add_change_settling(reconcile, prepared, &changes[i], source,
-						    refusal);
-	}
+	for (size_t i = 0; !error && i < count; i++)
+		error = add_change_settling(reconcile, prepared, &changes[i], source, refusal);
 	if (!error)
 		error = check_source_ranges(reconcile, prepared, refusal);
 	if (!error) {

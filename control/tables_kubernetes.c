@@ -39,10 +39,6 @@ static bool has_cluster_address(const json_t *service)
 	       strcmp(address, "None");
 }
 
-/*
- * The datapath keeps no affinity yet, but the hash of a client's address keeps it at one backend as
- * long as the backends stay; the timeout is checked and has no effect.
- */
 static int convert_affinity(const struct origin *origin, struct service *service)
 {
 	struct cursor config = cursor_member(&origin->spec, "sessionAffinityConfig");
@@ -57,7 +53,7 @@ static int convert_affinity(const struct origin *origin, struct service *service
 		error = cursor_read_integer(&timeout, 1, MAX_AFFINITY_SECONDS, &seconds);
 	if (error)
 		return error;
-	service->algorithm = ALGORITHM_SOURCE_HASH;
+	service->affinity_seconds = seconds;
 	return 0;
 }
 

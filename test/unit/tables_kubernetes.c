@@ -222,15 +222,14 @@ static void affinity_name_and_source_are_kept(void **state)
 {
 	static const struct {
 		const char *spec;
-		enum algorithm algorithm;
+		__u32 seconds;
 	} ROWS[] = {
-		{SERVICE_OF(CLUSTER_IP "," HTTP ",\"sessionAffinity\":\"None\""), ALGORITHM_MAGLEV},
-		{SERVICE_OF(CLUSTER_IP "," HTTP ",\"sessionAffinity\":\"ClientIP\""),
-		 ALGORITHM_SOURCE_HASH},
+		{SERVICE_OF(CLUSTER_IP "," HTTP ",\"sessionAffinity\":\"None\""), 0},
+		{SERVICE_OF(CLUSTER_IP "," HTTP ",\"sessionAffinity\":\"ClientIP\""), 10800},
 		{SERVICE_OF(CLUSTER_IP
 			    "," HTTP ",\"sessionAffinity\":\"ClientIP\","
 			    "\"sessionAffinityConfig\":{\"clientIP\":{\"timeoutSeconds\":60}}"),
-		 ALGORITHM_SOURCE_HASH},
+		 60},
 	};
 
 	(void)state;
@@ -239,8 +238,8 @@ static void affinity_name_and_source_are_kept(void **state)
 		struct refusal refusal;
 
 		assert_int_equal(convert(ROWS[i].spec, &tables, &refusal), 0);
-		assert_int_equal(tables.services[0]->affinity_seconds, 0);
-		assert_int_equal(tables.services[0]->algorithm, ROWS[i].algorithm);
+		assert_int_equal(tables.services[0]->affinity_seconds, ROWS[i].seconds);
+		assert_int_equal(tables.services[0]->algorithm, ALGORITHM_MAGLEV);
 		assert_string_equal(tables.services[0]->name, "default/web");
 		assert_int_equal(tables.services[0]->source, SOURCE_KUBERNETES);
 		tables_finish(&tables);
