@@ -36,6 +36,12 @@ const volatile __u32 backend_count = 2; /* a CPU's share of backend_counters */
 /* Whether what goes to the stack carries why it does: include/metadata.h. */
 const volatile bool has_metadata = false;
 
+/* Whether the sender hears of it when there is nobody to send its packet to. */
+const volatile bool answer_refused = true;
+
+/* ICMP errors that a CPU sends in a second; 0: as many as there are. */
+const volatile __u32 icmp_errors = 1000;
+
 /* A routable IPv6 address: a pod would look for a link-local one on its link, and find nobody. */
 const volatile struct hairpin hairpin = {
 	.ipv4.word = {0, 0, bpf_htonl(0xffff), bpf_htonl(0xa9fe2a01)},     /* 169.254.42.1 */

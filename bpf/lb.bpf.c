@@ -22,6 +22,9 @@
 #include "bpf/nat.h"
 #include "bpf/count.h"
 #include "bpf/metadata.h"
+#include "bpf/answer_reset.h"
+#include "bpf/answer_error.h"
+#include "bpf/answer.h"
 
 static __always_inline enum verdict walk_icmp(struct packet *packet)
 {
@@ -56,7 +59,7 @@ static __always_inline enum verdict walk(struct packet *packet)
 		return verdict;
 	verdict = find_service(packet);
 	if (verdict != VERDICT_CONTINUE)
-		return verdict;
+		return refuse(packet, verdict);
 	verdict = find_egress(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
@@ -74,7 +77,7 @@ static __always_inline enum verdict walk_stateless(struct packet *packet)
 		return verdict;
 	verdict = find_without_entry(packet);
 	if (verdict != VERDICT_CONTINUE)
-		return verdict;
+		return refuse(packet, verdict);
 	verdict = find_egress(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
@@ -106,6 +109,9 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_DROP_MARTIAN:
 	case VERDICT_DROP_SOURCE_RANGE:
 	case VERDICT_DROP_DENIED:
+	case VERDICT_ANSWER_RESET:
+	case VERDICT_ANSWER_UNREACHABLE:
+	case VERDICT_DROP_RATE_LIMITED:
 	case _VERDICT_COUNT:
 		return XDP_DROP;
 	}
@@ -169,6 +175,29 @@ int stateless(struct xdp_md *ctx)
 	verdict = walk_stateless(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
+}
+
+/* Packets that the others have refused. */
+SEC("xdp")
+int answer(struct xdp_md *ctx)
+{
+	const __u32 first = 0;
+	const struct refused *why = bpf_map_lookup_elem(&refused, &first);
+	struct packet packet = {};
+	enum verdict verdict;
+
+	if (!why)
+		return XDP_DROP; /* VERIFIER: does not know that there is one (6.1) */
+	packet_init(&packet, ctx);
+	packet.is_rare = true;
+	packet.service = why->service;
+	verdict = parse(&packet);
+	if (verdict == VERDICT_CONTINUE)
+		verdict = judge(&packet, why->verdict);
+	count(&packet, verdict);
+	if (verdict != VERDICT_ANSWER_RESET && verdict != VERDICT_ANSWER_UNREACHABLE)
+		return keep_packet(&packet, verdict);
+	return write_answer(&packet, verdict) ? send_back(ctx) : XDP_DROP;
 }
 
 SEC("xdp")

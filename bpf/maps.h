@@ -238,12 +238,14 @@ enum program {
 	PROGRAM_ICMP,
 	PROGRAM_RARE,
 	PROGRAM_STATELESS,
+	PROGRAM_ANSWER,
 	_PROGRAM_COUNT,
 };
 
 int icmp(struct xdp_md *ctx);
 int rare(struct xdp_md *ctx);
 int stateless(struct xdp_md *ctx);
+int answer(struct xdp_md *ctx);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -253,8 +255,25 @@ struct {
 } programs SEC(".maps") = {
 	.values = {[PROGRAM_ICMP] = (void *)&icmp,
 		   [PROGRAM_RARE] = (void *)&rare,
-		   [PROGRAM_STATELESS] = (void *)&stateless},
+		   [PROGRAM_STATELESS] = (void *)&stateless,
+		   [PROGRAM_ANSWER] = (void *)&answer},
 };
+
+/* From the program that refuses a packet to the one that answers it. Packets alone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct refused);
+	__uint(max_entries, 1);
+} refused SEC(".maps");
+
+/* Packets that are answered with an ICMP error write and read, each CPU its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct error_budget);
+	__uint(max_entries, 1);
+} error_budget SEC(".maps");
 
 /* One load of what others change meanwhile: never half of the old and half of the new. */
 static __always_inline __u64 load_word(const __u64 *word)

@@ -55,7 +55,7 @@ struct packet {
 	__sum16 *checksum; /* of the transport */
 	struct flow flow; /* of an ICMP error, once it was read: that of what it quotes, reversed */
 	__u32 bytes;      /* of the frame, fragments (xdp.frags) included */
-	__u32 length;     /* of an ICMP message, as IP says */
+	__u32 length;     /* of an ICMP message or, of what is rare, a TCP segment, as IP says */
 	bool is_ipv6;
 	/* Constants of each program: it is for ICMP (of the packet's family), for what is rare. */
 	bool is_icmp;

@@ -202,6 +202,8 @@ static __always_inline enum verdict parse_ports(struct packet *packet, __u32 len
 		return VERDICT_CONTINUE;
 	if (length < sizeof(*tcp) || (void *)(tcp + 1) > packet->end || tcp->doff < TCP_DOFF_MIN)
 		return VERDICT_PASS_MALFORMED;
+	if (packet->is_rare)
+		packet->length = length;
 	packet->checksum = &tcp->check;
 	packet->tcp_flags = ((const __u8 *)tcp)[TCP_FLAGS_OFFSET];
 	return VERDICT_CONTINUE;

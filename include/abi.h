@@ -298,6 +298,21 @@ struct hairpin {
 	struct address ipv6;
 };
 
+/*
+ * What the program that answers must know of a packet that was refused. A CPU's own, from one
+ * program to the next.
+ */
+struct refused {
+	__u32 verdict; /* enum verdict: why */
+	__u32 service; /* id of the service that counts it; 0: none does */
+};
+
+/* The ICMP errors that a CPU has sent in the second that began at `since`, in jiffies. */
+struct error_budget {
+	__u32 since;
+	__u32 sent;
+};
+
 struct counter {
 	__u64 packets;
 	__u64 bytes; /* of whole frames */

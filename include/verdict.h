@@ -27,7 +27,10 @@
 	_(REDIRECT, "redirect", "sent out of another interface")                                   \
 	_(DROP_MARTIAN, "drop-martian", "from an address that nobody sends from")                  \
 	_(DROP_SOURCE_RANGE, "drop-source-range", "from outside of the service's source ranges")   \
-	_(DROP_DENIED, "drop-denied", "from a source that is denied")
+	_(DROP_DENIED, "drop-denied", "from a source that is denied")                              \
+	_(ANSWER_RESET, "answer-reset", "refused: its sender gets a TCP reset from us")            \
+	_(ANSWER_UNREACHABLE, "answer-unreachable", "refused: its sender gets port unreachable")   \
+	_(DROP_RATE_LIMITED, "drop-rate-limited", "no ICMP error about it: enough were sent")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

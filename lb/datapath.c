@@ -49,6 +49,14 @@ static int keep_warning(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
+int datapath_refuse_parse(const char *text, enum refuse *refuse)
+{
+	if (strcmp(text, "answer") && strcmp(text, "drop"))
+		return -EINVAL;
+	*refuse = strcmp(text, "answer") ? REFUSE_DROP : REFUSE_ANSWER;
+	return 0;
+}
+
 /* The kernel's tick, by the resolution of the clock that only ticks (kernel/time/posix-timers.c).
  */
 static uint32_t read_jiffies_per_second(void)
@@ -75,12 +83,12 @@ static void set_timeouts(struct datapath *datapath, const struct datapath_option
 	};
 }
 
-/* Constants of the program; those that say how long a table is are read off the map. */
 static uint32_t connection_buckets(uint32_t connections)
 {
 	return (connections * ENTRIES_PER_CONNECTION + CONNECTION_WAYS - 1) / CONNECTION_WAYS;
 }
 
+/* Constants of the program; those that say how long a table is are read off the map. */
 static void set_knobs(struct datapath *datapath, const struct datapath_options *options)
 {
 	struct lb_bpf *skeleton = datapath->skeleton;
@@ -91,6 +99,8 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
 	memcpy((void *)&knobs->hairpin, &options->hairpin, sizeof(options->hairpin));
 	knobs->has_metadata = options->metadata;
 	knobs->jiffies_per_second = datapath->jiffies_per_second;
+	knobs->answer_refused = options->refuse == REFUSE_ANSWER;
+	knobs->icmp_errors = options->icmp_errors;
 	knobs->refresh_interval = datapath->jiffies_per_second;
 	knobs->hash_seed = datapath->seed;
 	knobs->connection_buckets = bpf_map__max_entries(skeleton->maps.connections);

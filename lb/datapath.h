@@ -14,6 +14,15 @@
 
 struct datapath;
 
+/* What becomes of packets that there is nobody to send to. */
+enum refuse {
+	REFUSE_ANSWER, /* their sender hears of it */
+	REFUSE_DROP,
+};
+
+/* `answer`, `drop`; 0 or -EINVAL. */
+int datapath_refuse_parse(const char *text, enum refuse *refuse);
+
 /* Fixed when the programs are loaded. Timeouts are in seconds without a packet. */
 struct datapath_options {
 	const char *pin_path; /* the directory holding program/, map/ and link/ */
@@ -28,6 +37,8 @@ struct datapath_options {
 	uint32_t udp_seconds;
 	uint32_t max_new_connections; /* of a service, a second and CPU, that get entries; 0: all */
 	struct hairpin hairpin; /* the source a pod sees when it is sent to itself */
+	enum refuse refuse;
+	uint32_t icmp_errors;   /* a second and CPU at most; 0: no limit */
 	uint64_t seed;          /* of the connections' hash; 0: a random one */
 	bool metadata;          /* what passes carries why: include/metadata.h */
 	bool linear;            /* for generic mode alone: the programs want frames in one piece */

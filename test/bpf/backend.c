@@ -4,7 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <linux/in.h>
-#include "test/bpf/scene.h"
+#include "test/bpf/answer_story.h"
 
 static const struct offer NONE = {};
 static const struct offer A_DOWN_B_ACTIVE = {
@@ -13,7 +13,7 @@ static const struct offer A_DOWN_B_ACTIVE = {
 static const struct offer A_DRAINING = {.backends = {[BACKEND_A] = BACKEND_DRAINING}};
 static const struct offer A_DOWN = {.backends = {[BACKEND_A] = BACKEND_DOWN}};
 
-static void a_request_to_a_service_without_backends_is_dropped(void **state)
+static void a_request_to_a_service_without_backends_is_refused(void **state)
 {
 	const struct offer *const OFFERS[] = {&NONE, &A_DRAINING, &A_DOWN};
 	struct scene *scene = *state;
@@ -23,7 +23,7 @@ static void a_request_to_a_service_without_backends_is_dropped(void **state)
 		for (int i = 0; i < KIND_COUNT; i++) {
 			struct blueprint request = request_of(&KINDS[i]);
 
-			expect(scene, UPLINK, &request, VERDICT_DROP_NO_BACKEND, NULL);
+			expect_answer(scene, UPLINK, &request, refusal_of(&KINDS[i]));
 		}
 	}
 	assert_int_equal(scene_count_connections(scene), 0);
@@ -199,7 +199,7 @@ static void a_backend_that_comes_up_again_still_has_its_connections(void **state
 		scene_offer(scene, &KINDS[i], &ONLY_A);
 		scene_play(scene, &request, "SsA");
 		scene_offer(scene, &KINDS[i], &A_DOWN);
-		expect(scene, UPLINK, &request, VERDICT_DROP_NO_BACKEND, NULL);
+		expect_answer(scene, UPLINK, &request, refusal_of(&KINDS[i]));
 
 		scene_offer(scene, &KINDS[i], &ONLY_A);
 		scene_play(scene, &request, "AaA");
@@ -261,7 +261,7 @@ static void a_service_that_is_offered_again_takes_its_clients_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scene_test(a_request_to_a_service_without_backends_is_dropped),
+		scene_test(a_request_to_a_service_without_backends_is_refused),
 		scene_test(connections_of_a_removed_backend_go_to_another),
 		scene_test(
 			a_backend_that_takes_over_an_index_gets_no_connection_of_its_predecessor),

@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <linux/in.h>
 #include <string.h>
+#include "test/bpf/answer_story.h"
 #include "test/bpf/bucket_model.h"
 #include "test/bpf/chance.h"
 #include "test/bpf/frame_diff.h"
@@ -64,19 +65,33 @@ static void run(struct scene *scene, const struct model_packet *packet, struct r
 	memcpy(scene->counters, counters, sizeof(counters));
 }
 
-/* What leaves by the model's word. */
-static struct blueprint leaving(const struct model_packet *sent, const struct model_packet *judged)
+static struct blueprint forwarded(const struct model_packet *sent,
+				  const struct model_packet *judged)
 {
 	struct blueprint leaves = sent->blueprint;
 
-	if (judged->verdict != VERDICT_REDIRECT)
-		return leaves;
 	if (sent->in == UPLINK)
 		return forwarded_to(&leaves, role_of_address(&judged->backend.address), POD);
 	leaves = returned_from_service(&leaves, UPLINK);
 	leaves.src_port = judged->backend.service_port;
 	memcpy(leaves.to_mac, judged->blueprint.to_mac, ETH_ALEN);
 	return leaves;
+}
+
+/* What leaves by the model's word. */
+static void build_leaving(const struct model_packet *sent, const struct model_packet *judged,
+			  struct frame *frame)
+{
+	struct blueprint leaves = sent->blueprint;
+
+	if (judged->verdict == VERDICT_ANSWER_RESET ||
+	    judged->verdict == VERDICT_ANSWER_UNREACHABLE) {
+		answer_packet(&leaves, judged->verdict, frame);
+		return;
+	}
+	if (judged->verdict == VERDICT_REDIRECT)
+		leaves = forwarded(sent, judged);
+	frame_build(&leaves, frame);
 }
 
 /* Whether it went as the model says it goes at that time; then the model has gone along. */
@@ -86,15 +101,13 @@ static bool went_as_at(struct play *play, const struct model_packet *packet, uin
 	static struct frame wanted;
 	struct model model = play->model;
 	struct model_packet judged = *packet;
-	struct blueprint leaves;
 
 	judged.now = now;
 	if (packet->in == UPLINK)
 		model_request(&model, &judged);
 	else
 		model_reply(&model, &judged);
-	leaves = leaving(packet, &judged);
-	frame_build(&leaves, &wanted);
+	build_leaving(packet, &judged, &wanted);
 	if (judged.verdict != ran->verdict || !frame_equal(&ran->frame, &wanted) ||
 	    !model_is_table(&model))
 		return false;

@@ -165,6 +165,14 @@ static uint32_t slot_at(const struct model *model, uint32_t position)
 	return row.backend[position % RING_ROW_SLOTS];
 }
 
+/* Nobody is there to send it to: its sender hears of it, unless it is a reset. */
+static enum verdict refusal(const struct blueprint *request)
+{
+	if (request->protocol == IPPROTO_UDP)
+		return VERDICT_ANSWER_UNREACHABLE;
+	return request->tcp_flags & RST ? VERDICT_DROP_NO_BACKEND : VERDICT_ANSWER_RESET;
+}
+
 static bool pick(struct model *model, struct model_packet *packet)
 {
 	const struct blueprint *request = &packet->blueprint;
@@ -174,7 +182,7 @@ static bool pick(struct model *model, struct model_packet *packet)
 	struct service_record service;
 	uint32_t slot, position;
 
-	packet->verdict = VERDICT_DROP_NO_BACKEND;
+	packet->verdict = refusal(request);
 	assert_int_equal(datapath_find_service(model->scene->datapath, &key, &service), 0);
 	if (!service.ring.length)
 		return false;

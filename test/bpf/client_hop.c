@@ -5,7 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
-#include "test/bpf/scene.h"
+#include "test/bpf/answer_story.h"
 
 static struct nexthop hop_at(const struct scene *scene, __u32 index)
 {
@@ -67,7 +67,7 @@ static void what_makes_no_connection_takes_no_place(void **state)
 		struct blueprint request = request_of(&KINDS[i]);
 
 		scene_offer(scene, &KINDS[i], &NONE);
-		expect(scene, UPLINK, &request, VERDICT_DROP_NO_BACKEND, NULL);
+		expect_answer(scene, UPLINK, &request, refusal_of(&KINDS[i]));
 		scene_offer(scene, &KINDS[i], &ONLY_A);
 		if (KINDS[i].protocol == IPPROTO_TCP)
 			scene_play(scene, &request, "RF");

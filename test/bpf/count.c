@@ -6,7 +6,7 @@
 #include <ctype.h>
 #include <linux/in.h>
 #include <string.h>
-#include "test/bpf/scene.h"
+#include "test/bpf/answer_story.h"
 
 struct verdict_words {
 	const char *constant;
@@ -129,7 +129,7 @@ static void requests_that_find_no_backend_count_for_the_service(void **state)
 		};
 
 		scene_offer(scene, &KINDS[i], &NONE);
-		expect(scene, UPLINK, &request, VERDICT_DROP_NO_BACKEND, NULL);
+		expect_answer(scene, UPLINK, &request, refusal_of(&KINDS[i]));
 		got = scene_traffic(scene, &KINDS[i]);
 		expect_traffic(&got, &wanted);
 	}

@@ -8,6 +8,7 @@
 #include <linux/ethtool.h>
 #include <linux/if_packet.h>
 #include <linux/sockios.h>
+#include <linux/version.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 static const char *const NAMES[_INTERFACE_COUNT] = {
@@ -68,6 +70,16 @@ int network_make(void **state)
 	for (int i = 0; i < _INTERFACE_COUNT; i++)
 		ifindexes[i] = if_nametoindex(NAMES[i]);
 	return 0;
+}
+
+bool kernel_is_before(int version)
+{
+	struct utsname kernel;
+	int major = 0, minor = 0;
+
+	uname(&kernel);
+	sscanf(kernel.release, "%d.%d", &major, &minor);
+	return KERNEL_VERSION(major, minor, 0) < version;
 }
 
 uint32_t network_ifindex(enum interface interface)

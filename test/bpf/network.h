@@ -5,11 +5,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "test/bpf/cast.h"
 
 /* cmocka's group setup: moves the process into the namespaces and makes the interfaces. */
 int network_make(void **state);
+
+/* By KERNEL_VERSION of linux/version.h. */
+bool kernel_is_before(int version);
 
 /* NOWHERE: the loopback interface, which lbd does not know. */
 uint32_t network_ifindex(enum interface interface);

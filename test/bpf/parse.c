@@ -4,9 +4,7 @@
 #include <arpa/inet.h>
 #include <linux/in.h>
 #include <linux/version.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
 #include "test/bpf/scene.h"
 
 #define IP_AT ETH_HLEN
@@ -323,16 +321,6 @@ static void a_tcp_data_offset_inside_the_header_passes_untouched(void **state)
 	assert_int_equal(scene_count_connections(scene), 0);
 }
 
-static bool is_kernel_before(int major, int minor)
-{
-	struct utsname kernel;
-	int have_major = 0, have_minor = 0;
-
-	uname(&kernel);
-	sscanf(kernel.release, "%d.%d", &have_major, &have_minor);
-	return KERNEL_VERSION(have_major, have_minor, 0) < KERNEL_VERSION(major, minor, 0);
-}
-
 /*
  * The program sees the first buffer of a frame only: it must not take what lies behind for cut
  * off.
@@ -341,7 +329,7 @@ static void headers_in_a_later_buffer_pass_untouched(void **state)
 {
 	struct scene *scene = *state;
 
-	if (is_kernel_before(6, 18))
+	if (kernel_is_before(KERNEL_VERSION(6, 18, 0)))
 		skip(); /* the first buffer of a test run is always a page */
 	scene_offer_all(scene, &ONLY_A);
 	for (int i = 0; i < KIND_COUNT; i++) {
@@ -357,7 +345,7 @@ static void a_payload_in_later_buffers_is_carried_along(void **state)
 {
 	struct scene *scene = *state;
 
-	if (is_kernel_before(6, 18))
+	if (kernel_is_before(KERNEL_VERSION(6, 18, 0)))
 		skip(); /* the first buffer of a test run is always a page */
 	scene_offer_all(scene, &ONLY_A);
 	for (int i = 0; i < KIND_COUNT; i++) {

@@ -219,7 +219,9 @@ static uint32_t action_of(const struct scene *scene, enum verdict verdict, enum 
 	if (!strncmp(VERDICT_NAMES[verdict], "drop-", 5))
 		return XDP_DROP;
 	datapath_get_port(scene->datapath, in, &port);
-	return verdict == VERDICT_TX && !(port.flags & PORT_TX_BY_REDIRECT) ? XDP_TX : XDP_REDIRECT;
+	if (verdict == VERDICT_REDIRECT || (port.flags & PORT_TX_BY_REDIRECT))
+		return XDP_REDIRECT;
+	return XDP_TX;
 }
 
 void expect_frame(struct scene *scene, enum interface in, const struct frame *frame,

@@ -90,6 +90,7 @@ static const struct entry HELPERS[MAX_HELPERS] = {
 	[BPF_FUNC_map_lookup_elem] = {"map_lookup_elem", lookup},
 	[BPF_FUNC_map_update_elem] = {"map_update_elem", update},
 	[BPF_FUNC_map_delete_elem] = {"map_delete_elem", remove_element},
+	[BPF_FUNC_tail_call] = {"tail_call", tail_call},
 	[BPF_FUNC_ktime_get_ns] = {"ktime_get_ns", now_ns},
 	[BPF_FUNC_ktime_get_boot_ns] = {"ktime_get_boot_ns", now_ns},
 	[BPF_FUNC_ktime_get_coarse_ns] = {"ktime_get_coarse_ns", now_ns},

@@ -1,0 +1,112 @@
+/*
+ * Step answer: the sender of a packet that was refused hears of it, at once and from us: a reset of
+ * TCP, else an ICMP error. It runs in a program of its own, to which others come when they
+ * have refused a packet, and which parses it again: the packet is as it was sent.
+ *
+ * Ends with ANSWER_RESET and ANSWER_UNREACHABLE; with DROP_RATE_LIMITED, where enough errors were
+ * sent; and with why the packet was refused, where nobody is to be answered.
+ */
+#pragma once
+
+#include <linux/in.h>
+#include "bpf/client_hop.h"
+#include "bpf/knobs.h"
+#include "bpf/maps.h"
+#include "bpf/packet.h"
+#include "bpf/source.h"
+#include "include/connection.h"
+#include "include/verdict.h"
+
+#define ICMPV4_PORT_UNREACHABLE 3 /* codes */
+#define ICMPV6_PORT_UNREACHABLE 4
+
+/* Verdicts that the sender may have to hear of. */
+static __always_inline bool may_be_answered(enum verdict verdict)
+{
+	return verdict == VERDICT_DROP_NO_BACKEND && answer_refused;
+}
+
+/* Ends the walk, in the program that answers where there is one and something to answer. */
+static __always_inline enum verdict refuse(const struct packet *packet, enum verdict verdict)
+{
+	const __u32 first = 0;
+	struct refused *why;
+
+	if (!may_be_answered(verdict))
+		return verdict;
+	why = bpf_map_lookup_elem(&refused, &first);
+	if (!why)
+		return verdict;
+	why->verdict = verdict;
+	why->service = packet->service;
+	bpf_tail_call(packet->ctx, &programs, PROGRAM_ANSWER);
+	return verdict;
+}
+
+/* The bit that says that the frame is for, or from, more than one (IEEE 802.3, 3.2.3). */
+static __always_inline bool is_group(const __u8 *mac)
+{
+	return mac[0] & 1;
+}
+
+/* One more error of this CPU, if it may still send one in this second. */
+static __always_inline bool spend_error(void)
+{
+	const __u32 first = 0, now = (__u32)bpf_jiffies64();
+	struct error_budget *budget = bpf_map_lookup_elem(&error_budget, &first);
+
+	if (!budget || !icmp_errors)
+		return budget;
+	if (now - budget->since >= refresh_interval) {
+		budget->since = now;
+		budget->sent = 0;
+	}
+	if (budget->sent >= icmp_errors)
+		return false;
+	budget->sent++;
+	return true;
+}
+
+/*
+ * What becomes of a packet that was refused because of `why`. A reset is never answered (RFC 9293,
+ * 3.10.7.1), nor what may have come from many or gone to many (RFC 1122, 3.2.2).
+ */
+static __always_inline enum verdict judge(const struct packet *packet, enum verdict why)
+{
+	__u16 in;
+
+	if (!is_for_us(packet, &in))
+		return VERDICT_PASS_OTHER_HOST;
+	if (is_martian(packet))
+		return VERDICT_DROP_MARTIAN;
+	if (is_group(packet->ethernet->h_dest) || is_group(packet->ethernet->h_source))
+		return why;
+	if (packet->flow.protocol == IPPROTO_TCP)
+		return packet->tcp_flags & TCP_RST ? why : VERDICT_ANSWER_RESET;
+	if (packet->flow.protocol != IPPROTO_UDP)
+		return why;
+	return spend_error() ? VERDICT_ANSWER_UNREACHABLE : VERDICT_DROP_RATE_LIMITED;
+}
+
+static __always_inline bool write_answer(struct packet *packet, enum verdict verdict)
+{
+	struct icmp_kind kind = {.type = ICMPV4_UNREACHABLE, .code = ICMPV4_PORT_UNREACHABLE};
+
+	if (verdict == VERDICT_ANSWER_RESET)
+		return write_reset(packet);
+	if (packet->is_ipv6)
+		kind = (struct icmp_kind){.type = ICMPV6_UNREACHABLE,
+					  .code = ICMPV6_PORT_UNREACHABLE};
+	return write_error(packet, &kind);
+}
+
+/* Out of the port it came in by. */
+static __always_inline int send_back(const struct xdp_md *ctx)
+{
+	const __u32 index = ingress_index(ctx->ingress_ifindex);
+	const struct port *port = bpf_map_lookup_elem(&ports, &index);
+
+	if (port && (port->flags & PORT_TX_BY_REDIRECT))
+		return bpf_redirect_map(&transmit, ctx->ingress_ifindex, XDP_ABORTED);
+	return XDP_TX;
+}
