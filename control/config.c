@@ -135,6 +135,14 @@ static int read_number_option(struct options *options, enum number_option option
 			   number_option_of(&options->datapath, option), refusal);
 }
 
+static int read_refuse(struct options *options, const json_t *value, struct refusal *refusal)
+{
+	if (!json_is_string(value) ||
+	    datapath_refuse_parse(json_string_value(value), &options->datapath.refuse))
+		return refuse_key(options, "refuse", "answer or drop", refusal);
+	return 0;
+}
+
 static int read_key(struct options *options, const char *key, const json_t *value,
 		    struct refusal *refusal)
 {
@@ -152,6 +160,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_mode(options, value, refusal);
 	if (!strcmp(key, "hairpin-ipv4") || !strcmp(key, "hairpin-ipv6"))
 		return read_hairpin(options, key, value, refusal);
+	if (!strcmp(key, "refuse"))
+		return read_refuse(options, value, refusal);
 	if (!strcmp(key, "timeouts"))
 		return read_timeouts(options, value, refusal);
 	if (number_option_find(key) != _NUMBER_OPTION_COUNT)
@@ -162,9 +172,9 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_flag(options, key, value, &options->datapath.metadata, refusal);
 	return refuse(refusal,
 		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
-		      "interface, xdp-mode, replace, metadata, timeouts, hairpin-ipv4, "
-		      "hairpin-ipv6, max-services, max-backends, max-connections, "
-		      "max-new-connections, max-affinity",
+		      "interface, xdp-mode, replace, metadata, refuse, timeouts, "
+		      "hairpin-ipv4, hairpin-ipv6, max-services, max-backends, max-connections, "
+		      "max-new-connections, max-affinity, icmp-errors",
 		      options->config_path, key);
 }
 

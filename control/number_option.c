@@ -13,6 +13,7 @@ const struct number_range NUMBER_OPTIONS[_NUMBER_OPTION_COUNT] = {
 	[NUMBER_MAX_CONNECTIONS] = {"max-connections", 1, 100000000, 262144},
 	[NUMBER_MAX_NEW_CONNECTIONS] = {"max-new-connections", 0, 100000000, 0},
 	[NUMBER_MAX_AFFINITY] = {"max-affinity", 1, 10000000, 65536},
+	[NUMBER_ICMP_ERRORS] = {"icmp-errors", 0, 100000000, 1000},
 };
 
 uint32_t *number_option_of(struct datapath_options *options, enum number_option option)
@@ -28,6 +29,8 @@ uint32_t *number_option_of(struct datapath_options *options, enum number_option 
 		return &options->max_new_connections;
 	case NUMBER_MAX_AFFINITY:
 		return &options->max_affinity;
+	case NUMBER_ICMP_ERRORS:
+		return &options->icmp_errors;
 	case _NUMBER_OPTION_COUNT:
 		break;
 	}

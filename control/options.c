@@ -21,6 +21,7 @@ enum option_id {
 	OPTION_STATE,
 	OPTION_METRICS,
 	OPTION_METADATA,
+	OPTION_REFUSE,
 	OPTION_REPLACE,
 	OPTION_CHECK,
 	OPTION_VERSION,
@@ -44,6 +45,8 @@ static const struct option LONG_OPTIONS[] = {
 	 OPTION_NUMBER + NUMBER_MAX_NEW_CONNECTIONS},
 	{"max-affinity", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_AFFINITY},
 	{"metadata", no_argument, NULL, OPTION_METADATA},
+	{"refuse", required_argument, NULL, OPTION_REFUSE},
+	{"icmp-errors", required_argument, NULL, OPTION_NUMBER + NUMBER_ICMP_ERRORS},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{"check", no_argument, NULL, OPTION_CHECK},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -73,6 +76,8 @@ static const char HELP[] =
 	"  --max-connections N   262144\n"
 	"  --max-new-connections N  a second of a service and CPU that get entries; 0: all\n"
 	"  --max-affinity N      65536\n"
+	"  --refuse answer|drop  whom there is no backend for: an error at once (default), or not\n"
+	"  --icmp-errors N       such errors a second and CPU at most (1000); resets are not counted\n"
 	"  --check               check config and tables, then end\n"
 	"  --version, --help\n"
 	"\n"
@@ -214,6 +219,10 @@ static int apply(struct options *options, int id, const char *value, struct list
 	case OPTION_METADATA:
 		options->datapath.metadata = true;
 		return 0;
+	case OPTION_REFUSE:
+		if (!datapath_refuse_parse(value, &options->datapath.refuse))
+			return 0;
+		return refuse(refusal, "--refuse %.64s: not answer or drop", value);
 	case OPTION_REPLACE:
 		options->datapath.replace = true;
 		return 0;

@@ -57,6 +57,9 @@ static inline enum metadata_class metadata_class_of(enum verdict verdict)
 	case VERDICT_DROP_MARTIAN:
 	case VERDICT_DROP_SOURCE_RANGE:
 	case VERDICT_DROP_DENIED:
+	case VERDICT_ANSWER_RESET:
+	case VERDICT_ANSWER_UNREACHABLE:
+	case VERDICT_DROP_RATE_LIMITED:
 	case VERDICT_TX:
 	case VERDICT_REDIRECT:
 	case _VERDICT_COUNT:

@@ -22,6 +22,8 @@ static void without_options_the_defaults_hold(void **state)
 	assert_int_equal(datapath->max_connections, 262144);
 	assert_int_equal(datapath->max_new_connections, 0);
 	assert_int_equal(datapath->max_affinity, 65536);
+	assert_int_equal(datapath->refuse, REFUSE_ANSWER);
+	assert_int_equal(datapath->icmp_errors, 1000);
 	assert_int_equal(datapath->tcp_opening_seconds, 30);
 	assert_int_equal(datapath->tcp_established_seconds, 6 * 60 * 60);
 	assert_int_equal(datapath->tcp_closing_seconds, 120);
@@ -38,7 +40,8 @@ static void every_option_sets_its_field(void **state)
 	(void)state;
 	given_line("--socket /s --pin /p --state=/t --tables a --tables b --interface eth0 "
 		   "--interface veth* --xdp-mode generic --max-services 1 --max-backends 10000000 "
-		   "--max-connections 100000000 --max-affinity 10000000 --metadata --replace");
+		   "--max-connections 100000000 --max-affinity 10000000 --metadata --replace "
+		   "--refuse drop --icmp-errors 5");
 
 	assert_string_equal(options.socket_path, "/s");
 	assert_string_equal(options.pin_path, "/p");
@@ -52,6 +55,10 @@ static void every_option_sets_its_field(void **state)
 	assert_true(options.datapath.metadata);
 	assert_int_equal(options.datapath.max_affinity, 10000000);
 	assert_true(options.datapath.replace);
+	assert_int_equal(options.datapath.refuse, REFUSE_DROP);
+	assert_int_equal(options.datapath.icmp_errors, 5);
+	given_line("--refuse drop --refuse answer");
+	assert_int_equal(options.datapath.refuse, REFUSE_ANSWER);
 }
 
 static void of_an_option_given_twice_the_last_wins(void **state)
@@ -144,6 +151,8 @@ static void a_bad_value_is_refused_by_its_word(void **state)
 		 "--max-connections 99999999999999999999"},
 		{"--max-new-connections -1", "--max-new-connections -1: not 0–100000000"},
 		{"--metrics 127.0.0.1:9", "--metrics 127.0.0.1:9: this version serves no metrics"},
+		{"--refuse no", "--refuse no: not answer or drop"},
+		{"--icmp-errors many", "--icmp-errors many: not 0–100000000"},
 		{"--socket ''", "--socket \"\": not a path"},
 		{"--pin ''", "--pin \"\": not a path"},
 		{"--state ''", "--state \"\": not a path"},
@@ -202,6 +211,7 @@ static void help_names_every_option(void **state)
 		"--max-backends", "--max-connections", "--max-new-connections",
 		"--max-backends", "--max-connections", "--max-affinity",
 		"--check",        "--version",         "--help",
+		"--refuse",       "--icmp-errors",     "--metadata",
 	};
 
 	(void)state;

@@ -9,6 +9,7 @@ static void every_key_sets_its_field(void **state)
 	given_config("{\"socket\": \"/s\", \"pin\": \"/p\", \"state\": \"/t\","
 		     " \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
 		     " \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
+		     " \"refuse\": \"drop\", \"icmp-errors\": 0,"
 		     " \"max-services\": 1000000, \"max-affinity\": 4,"
 		     " \"max-backends\": 2, \"max-connections\": 3,"
 		     " \"hairpin-ipv4\": \"192.0.2.1\", \"hairpin-ipv6\": \"2001:db8::1\"}");
@@ -22,6 +23,8 @@ static void every_key_sets_its_field(void **state)
 	assert_int_equal(options.mode, MODE_OFFLOAD);
 	assert_true(options.datapath.replace);
 	assert_true(options.datapath.metadata);
+	assert_int_equal(options.datapath.refuse, REFUSE_DROP);
+	assert_int_equal(options.datapath.icmp_errors, 0);
 	assert_int_equal(options.datapath.max_services, 1000000);
 	assert_int_equal(options.datapath.max_backends, 2);
 	assert_int_equal(options.datapath.max_connections, 3);
@@ -117,6 +120,8 @@ static void a_value_of_the_wrong_type_is_refused_by_its_key(void **state)
 		{"{\"xdp-mode\": \"fast\"}", "xdp-mode: not auto, native, generic or offload"},
 		{"{\"replace\": 1}", "replace: not true or false"},
 		{"{\"replace\": \"true\"}", "replace: not true or false"},
+		{"{\"refuse\": \"no\"}", "refuse: not answer or drop"},
+		{"{\"refuse\": true}", "refuse: not answer or drop"},
 		{"{\"metadata\": 1}", "metadata: not true or false"},
 		{"{\"max-services\": \"5\"}", "max-services: not 1–1000000"},
 		{"{\"max-services\": 5.0}", "max-services: not 1–1000000"},
