@@ -11,6 +11,7 @@
 
 #define PACKET_ADDRESS 0x40000000ul
 #define PACKET_ROOM (2 * FRAME_MAX)
+#define HEADROOM 256 /* before the frame, as XDP promises it */
 #define STACK_BYTES 512
 #define NOW_JIFFIES 4300000000ull /* since boot, until told otherwise */
 #define MAX_INSTRUCTIONS 1000000  /* of one packet: more is a loop without end */
@@ -160,10 +161,10 @@ int interpreter_run(struct interpreter *interpreter, struct frame *frame, uint32
 		    uint32_t *action, struct tally *tally)
 {
 	const uint64_t arguments[5] = {(uintptr_t)&interpreter->context};
-	const uint32_t start = (uint32_t)(uintptr_t)interpreter->packet;
+	const uint32_t start = (uint32_t)(uintptr_t)interpreter->packet + HEADROOM;
 
 	memset(tally, 0, sizeof(*tally));
-	memcpy(interpreter->packet, frame->bytes, frame->length);
+	memcpy(interpreter->packet + HEADROOM, frame->bytes, frame->length);
 	interpreter->tally = tally;
 	interpreter->error = 0;
 	interpreter->code = interpreter->main;
@@ -178,6 +179,6 @@ int interpreter_run(struct interpreter *interpreter, struct frame *frame, uint32
 	*action = (uint32_t)execute(interpreter, 0, arguments);
 	maps_write_back(interpreter);
 	frame->length = interpreter->context.data_end - interpreter->context.data;
-	memcpy(frame->bytes, interpreter->packet, frame->length);
+	memcpy(frame->bytes, (void *)(uintptr_t)interpreter->context.data, frame->length);
 	return interpreter->error;
 }

@@ -65,6 +65,18 @@ static uint64_t buffer_length(struct interpreter *interpreter, const uint64_t *a
 	return interpreter->context.data_end - interpreter->context.data;
 }
 
+static uint64_t adjust_head(struct interpreter *interpreter, const uint64_t *arguments)
+{
+	struct xdp_md *context = &interpreter->context;
+	const uint32_t first = (uint32_t)(uintptr_t)interpreter->packet;
+	const int64_t start = (int64_t)context->data + (int32_t)arguments[1];
+
+	if (start < first || start > (int64_t)context->data_end - ETH_HLEN)
+		return (uint64_t)-EINVAL;
+	context->data = context->data_meta = (uint32_t)start;
+	return 0;
+}
+
 /* Of a main function alone: elsewhere the kernel would come back to its caller. */
 static uint64_t tail_call(struct interpreter *interpreter, const uint64_t *arguments)
 {
@@ -95,11 +107,11 @@ static const struct entry HELPERS[MAX_HELPERS] = {
 	[BPF_FUNC_ktime_get_boot_ns] = {"ktime_get_boot_ns", now_ns},
 	[BPF_FUNC_ktime_get_coarse_ns] = {"ktime_get_coarse_ns", now_ns},
 	[BPF_FUNC_jiffies64] = {"jiffies64", now_jiffies},
-	[BPF_FUNC_tail_call] = {"tail_call", tail_call},
 	[BPF_FUNC_get_prandom_u32] = {"get_prandom_u32", zero},
 	[BPF_FUNC_get_smp_processor_id] = {"get_smp_processor_id", zero},
 	[BPF_FUNC_redirect] = {"redirect", redirect},
 	[BPF_FUNC_redirect_map] = {"redirect_map", redirect},
+	[BPF_FUNC_xdp_adjust_head] = {"xdp_adjust_head", adjust_head},
 	[BPF_FUNC_xdp_get_buff_len] = {"xdp_get_buff_len", buffer_length},
 };
 
