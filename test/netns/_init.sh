@@ -249,7 +249,7 @@ lbd_refuses() { # WORD OPTION…
     local word=$1 status
     shift
     lbd_launch "$@"
-    within 10 fails lbd_is_running || { echo "it runs on"; lbd_kill KILL; return 1; }
+    within "$READY_SECONDS" fails lbd_is_running || { echo "it runs on"; lbd_kill KILL; return 1; }
     wait "$LBD_PID"
     status=$?
     LBD_PID=
