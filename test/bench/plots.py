@@ -46,7 +46,7 @@ def save(figure, directory, name):
 def write_plainly(axis, *subs):
     """Numbers of a logarithmic xaxis or yaxis as people write them: at 1, and subs, times 10^n."""
     axis.set_major_locator(ticker.LogLocator(subs=(1, *subs)))
-    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,.10g}"))
     axis.set_minor_formatter(ticker.NullFormatter())
 
 
@@ -100,10 +100,12 @@ def draw_by_frame(results, axis):
 
 
 def draw_by_flows(results, axis):
-    for name, kind, label in (("established", "ours", "ours"),
-                              ("floor B", "wire", "HASH + LRU + DNAT (floor B)")):
-        rows = {row["flows"]: row["ns"] for row in results.program_rows(name, None, "ipv4")}
-        plot_points(axis, sorted(rows.items()), kind, label)
+    for name, protocol, kind, label in (
+            ("established", "tcp", "ours", "ours"),
+            ("floor B", "udp", "wire", "HASH + LRU + DNAT (floor B)")):
+        points = [(row["flows"], row["ns"]) for row in results.program_rows(name, None, "ipv4")
+                  if row["protocol"] == protocol]
+        plot_points(axis, sorted(points), kind, label)
     floor = results.program_rows("floor A", None, "ipv4")
     if floor:
         axis.axhline(floor[0]["ns"], color="#999999", linestyle=":", label="floor A")

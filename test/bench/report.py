@@ -27,7 +27,7 @@ class Target:
 
     @classmethod
     def of_rounds(cls, what, relation, limit, unit, rounds, remark=""):
-        target = cls(what, relation, limit, unit, median_or_none(rounds), remark)
+        target = cls(what, relation, limit, unit, median_or_none(rounds), remark if rounds else "")
         if len(rounds) > 2:
             low, _, high = statistics.quantiles(rounds, n=4, method="inclusive")
             target.spread = (low, high)

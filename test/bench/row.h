@@ -41,7 +41,7 @@ enum place {
 	WORLD_ROOMY,    /* one service, the connection table mostly free */
 	WORLD_FULL,     /* one service, the connection table full of other connections */
 	WORLD_MANY,     /* 50,000 services, the connection table full */
-	WORLD_MILLION,  /* a connection table for a million flows of two kinds at once */
+	WORLD_MILLION,  /* a connection table for a million flows of three kinds */
 	WORLD_DENY,     /* 10,000 denied prefixes of each family */
 	WORLD_METADATA, /* what passes carries metadata */
 	_WORLD_COUNT,

@@ -80,13 +80,13 @@ run_counts() {
 }
 
 run_program() {
-    local program=$BUILD/test/bench/bench_program options=()
+    local program=$BUILD/test/bench/bench_program options=(--rounds "$ROUNDS")
     if [ ! -x "$program" ]; then
         echo "program: skipped, $program is not built"
         return 0
     fi
-    [ -n "$QUICK" ] && options=(--quick)
-    with_short_grace_periods taskset -c 1 "$program" "${options[@]}" >"$OUT/program.json"
+    [ -n "$QUICK" ] && options+=(--quick)
+    with_short_grace_periods "$program" "${options[@]}" >"$OUT/program.json"
 }
 
 run_path() {

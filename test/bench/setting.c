@@ -13,8 +13,8 @@
 #include "test/bpf/network.h"
 
 #define CONNECTIONS 1000000
-#define CONNECTIONS_QUICK 300000         /* where the table is to be full */
-#define CONNECTIONS_OF_TWO_KINDS 2500000 /* a million flows each, and spare */
+#define CONNECTIONS_FEW 300000          /* to be full of quickly, or where few are looked for */
+#define CONNECTIONS_OF_MILLIONS 4000000 /* three kinds of flows, and spare */
 #define MANY_SERVICES 50000
 #define DENIED 10000 /* prefixes of each family */
 
@@ -62,8 +62,10 @@ static void choose_cpus(struct setting *setting)
 static uint32_t connections_of(const struct setting *setting, enum place place)
 {
 	if (place == WORLD_MILLION)
-		return CONNECTIONS_OF_TWO_KINDS;
-	return setting->quick && PLANS[place].full ? CONNECTIONS_QUICK : CONNECTIONS;
+		return CONNECTIONS_OF_MILLIONS;
+	if (place == WORLD_DENY || place == WORLD_METADATA)
+		return CONNECTIONS_FEW;
+	return setting->quick && PLANS[place].full ? CONNECTIONS_FEW : CONNECTIONS;
 }
 
 int setting_open(struct setting *setting, bool quick)
