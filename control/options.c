@@ -77,7 +77,7 @@ static const char HELP[] =
 	"  --max-new-connections N  a second of a service and CPU that get entries; 0: all\n"
 	"  --max-affinity N      65536\n"
 	"  --refuse answer|drop  whom there is no backend for: an error at once (default), or not\n"
-	"  --icmp-errors N       such errors a second and CPU at most (1000); resets are not counted\n"
+	"  --icmp-errors N       such errors a second and CPU at most (1000), resets apart\n"
 	"  --check               check config and tables, then end\n"
 	"  --version, --help\n"
 	"\n"

@@ -21,8 +21,18 @@ MAY_INCLUDE = {
     "control": {"include", "lb", "control"},
 }
 # What the steps of bpf/ share; all else in bpf/ is a step, and only STEP_LISTS include those.
-SHARED_BY_STEPS = {"affinity.h", "claim.h", "client_hop.h", "connection_table.h", "knobs.h", "maps.h",
-                   "packet.h", "source.h", "stateless.h"}
+SHARED_BY_STEPS = {
+    "affinity.h",
+    "answer_header.h",
+    "claim.h",
+    "client_hop.h",
+    "connection_table.h",
+    "knobs.h",
+    "maps.h",
+    "packet.h",
+    "source.h",
+    "stateless.h",
+}
 STEP_LISTS = re.compile(r"^bpf/lb\w*\.bpf\.c$")
 LIBBPF = re.compile(r"^bpf/(libbpf|bpf|btf|libbpf_legacy|skel_internal)\.h$")
 MAY_USE_LIBBPF = re.compile(r"^(lb/datapath\w*\.[ch]|test/.*)$")
