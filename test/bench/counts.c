@@ -28,6 +28,7 @@ static const char *const PACKETS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_REPLY] = "reply",
 	[TRAFFIC_NEW] = "new",
 	[TRAFFIC_MID_FLOW] = "mid-flow, no entry",
+	[TRAFFIC_STATELESS] = "new without an entry",
 	[TRAFFIC_RESET] = "RST, no entry",
 	[TRAFFIC_NO_SERVICE] = "of no service",
 	[TRAFFIC_NO_BACKEND] = "no backend",
@@ -119,12 +120,24 @@ static int shake_hands(struct counting *counting)
 	return error ? error : send_request(counting, ACK, &packet);
 }
 
+/* Another client begins the one connection that may begin. */
+static int use_up_limit(struct counting *counting)
+{
+	struct blueprint packet = traffic_request(counting->row, SYN);
+
+	set_client(counting->row, &packet.src, &packet.src_port);
+	packet.src.word[3] = htonl(FIRST_CLIENT + 1);
+	return send_packet(counting, &packet, UPLINK);
+}
+
 static int count(struct counting *counting)
 {
 	const struct row *row = counting->row;
 	struct blueprint packet = {};
 	int error = traffic_is_answered(row) ? shake_hands(counting) : 0;
 
+	if (row->traffic == TRAFFIC_STATELESS)
+		error = use_up_limit(counting);
 	if (!error && traffic_is_fixed(row))
 		error = send_fixed(counting);
 	else if (!error && traffic_is_request(row))
@@ -180,17 +193,18 @@ static bool is_counted_before(const struct row *row)
 	return false;
 }
 
-/* Of those that come while sources are denied, or of the others. */
-static int count_rows(struct counting *counting, bool denying)
+/* Of those in a world of other tables or knobs, or of all the others. */
+static int count_rows(struct counting *counting, enum place place)
 {
 	static bool first = true;
 	int error = 0;
 
 	for (size_t i = 0; !error && i < ROW_COUNT; i++) {
 		const struct row *row = &ROWS[i];
+		const bool is_special = row->place >= WORLD_DENY;
 
 		if (row->subject != SUBJECT_OURS || is_counted_before(row) ||
-		    (row->place == WORLD_DENY) != denying)
+		    (is_special ? row->place : WORLD_ROOMY) != place)
 			continue;
 		counting->row = row;
 		error = count(counting);
@@ -201,16 +215,31 @@ static int count_rows(struct counting *counting, bool denying)
 	return error;
 }
 
+static int count_place(struct counting *counting, enum place place)
+{
+	const struct world_options options = {
+		.services = 1,
+		.connections = CONNECTIONS,
+		.denied = place == WORLD_DENY,
+		.metadata = place == WORLD_METADATA,
+		.max_new_connections = place == WORLD_STATELESS,
+	};
+	int error;
+
+	world_close(counting->world);
+	counting->world = world_open(&options);
+	error = counting->world ? 0 : -1;
+	return error ? error : count_rows(counting, place);
+}
+
 static int count_packets(struct counting *counting)
 {
 	int error;
 
 	printf("  \"packets\": {");
-	error = count_rows(counting, false);
-	if (!error)
-		error = world_deny(counting->world, 1);
-	if (!error)
-		error = count_rows(counting, true);
+	error = count_rows(counting, WORLD_ROOMY);
+	for (enum place place = WORLD_DENY; !error && place < _WORLD_COUNT; place++)
+		error = count_place(counting, place);
 	printf("\n  }\n");
 	return error;
 }

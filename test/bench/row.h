@@ -22,6 +22,7 @@ enum traffic {
 	TRAFFIC_REPLY,       /* replies of such, from the one backend of a service */
 	TRAFFIC_NEW,         /* each packet starts a connection */
 	TRAFFIC_MID_FLOW,    /* the same by what should have come later: no SYN was seen */
+	TRAFFIC_STATELESS,   /* new flows beyond what may begin a connection */
 	TRAFFIC_RESET,       /* a RST of no known connection: translated, and nothing begins */
 	TRAFFIC_NO_SERVICE,
 	TRAFFIC_NO_BACKEND,
@@ -38,12 +39,13 @@ enum traffic {
 /* Of world.h; one is opened when the first row wants it. */
 enum place {
 	NO_WORLD,
-	WORLD_ROOMY,    /* one service, the connection table mostly free */
-	WORLD_FULL,     /* one service, the connection table full of other connections */
-	WORLD_MANY,     /* 50,000 services, the connection table full */
-	WORLD_MILLION,  /* a connection table for a million flows of three kinds */
-	WORLD_DENY,     /* 10,000 denied prefixes of each family */
-	WORLD_METADATA, /* what passes carries metadata */
+	WORLD_ROOMY,     /* one service, the connection table mostly free */
+	WORLD_FULL,      /* one service, the connection table full of other connections */
+	WORLD_MANY,      /* 50,000 services, the connection table full */
+	WORLD_MILLION,   /* a connection table for a million flows of three kinds */
+	WORLD_DENY,      /* 10,000 denied prefixes of each family */
+	WORLD_METADATA,  /* what passes carries metadata */
+	WORLD_STATELESS, /* one new connection a second may begin */
 	_WORLD_COUNT,
 };
 

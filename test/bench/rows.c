@@ -1,7 +1,7 @@
 /*
  * The rows: see row.h. Targets are those of issue 3. The scenarios of the kernel's own bench_xdp_lb
  * are among them (7.2; of hits and misses half and half it takes the mean of two rows), but for
- * what this datapath does not have: encapsulation, and a choice without an entry.
+ * encapsulation, which this datapath does not have.
  */
 #include "test/bench/row.h"
 
@@ -74,6 +74,8 @@ const struct row ROWS[] = {
 	OURS("new, table full, random", NEW, TCP4, FULL, .shape = SERVICE_RANDOM),
 	OURS("new, table full, round robin", NEW, TCP4, FULL, .shape = SERVICE_ROUND_ROBIN),
 	OURS("new, table full, source hash", NEW, TCP4, FULL, .shape = SERVICE_SOURCE_HASH),
+	OURS("new, table full, affinity", NEW, TCP4, FULL, .shape = SERVICE_AFFINE),
+	OURS("new, table full, affinity", NEW, TCP6, FULL, .shape = SERVICE_AFFINE),
 	OURS("new, table full, 256 ranges", NEW, TCP4, FULL, .shape = SERVICE_RANGED),
 	OURS("new, table full, 256 ranges", NEW, TCP6, FULL, .shape = SERVICE_RANGED),
 	OURS("mid-flow, no entry, table full", MID_FLOW, TCP4, FULL),
@@ -102,7 +104,9 @@ const struct row ROWS[] = {
 	OURS("ICMP error about a connection", ICMP_ERROR, TCP4, ROOMY, .flows = 1),
 	OURS("ICMP error about a connection", ICMP_ERROR, UDP6, ROOMY, .flows = 1),
 
-	/* With the knob on; off, it is every other row. */
+	/* With a knob on; off, it is every other row. */
+	OURS("new, balanced without an entry", STATELESS, TCP4, STATELESS),
+	OURS("new, balanced without an entry", STATELESS, TCP6, STATELESS),
 	OURS("of no service, metadata", NO_SERVICE, TCP4, METADATA, .flows = 1),
 	OURS("established, metadata", ESTABLISHED, TCP4, METADATA, .flows = 1),
 

@@ -19,19 +19,18 @@
 #define DENIED 10000 /* prefixes of each family */
 
 struct place_plan {
-	uint32_t services;
-	uint32_t denied;
+	struct world_options options; /* but for the connections */
 	bool full;
-	bool metadata;
 };
 
 static const struct place_plan PLANS[_WORLD_COUNT] = {
-	[WORLD_ROOMY] = {.services = 1},
-	[WORLD_FULL] = {.services = 1, .full = true},
-	[WORLD_MANY] = {.services = MANY_SERVICES, .full = true},
-	[WORLD_MILLION] = {.services = 1},
-	[WORLD_DENY] = {.services = 1, .denied = DENIED},
-	[WORLD_METADATA] = {.services = 1, .metadata = true},
+	[WORLD_ROOMY] = {{.services = 1}},
+	[WORLD_FULL] = {{.services = 1}, .full = true},
+	[WORLD_MANY] = {{.services = MANY_SERVICES}, .full = true},
+	[WORLD_MILLION] = {{.services = 1}},
+	[WORLD_DENY] = {{.services = 1, .denied = DENIED}},
+	[WORLD_METADATA] = {{.services = 1, .metadata = true}},
+	[WORLD_STATELESS] = {{.services = 1, .max_new_connections = 1}},
 };
 
 int setting_pin(int cpu)
@@ -63,7 +62,7 @@ static uint32_t connections_of(const struct setting *setting, enum place place)
 {
 	if (place == WORLD_MILLION)
 		return CONNECTIONS_OF_MILLIONS;
-	if (place == WORLD_DENY || place == WORLD_METADATA)
+	if (place >= WORLD_DENY)
 		return CONNECTIONS_FEW;
 	return setting->quick && PLANS[place].full ? CONNECTIONS_FEW : CONNECTIONS;
 }
@@ -95,15 +94,11 @@ void setting_close(struct setting *setting)
 
 struct world *setting_world(struct setting *setting, enum place place)
 {
-	const struct world_options options = {
-		.services = PLANS[place].services,
-		.connections = connections_of(setting, place),
-		.denied = PLANS[place].denied,
-		.metadata = PLANS[place].metadata,
-	};
+	struct world_options options = PLANS[place].options;
 
 	if (place == NO_WORLD || setting->worlds[place])
 		return setting->worlds[place];
+	options.connections = connections_of(setting, place);
 	setting->worlds[place] = world_open(&options);
 	if (!setting->worlds[place] || !PLANS[place].full)
 		return setting->worlds[place];

@@ -54,6 +54,7 @@ static int open_datapath(struct world *world, const struct world_options *option
 		.udp_seconds = IDLE_SECONDS,
 		.metadata = options->metadata,
 		.refuse = REFUSE_DROP,
+		.max_new_connections = options->max_new_connections,
 		.seed = SEED,
 	};
 	struct refusal refusal;

@@ -23,6 +23,7 @@ enum service_shape {
 	SERVICE_RANDOM,
 	SERVICE_ROUND_ROBIN,
 	SERVICE_SOURCE_HASH,
+	SERVICE_AFFINE, /* clients come back to their backends */
 	SERVICE_RANGED, /* as many source ranges as one may have, the clients in one of them */
 	SERVICE_CLOSED, /* the same, the clients in none */
 	_SERVICE_SHAPE_COUNT,
@@ -32,7 +33,8 @@ struct world_options {
 	uint32_t services; /* of five backends, TCP over IPv4; other kinds have one */
 	uint32_t connections;
 	uint32_t denied; /* prefixes of each family: see world_deny */
-	bool metadata;   /* the knob is on */
+	bool metadata;   /* knobs of datapath_options */
+	uint32_t max_new_connections;
 };
 
 struct world;

@@ -9,6 +9,7 @@ struct shape {
 	const char *name;
 	uint32_t backends;
 	enum algorithm algorithm;
+	uint32_t affinity_seconds;
 	uint32_t ranges;
 	bool admits_clients;
 };
@@ -21,6 +22,7 @@ static const struct shape SHAPES[_SERVICE_SHAPE_COUNT] = {
 	[SERVICE_RANDOM] = {"random", BACKENDS_PER_SERVICE, ALGORITHM_RANDOM},
 	[SERVICE_ROUND_ROBIN] = {"round robin", BACKENDS_PER_SERVICE, ALGORITHM_ROUND_ROBIN},
 	[SERVICE_SOURCE_HASH] = {"source hash", BACKENDS_PER_SERVICE, ALGORITHM_SOURCE_HASH},
+	[SERVICE_AFFINE] = {"affinity", BACKENDS_PER_SERVICE, .affinity_seconds = 600},
 	[SERVICE_RANGED] = {"source ranges", BACKENDS_PER_SERVICE, .ranges = MAX_SOURCE_RANGES,
 			    .admits_clients = true},
 	[SERVICE_CLOSED] = {"", BACKENDS_PER_SERVICE, .ranges = MAX_SOURCE_RANGES},
@@ -126,6 +128,7 @@ struct service *world_make_service(const struct kind *kind, enum service_shape s
 	if (!service)
 		return NULL;
 	service->algorithm = SHAPES[shape].algorithm;
+	service->affinity_seconds = SHAPES[shape].affinity_seconds;
 	if (!add_backends(service, kind, shape, number) &&
 	    !add_ranges(service, kind, &SHAPES[shape]))
 		return service;
