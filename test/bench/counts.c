@@ -32,6 +32,8 @@ static const char *const PACKETS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_RESET] = "RST, no entry",
 	[TRAFFIC_NO_SERVICE] = "of no service",
 	[TRAFFIC_NO_BACKEND] = "no backend",
+	[TRAFFIC_ANSWER_RESET] = "no backend, reset sent",
+	[TRAFFIC_ANSWER_UNREACHABLE] = "no backend, unreachable sent",
 	[TRAFFIC_OUT_OF_RANGE] = "outside of the source ranges",
 	[TRAFFIC_DENIED] = "denied",
 	[TRAFFIC_NOT_IP] = "not IP",
@@ -223,6 +225,7 @@ static int count_place(struct counting *counting, enum place place)
 		.denied = place == WORLD_DENY,
 		.metadata = place == WORLD_METADATA,
 		.max_new_connections = place == WORLD_STATELESS,
+		.answers = place == WORLD_ANSWER,
 	};
 	int error;
 

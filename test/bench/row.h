@@ -26,7 +26,9 @@ enum traffic {
 	TRAFFIC_RESET,       /* a RST of no known connection: translated, and nothing begins */
 	TRAFFIC_NO_SERVICE,
 	TRAFFIC_NO_BACKEND,
-	TRAFFIC_OUT_OF_RANGE, /* from outside of the service's source ranges */
+	TRAFFIC_ANSWER_RESET,       /* no backend, and the sender is told */
+	TRAFFIC_ANSWER_UNREACHABLE, /* the same, of UDP */
+	TRAFFIC_OUT_OF_RANGE,       /* from outside of the service's source ranges */
 	TRAFFIC_DENIED,
 	/* Always the same frame: */
 	TRAFFIC_NOT_IP,
@@ -46,6 +48,7 @@ enum place {
 	WORLD_DENY,      /* 10,000 denied prefixes of each family */
 	WORLD_METADATA,  /* what passes carries metadata */
 	WORLD_STATELESS, /* one new connection a second may begin */
+	WORLD_ANSWER,    /* who is refused is told */
 	_WORLD_COUNT,
 };
 

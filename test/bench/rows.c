@@ -107,6 +107,10 @@ const struct row ROWS[] = {
 	/* With a knob on; off, it is every other row. */
 	OURS("new, balanced without an entry", STATELESS, TCP4, STATELESS),
 	OURS("new, balanced without an entry", STATELESS, TCP6, STATELESS),
+	OURS("no backend, reset sent", ANSWER_RESET, TCP4, ANSWER, .flows = 1),
+	OURS("no backend, reset sent", ANSWER_RESET, TCP6, ANSWER, .flows = 1),
+	OURS("no backend, unreachable sent", ANSWER_UNREACHABLE, UDP4, ANSWER, .flows = 1),
+	OURS("no backend, unreachable sent", ANSWER_UNREACHABLE, UDP6, ANSWER, .flows = 1),
 	OURS("of no service, metadata", NO_SERVICE, TCP4, METADATA, .flows = 1),
 	OURS("established, metadata", ESTABLISHED, TCP4, METADATA, .flows = 1),
 

@@ -31,6 +31,7 @@ static const struct place_plan PLANS[_WORLD_COUNT] = {
 	[WORLD_DENY] = {{.services = 1, .denied = DENIED}},
 	[WORLD_METADATA] = {{.services = 1, .metadata = true}},
 	[WORLD_STATELESS] = {{.services = 1, .max_new_connections = 1}},
+	[WORLD_ANSWER] = {{.services = 1, .answers = true}},
 };
 
 int setting_pin(int cpu)

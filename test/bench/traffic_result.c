@@ -7,6 +7,7 @@
 #include <string.h>
 #include "test/bench/traffic_internal.h"
 #include "test/bench/world.h"
+#include "test/bpf/answer_builder.h"
 
 static void swap_macs(struct blueprint *packet)
 {
@@ -70,14 +71,37 @@ static void become(const struct row *row, const struct frame *frame, struct blue
 	traffic_route(row, packet);
 }
 
+/* What we send back ourselves: a reset, or that the port is unreachable. */
+static void build_answer(const struct row *row, const struct blueprint *sent, struct frame *answer)
+{
+	const bool is_ipv6 = blueprint_is_ipv6(sent);
+	const struct icmp_words ipv4 = {3, 3, 0}, ipv6 = {1, 4, 0};
+	static struct frame frame; /* too long for comfort on the stack */
+	struct refused_frame refused = {
+		.frame = &frame,
+		.network = ETH_HLEN,
+		.transport = ETH_HLEN + (is_ipv6 ? 40 : 20),
+	};
+
+	frame_build(sent, &frame);
+	refused.linear = frame.length;
+	if (row->traffic == TRAFFIC_ANSWER_RESET)
+		frame_build_reset(&refused, answer);
+	else
+		frame_build_complaint(&refused, is_ipv6 ? &ipv6 : &ipv4, answer);
+}
+
 bool traffic_is_right(const struct row *row, const struct blueprint *sent,
 		      const struct frame *frame)
 {
+	const struct outcome outcome = traffic_outcome(row);
 	static struct frame wanted; /* too long for comfort on the stack */
 	size_t i = 0;
 
 	if (traffic_is_fixed(row)) {
 		traffic_fixed_result(row, &wanted);
+	} else if (row->subject == SUBJECT_OURS && outcome.action == XDP_TX) {
+		build_answer(row, sent, &wanted);
 	} else {
 		struct blueprint packet = *sent;
 

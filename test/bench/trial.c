@@ -47,6 +47,8 @@ static void name_wrapper(const struct row *row, bool request, char name[WRAPPER_
 		suffix = "_options";
 	if (row->place == WORLD_METADATA && request)
 		suffix = "_metadata";
+	if (row->place == WORLD_ANSWER)
+		suffix = "_resized";
 	snprintf(name, WRAPPER_NAME, "%s_%s_%s%s", kind->family == IPV6 ? "ipv6" : "ipv4",
 		 protocol_name(kind->protocol), request ? "request" : "reply", suffix);
 }

@@ -53,7 +53,7 @@ static int open_datapath(struct world *world, const struct world_options *option
 		.tcp_closed_seconds = IDLE_SECONDS,
 		.udp_seconds = IDLE_SECONDS,
 		.metadata = options->metadata,
-		.refuse = REFUSE_DROP,
+		.refuse = options->answers ? REFUSE_ANSWER : REFUSE_DROP,
 		.max_new_connections = options->max_new_connections,
 		.seed = SEED,
 	};

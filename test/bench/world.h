@@ -35,6 +35,7 @@ struct world_options {
 	uint32_t denied; /* prefixes of each family: see world_deny */
 	bool metadata;   /* knobs of datapath_options */
 	uint32_t max_new_connections;
+	bool answers; /* not `refuse`: nobody is told but where a row is about it */
 };
 
 struct world;

@@ -52,6 +52,7 @@ struct layout {
 	__u32 service; /* last word of the service's address */
 	bool suspects; /* each flow is of a client of its own */
 	bool metadata; /* the program may write some, which must go before the next packet */
+	bool resized;  /* it may leave the packet shorter, or longer at its front */
 };
 
 struct fields {
@@ -109,6 +110,16 @@ static __always_inline __u64 word_of(__u32 i, const struct layout *layout,
 	       place(start, layout->service, fields->service);
 }
 
+static __always_inline void restore_length(struct xdp_md *ctx)
+{
+	const int over = (int)(ctx->data_end - ctx->data) - FRAME_BYTES;
+
+	if (over > 0)
+		bpf_xdp_adjust_head(ctx, over);
+	else if (over < 0)
+		bpf_xdp_adjust_tail(ctx, -over);
+}
+
 static __always_inline int wrap(struct xdp_md *ctx, const struct layout *layout)
 {
 	const bool is_fixed = !layout->address;
@@ -117,6 +128,8 @@ static __always_inline int wrap(struct xdp_md *ctx, const struct layout *layout)
 
 	if (layout->metadata)
 		bpf_xdp_adjust_meta(ctx, sizeof(struct metadata));
+	if (layout->resized)
+		restore_length(ctx);
 	frame = (void *)(long)ctx->data;
 	if (frame + (is_fixed ? FIXED_BYTES : FRAME_BYTES) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
@@ -143,22 +156,27 @@ static __always_inline int wrap(struct xdp_md *ctx, const struct layout *layout)
 
 /* With the same but for clients: NAME_suspects. */
 #define WRAPPERS(name, ...)                                                                        \
-	WRAPPER(name, __VA_ARGS__, false, false)                                                   \
-	WRAPPER(name##_suspects, __VA_ARGS__, true, false)
+	WRAPPER(name, __VA_ARGS__, false, false, false)                                            \
+	WRAPPER(name##_suspects, __VA_ARGS__, true, false, false)
+
+/* Requests, which may also be answered: NAME_resized. */
+#define REQUEST_WRAPPERS(name, ...)                                                                \
+	WRAPPERS(name, __VA_ARGS__)                                                                \
+	WRAPPER(name##_resized, __VA_ARGS__, false, false, true)
 
 /* address, port, network checksum, transport checksum, service; replies go to one client each. */
-WRAPPERS(ipv4_tcp_request, 26, 34, 24, 50, 30)
-WRAPPERS(ipv4_udp_request, 26, 34, 24, 40, 30)
+REQUEST_WRAPPERS(ipv4_tcp_request, 26, 34, 24, 50, 30)
+REQUEST_WRAPPERS(ipv4_udp_request, 26, 34, 24, 40, 30)
+REQUEST_WRAPPERS(ipv6_tcp_request, 34, 54, 0, 70, 50)
+REQUEST_WRAPPERS(ipv6_udp_request, 34, 54, 0, 60, 50)
 WRAPPERS(ipv4_tcp_reply, 30, 36, 24, 50, 0)
 WRAPPERS(ipv4_udp_reply, 30, 36, 24, 40, 0)
-WRAPPERS(ipv6_tcp_request, 34, 54, 0, 70, 50)
-WRAPPERS(ipv6_udp_request, 34, 54, 0, 60, 50)
 WRAPPERS(ipv6_tcp_reply, 50, 56, 0, 70, 0)
 WRAPPERS(ipv6_udp_reply, 50, 56, 0, 60, 0)
 /* Behind four bytes of options. */
-WRAPPER(ipv4_tcp_request_options, 26, 38, 24, 54, 30, false, false)
-WRAPPER(ipv4_tcp_request_metadata, 26, 34, 24, 50, 30, false, true)
-WRAPPER(as_it_is, 0, 0, 0, 0, 0, false, false)
+WRAPPER(ipv4_tcp_request_options, 26, 38, 24, 54, 30, false, false, false)
+WRAPPER(ipv4_tcp_request_metadata, 26, 34, 24, 50, 30, false, true, false)
+WRAPPER(as_it_is, 0, 0, 0, 0, 0, false, false, false)
 
 SEC("xdp.frags")
 int nop(struct xdp_md *ctx)

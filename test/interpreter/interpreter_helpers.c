@@ -77,6 +77,33 @@ static uint64_t adjust_head(struct interpreter *interpreter, const uint64_t *arg
 	return 0;
 }
 
+/* A sum of 32-bit words, carries wrapped around: folded it is what the kernel's is. */
+static uint64_t checksum_difference(struct interpreter *interpreter, const uint64_t *arguments)
+{
+	const uint32_t *from = pointer(arguments[0]), *to = pointer(arguments[2]);
+	uint64_t sum = (uint32_t)arguments[4];
+
+	(void)interpreter;
+	for (uint32_t i = 0; i < (uint32_t)arguments[1] / sizeof(*from); i++)
+		sum += (uint32_t)~from[i];
+	for (uint32_t i = 0; i < (uint32_t)arguments[3] / sizeof(*to); i++)
+		sum += to[i];
+	sum = (uint32_t)sum + (sum >> 32);
+	return (uint32_t)(sum + (sum >> 32));
+}
+
+/* Shorter, or as long as a frame may be. */
+static uint64_t adjust_tail(struct interpreter *interpreter, const uint64_t *arguments)
+{
+	struct xdp_md *context = &interpreter->context;
+	const int64_t end = (int64_t)context->data_end + (int32_t)arguments[1];
+
+	if (end < (int64_t)context->data + ETH_HLEN || end > (int64_t)context->data + FRAME_MAX)
+		return (uint64_t)-EINVAL;
+	context->data_end = (uint32_t)end;
+	return 0;
+}
+
 /* Of a main function alone: elsewhere the kernel would come back to its caller. */
 static uint64_t tail_call(struct interpreter *interpreter, const uint64_t *arguments)
 {
@@ -109,9 +136,11 @@ static const struct entry HELPERS[MAX_HELPERS] = {
 	[BPF_FUNC_jiffies64] = {"jiffies64", now_jiffies},
 	[BPF_FUNC_get_prandom_u32] = {"get_prandom_u32", zero},
 	[BPF_FUNC_get_smp_processor_id] = {"get_smp_processor_id", zero},
+	[BPF_FUNC_csum_diff] = {"csum_diff", checksum_difference},
 	[BPF_FUNC_redirect] = {"redirect", redirect},
 	[BPF_FUNC_redirect_map] = {"redirect_map", redirect},
 	[BPF_FUNC_xdp_adjust_head] = {"xdp_adjust_head", adjust_head},
+	[BPF_FUNC_xdp_adjust_tail] = {"xdp_adjust_tail", adjust_tail},
 	[BPF_FUNC_xdp_get_buff_len] = {"xdp_get_buff_len", buffer_length},
 };
 
