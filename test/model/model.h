@@ -16,11 +16,11 @@
 #include "include/verdict.h"
 #include "test/bpf/packet_builder.h"
 
-#define MODEL_SERVICES 8
-#define MODEL_BACKENDS 56 /* those that are gone as well; fewer than the tables of a scene hold */
-#define MODEL_CONNECTIONS 64
-#define MODEL_NEIGHBOURS 24
-#define MODEL_PREFIXES 8
+#define MODEL_SERVICES 24
+#define MODEL_BACKENDS 80 /* those that are gone as well */
+#define MODEL_CONNECTIONS 512
+#define MODEL_NEIGHBOURS 64
+#define MODEL_PREFIXES 16
 #define MODEL_RING 1024 /* slots */
 #define MODEL_PORTS 4
 #define MODEL_OF_CLIENT CONNECTION_WAYS /* connections of one client's port at most */

@@ -60,6 +60,12 @@ static bool is_free_for(struct walk *walk, const struct model_backend *backend, 
 	return true;
 }
 
+/* A slot may name a backend that has just gone: the next ones are asked. */
+static bool is_there(const struct model_backend *backend)
+{
+	return backend->state == BACKEND_ACTIVE || backend->state == BACKEND_DRAINING;
+}
+
 /* The first from this slot on whose replies would be its own; NULL: none among those tried. */
 static struct model_backend *pick_from(struct walk *walk, uint32_t slot)
 {
@@ -69,7 +75,7 @@ static struct model_backend *pick_from(struct walk *walk, uint32_t slot)
 		const uint32_t at = (slot + i) % service->ring_length;
 		struct model_backend *backend = &walk->model->backends[service->ring[at]];
 
-		if (is_free_for(walk, backend, false))
+		if (is_there(backend) && is_free_for(walk, backend, false))
 			return backend;
 	}
 	return NULL;

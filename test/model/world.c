@@ -133,7 +133,7 @@ void world_reset(struct world *world)
 		world->location[station] = station_home((enum station)station);
 	forget_connections(world);
 	model_reset(&world->model);
-	world_read_verdicts(world, world->verdicts);
+	verdicts_read(world->scene->datapath, world->verdicts);
 }
 
 void world_pass(struct world *world, uint32_t seconds)

@@ -8,6 +8,10 @@
 #include "test/bpf/scene.h"
 #include "test/model/model.h"
 #include "test/model/op.h"
+#include "test/model/verdicts.h"
+
+/* Of a sequence, with those that are gone: fewer than the tables hold, so no index comes again. */
+#define WORLD_BACKENDS 56
 
 /* A service as it is in the datapath's tables. */
 struct world_service {
@@ -73,5 +77,3 @@ void world_send(struct world *world, const struct op_packet *packet, bool carefu
 /* world_compare.c: what both have counted and remember at the end. */
 void world_compare(struct world *world, struct difference *difference);
 void world_compare_service(struct world *world, uint32_t service, struct difference *difference);
-void world_read_verdicts(struct world *world, struct counter verdicts[_VERDICT_COUNT]);
-const char *verdict_name(enum verdict verdict);

@@ -2,41 +2,15 @@
  * What both sides have counted and what they remember: see world.h.
  */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-#include <errno.h>
 #include <string.h>
 #include "lb/traffic.h"
 #include "test/model/world.h"
-
-#define MAX_CPUS 256
-
-/* In one system call. The test stays on one CPU, but others' counts are counts as well. */
-void world_read_verdicts(struct world *world, struct counter verdicts[_VERDICT_COUNT])
-{
-	static struct counter values[_VERDICT_COUNT * MAX_CPUS];
-	const struct datapath *datapath = world->scene->datapath;
-	const int map = bpf_map__fd(datapath->skeleton->maps.verdict_counters);
-	__u32 keys[_VERDICT_COUNT], next, count = _VERDICT_COUNT;
-
-	assert_true(datapath->cpus <= MAX_CPUS);
-	if (bpf_map_lookup_batch(map, NULL, &next, keys, values, &count, NULL))
-		assert_int_equal(errno, ENOENT);
-	assert_int_equal(count, _VERDICT_COUNT);
-	memset(verdicts, 0, sizeof(*verdicts) * _VERDICT_COUNT);
-	for (__u32 i = 0; i < count; i++) {
-		for (unsigned int cpu = 0; cpu < datapath->cpus; cpu++) {
-			verdicts[keys[i]].packets += values[i * datapath->cpus + cpu].packets;
-			verdicts[keys[i]].bytes += values[i * datapath->cpus + cpu].bytes;
-		}
-	}
-}
 
 static void compare_verdicts(struct world *world, struct difference *difference)
 {
 	struct counter now[_VERDICT_COUNT];
 
-	world_read_verdicts(world, now);
+	verdicts_read(world->scene->datapath, now);
 	for (int i = 0; i < _VERDICT_COUNT; i++) {
 		const uint64_t packets = now[i].packets - world->verdicts[i].packets;
 		const uint64_t bytes = now[i].bytes - world->verdicts[i].bytes;

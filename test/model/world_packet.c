@@ -8,17 +8,6 @@
 #include "test/bpf/frame_diff.h"
 #include "test/model/world.h"
 
-static const char *const VERDICT_NAMES[] = {
-#define VERDICT_NAME(name, text, meaning) [VERDICT_##name] = text,
-	VERDICTS(VERDICT_NAME)
-#undef VERDICT_NAME
-};
-
-const char *verdict_name(enum verdict verdict)
-{
-	return verdict < _VERDICT_COUNT ? VERDICT_NAMES[verdict] : "none";
-}
-
 static const char *action_name(uint32_t action)
 {
 	static const char *const NAMES[] = {"aborted", "drop", "pass", "tx", "redirect"};
@@ -44,19 +33,6 @@ static uint32_t run(const struct world *world, enum interface in, const struct f
 	return options.retval;
 }
 
-/* The one that was counted since. */
-static enum verdict verdict_since(struct world *world, const struct counter *before)
-{
-	struct counter now[_VERDICT_COUNT];
-	enum verdict found = _VERDICT_COUNT;
-
-	world_read_verdicts(world, now);
-	for (int i = 0; i < _VERDICT_COUNT; i++)
-		if (now[i].packets != before[i].packets)
-			found = (enum verdict)i;
-	return found;
-}
-
 static void keep_frames(struct difference *difference, const struct frame *sent,
 			const struct frame *got, const struct frame *wanted)
 {
@@ -78,15 +54,18 @@ void world_send(struct world *world, const struct op_packet *packet, bool carefu
 		struct difference *difference)
 {
 	static struct frame sent, got, wanted;
-	struct counter before[_VERDICT_COUNT];
-	enum verdict verdict, counted;
+	struct counter before[_VERDICT_COUNT], after[_VERDICT_COUNT];
+	enum verdict verdict, counted = _VERDICT_COUNT;
 	uint32_t action;
 
 	op_build(packet, &sent);
 	if (careful)
-		world_read_verdicts(world, before);
+		verdicts_read(world->scene->datapath, before);
 	action = run(world, packet->in, &sent, &got);
-	counted = careful ? verdict_since(world, before) : _VERDICT_COUNT;
+	if (careful) {
+		verdicts_read(world->scene->datapath, after);
+		counted = verdict_between(before, after);
+	}
 	copy(&wanted, &sent);
 	verdict = model_judge(&world->model, packet->in, &got, &wanted);
 	if (world->model.is_uncertain)

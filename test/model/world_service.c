@@ -145,7 +145,7 @@ void world_offer(struct world *world, const struct op_offer *offer, struct diffe
 	struct service *wanted = service_of(offer);
 
 	if (index == MODEL_NONE || encode_ring_length(wanted) > MODEL_RING ||
-	    world->model.backend_count + OP_BACKENDS > MODEL_BACKENDS ||
+	    world->model.backend_count + OP_BACKENDS > WORLD_BACKENDS ||
 	    !replace(world, &world->services[index], wanted)) {
 		service_free(wanted);
 		return;

@@ -1,0 +1,251 @@
+/*
+ * Tables of the datapath as the model has them: see shadow.h.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdlib.h>
+#include <string.h>
+#include "include/connection.h"
+#include "test/model/shadow.h"
+
+static struct model_prefix prefix_of(const struct prefix *prefix)
+{
+	return (struct model_prefix){
+		.address = prefix->address,
+		.length = prefix->length,
+		.is_ipv4 = prefix_is_ipv4(prefix),
+	};
+}
+
+static void read_options(const struct datapath_options *options, struct model *model)
+{
+	model->hairpin = options->hairpin;
+	model->timeouts = (struct timeouts){
+		.tcp_opening = options->tcp_opening_seconds,
+		.tcp_established = options->tcp_established_seconds,
+		.tcp_closing = options->tcp_closing_seconds,
+		.tcp_closed = options->tcp_closed_seconds,
+		.udp = options->udp_seconds,
+	};
+}
+
+static void add_neighbour(const struct datapath *datapath, const struct backend_record *record,
+			  struct model *model)
+{
+	struct model_neighbour *neighbour = &model->neighbours[model->neighbour_count];
+	struct nexthop hop;
+
+	if (record->state == BACKEND_NONE)
+		return;
+	for (uint32_t i = 0; i < model->neighbour_count; i++)
+		if (address_equal(&model->neighbours[i].address, &record->address))
+			return;
+	datapath_get_nexthop(datapath, record->nexthop, &hop);
+	neighbour->address = record->address;
+	neighbour->hop = (struct model_hop){.port = hop.port};
+	memcpy(neighbour->hop.mac, hop.mac, sizeof(hop.mac));
+	model->neighbour_count++;
+}
+
+/* By their indexes in the tables; weights are in the rings alone. */
+static void read_backends(const struct datapath *datapath, struct model *model)
+{
+	model->backend_count = datapath_capacity_backends(datapath);
+	for (uint32_t i = 0; i < model->backend_count; i++) {
+		struct backend_record record;
+
+		datapath_get_backend(datapath, i, &record);
+		model->backends[i] = (struct model_backend){
+			.address = record.address,
+			.port = record.port,
+			.weight = 1,
+			.state = (enum backend_state)record.state,
+			.service = {.address = record.service_address,
+				    .port = record.service_port,
+				    .protocol = record.protocol},
+		};
+		add_neighbour(datapath, &record, model);
+	}
+}
+
+static bool read_ring(const struct datapath *datapath, const struct ring *ring,
+		      struct model_service *service)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.rings);
+	struct ring_row row;
+
+	if (ring->length > MODEL_RING)
+		return false;
+	service->ring_length = ring->length;
+	for (uint32_t i = 0; i < ring->length; i++) {
+		const uint32_t at = ring->offset + i, index = at / RING_ROW_SLOTS;
+
+		if ((!i || !(at % RING_ROW_SLOTS)) && bpf_map_lookup_elem(map, &index, &row))
+			return false;
+		service->ring[i] = (uint8_t)row.backend[at % RING_ROW_SLOTS];
+	}
+	return true;
+}
+
+static uint64_t read_turns(const struct datapath *datapath, uint32_t service)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.service_counters);
+	struct service_counter *values = calloc(datapath->cpus, sizeof(*values));
+	uint64_t turns = 0;
+
+	if (values && !bpf_map_lookup_elem(map, &service, values))
+		for (unsigned int cpu = 0; cpu < datapath->cpus; cpu++)
+			turns += values[cpu].turns;
+	free(values);
+	return turns;
+}
+
+static bool add_ranges(struct datapath *datapath, uint32_t id, struct model_service *service)
+{
+	struct source_range *ranges = NULL;
+	bool fits = true;
+	uint32_t count;
+
+	service->range_count = 0;
+	if (datapath_list_source_ranges(datapath, &ranges, &count))
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		if (ranges[i].service != id)
+			continue;
+		if (service->range_count == MODEL_PREFIXES)
+			fits = false;
+		else
+			service->ranges[service->range_count++] = prefix_of(&ranges[i].range);
+	}
+	free(ranges);
+	return fits;
+}
+
+static bool read_service(struct datapath *datapath, const struct service_key *key,
+			 const struct service_record *record, struct model_service *service)
+{
+	service->is_used = true;
+	service->key = *key;
+	service->algorithm = (enum algorithm)record->algorithm;
+	service->turns = read_turns(datapath, record->service);
+	service->range_count = 0;
+	if (record->flags & SERVICE_HAS_SOURCE_RANGES &&
+	    !add_ranges(datapath, record->service, service))
+		return false;
+	return read_ring(datapath, &record->ring, service);
+}
+
+static bool read_services(struct datapath *datapath, struct model *model)
+{
+	struct service_record *records = NULL;
+	struct service_key *keys = NULL;
+	uint32_t count = 0;
+	bool fits = !datapath_list_services(datapath, &keys, &records, &count) &&
+		    count <= MODEL_SERVICES;
+
+	for (uint32_t i = 0; i < count && fits; i++)
+		fits = read_service(datapath, &keys[i], &records[i], &model->services[i]);
+	free(keys);
+	free(records);
+	return fits;
+}
+
+static void add_denied(void *context, const struct prefix *prefix, uint32_t index)
+{
+	struct model *model = context;
+
+	(void)index;
+	if (model->denied_count < MODEL_PREFIXES)
+		model->denied[model->denied_count] = prefix_of(prefix);
+	model->denied_count++;
+}
+
+static uint32_t read_clock(const struct datapath *datapath)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+
+	bpf_prog_test_run_opts(bpf_program__fd(datapath->skeleton->progs.clock), &options);
+	return options.retval;
+}
+
+/* The way back that an entry names, without what lbd has written into its port. */
+static struct model_hop read_back(const struct datapath *datapath, __u32 index)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.client_hops);
+	struct nexthop hop = {};
+	struct model_hop back = {};
+
+	if (!index || bpf_map_lookup_elem(map, &index, &hop))
+		return back;
+	back.port = (uint16_t)(hop.port & ~CLIENT_HOP_LEAVING);
+	memcpy(back.mac, hop.mac, sizeof(hop.mac));
+	return back;
+}
+
+/* An entry whose backend's index is another's by now is nobody's. */
+static bool add_connection(const struct datapath *datapath, const struct connection *entry,
+			   uint32_t now, struct model *model)
+{
+	const uint32_t index = entry->head.backend & BACKEND_INDEX_MASK;
+	const uint32_t idle = connection_idle(now, entry->state.last_seen);
+	struct backend_record record;
+
+	if (index >= model->backend_count)
+		return true;
+	datapath_get_backend(datapath, index, &record);
+	if (record.handle != entry->head.backend)
+		return true;
+	if (model->connection_count == MODEL_CONNECTIONS)
+		return false;
+	model->connections[model->connection_count++] = (struct model_connection){
+		.is_used = true,
+		.client = entry->client,
+		.client_port = entry->head.client_port,
+		.backend = index,
+		.seen = entry->state.seen,
+		.idle = idle / datapath->jiffies_per_second,
+		.back = read_back(datapath, entry->state.client_hop),
+	};
+	return true;
+}
+
+static bool read_connections(const struct datapath *datapath, struct model *model)
+{
+	const uint32_t now = read_clock(datapath);
+	struct mapping table;
+	bool fits = true;
+
+	if (mapping_open(&table, datapath->skeleton->maps.connections))
+		return false;
+	for (size_t i = 0; i < table.size / sizeof(struct connection) && fits; i++) {
+		const struct connection *entry = (const struct connection *)table.memory + i;
+
+		if (entry->head.word)
+			fits = add_connection(datapath, entry, now, model);
+	}
+	mapping_close(&table);
+	return fits;
+}
+
+bool shadow_read(struct datapath *datapath, const struct datapath_options *options,
+		 struct model *model)
+{
+	model_reset(model);
+	if (datapath_capacity_backends(datapath) > MODEL_BACKENDS)
+		return false;
+	read_options(options, model);
+	for (uint32_t i = 0; i < MODEL_PORTS; i++)
+		datapath_get_port(datapath, i, &model->ports[i]);
+	read_backends(datapath, model);
+	datapath_visit_denied(datapath, add_denied, model);
+	return model->denied_count <= MODEL_PREFIXES && read_services(datapath, model) &&
+	       read_connections(datapath, model);
+}
+
+uint32_t shadow_ingress(const struct datapath *datapath, uint32_t ifindex)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.ingresses);
+	struct ingress ingress;
+
+	return bpf_map_lookup_elem(map, &ifindex, &ingress) ? 0 : ingress.port;
+}
