@@ -11,6 +11,8 @@
 
 const bool features[_FEATURE_COUNT] = {
 	[FEATURE_EXTENSION_HEADERS] = true,
+	[FEATURE_RESET] = true,
+	[FEATURE_UNREACHABLE] = true,
 };
 
 void model_reset(struct model *model)
