@@ -29,7 +29,9 @@ struct model_backend *recall_backend(const struct walk *walk)
 	    note->age > walk->service->affinity_seconds)
 		return NULL;
 	backend = &walk->model->backends[note->backend];
-	return backend->state == BACKEND_ACTIVE && backend->weight ? backend : NULL;
+	if (backend->state != BACKEND_ACTIVE)
+		return NULL;
+	return backend->weight || has_flaw(FLAW_AFFINITY_IGNORES_WEIGHT) ? backend : NULL;
 }
 
 void note_backend(struct walk *walk)

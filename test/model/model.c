@@ -13,7 +13,20 @@ const bool features[_FEATURE_COUNT] = {
 	[FEATURE_EXTENSION_HEADERS] = true,
 	[FEATURE_RESET] = true,
 	[FEATURE_UNREACHABLE] = true,
+	[FEATURE_AFFINITY] = true,
 };
+
+const bool mended[_FLAW_COUNT] = {
+	[FLAW_FLOODED_IS_COUNTED] = false,
+	[FLAW_AFFINITY_IGNORES_WEIGHT] = false,
+};
+
+bool model_is_strict;
+
+bool has_flaw(enum model_flaw flaw)
+{
+	return !mended[flaw] && !model_is_strict;
+}
 
 void model_reset(struct model *model)
 {
@@ -80,6 +93,11 @@ static bool is_refused(enum verdict verdict)
 	       verdict == VERDICT_DROP_NO_BACKEND || verdict == VERDICT_DROP_COLLISION;
 }
 
+static bool is_flooded_counted(const struct walk *walk)
+{
+	return has_flaw(FLAW_FLOODED_IS_COUNTED) && !walk->connection;
+}
+
 /* Each packet once by its verdict, and once by its backend, or by the service that refused it. */
 static void count(struct walk *walk, enum verdict verdict, size_t bytes)
 {
@@ -90,7 +108,7 @@ static void count(struct walk *walk, enum verdict verdict, size_t bytes)
 		add(walk->direction == DIRECTION_REPLY ? &walk->backend->traffic.reply
 						       : &walk->backend->traffic.request,
 		    bytes);
-	else if (walk->service && (verdict != VERDICT_PASS_OTHER_HOST || !walk->connection))
+	else if (walk->service && (verdict != VERDICT_PASS_OTHER_HOST || is_flooded_counted(walk)))
 		add(&walk->service->refused, bytes);
 }
 

@@ -48,6 +48,20 @@ enum model_feature {
 };
 extern const bool features[_FEATURE_COUNT];
 
+/*
+ * What the datapath does wrong as yet, as this model sees it. While one is false the model does as
+ * the datapath does, but where it is strict: the corpus has a sequence for each that shows it
+ * (known_*.txt).
+ */
+enum model_flaw {
+	FLAW_FLOODED_IS_COUNTED,      /* by the service: what is for another host */
+	FLAW_AFFINITY_IGNORES_WEIGHT, /* 0: such a backend gets no new connection */
+	_FLAW_COUNT,
+};
+extern const bool mended[_FLAW_COUNT];
+extern bool model_is_strict;
+bool has_flaw(enum model_flaw flaw);
+
 /* A range of addresses: of the 128-bit form, so IPv4 has lengths of 96 and more. */
 struct model_prefix {
 	struct address address;

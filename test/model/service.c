@@ -125,6 +125,8 @@ static struct model_backend *pick(struct walk *walk)
 	const struct flow *flow = &walk->packet.flow;
 	uint32_t slot = 0;
 
+	if (!service->ring_length)
+		return NULL;
 	switch (service->algorithm) {
 	case ALGORITHM_RANDOM:
 		return pick_observed(walk);
@@ -158,9 +160,9 @@ enum verdict begin_connection(struct walk *walk, struct model_connection *old)
 		return VERDICT_DROP_MARTIAN;
 	if (!is_in_range(service, client))
 		return VERDICT_DROP_SOURCE_RANGE;
-	if (!service->ring_length)
-		return turn_away(walk, VERDICT_DROP_NO_BACKEND);
 	walk->backend = recall_backend(walk);
+	if (!service->ring_length && !walk->backend)
+		return turn_away(walk, VERDICT_DROP_NO_BACKEND);
 	is_elsewhere = walk->backend && !is_free_for(walk, walk->backend, false);
 	if (!walk->backend || is_elsewhere)
 		walk->backend = pick(walk);

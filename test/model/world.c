@@ -132,6 +132,7 @@ void world_reset(struct world *world)
 	for (int station = 0; station < _STATION_COUNT; station++)
 		world->location[station] = station_home((enum station)station);
 	forget_connections(world);
+	world_forget_affinity(world);
 	model_reset(&world->model);
 	verdicts_read(world->scene->datapath, world->verdicts);
 }
@@ -147,5 +148,6 @@ void world_pass(struct world *world, uint32_t seconds)
 		if (entries[i].head.word)
 			entries[i].state.last_seen -=
 				seconds * world->scene->datapath->jiffies_per_second;
+	world_pass_affinity(world, seconds);
 	model_pass(&world->model, seconds);
 }

@@ -28,6 +28,7 @@ struct world {
 	uint32_t nexthops[_STATION_COUNT][_FAMILY_COUNT]; /* slots; 0: nobody sends there */
 	enum interface location[_STATION_COUNT];
 	bool are_ports_changed;
+	bool has_affinity;                       /* a service of the sequence */
 	struct counter verdicts[_VERDICT_COUNT]; /* of the datapath, when the sequence began */
 	uint32_t sequences;
 };
@@ -51,6 +52,10 @@ void world_set_port(struct world *world, enum interface interface, uint16_t flag
 void world_move(struct world *world, enum station station, enum interface interface);
 /* More than a second passes only as far as that tells for certain what has expired. */
 void world_pass(struct world *world, uint32_t seconds);
+
+/* world_affinity.c: for the notes of where clients went. */
+void world_pass_affinity(struct world *world, uint32_t seconds);
+void world_forget_affinity(struct world *world);
 
 /* world_service.c. Differences: a ring that holds what it should not; counters of what goes. */
 int world_open_room(struct world *world);

@@ -150,6 +150,7 @@ void world_offer(struct world *world, const struct op_offer *offer, struct diffe
 		service_free(wanted);
 		return;
 	}
+	world->has_affinity |= offer->affinity_seconds;
 	world_tell_model(world, index, difference);
 }
 
