@@ -69,7 +69,7 @@ static __always_inline void count(const struct packet *packet, enum verdict verd
 	count_verdict(packet, verdict);
 	if (packet->backend) {
 		add_traffic(counter_of(packet->backend), packet);
-	} else if (service) {
+	} else if (service && verdict != VERDICT_PASS_OTHER_HOST) {
 		refused = bpf_map_lookup_elem(&service_counters, &service);
 		if (refused)
 			add(&refused->refused, packet->bytes);

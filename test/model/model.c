@@ -17,7 +17,7 @@ const bool features[_FEATURE_COUNT] = {
 };
 
 const bool mended[_FLAW_COUNT] = {
-	[FLAW_FLOODED_IS_COUNTED] = false,
+	[FLAW_FLOODED_IS_COUNTED] = true,
 	[FLAW_AFFINITY_IGNORES_WEIGHT] = false,
 };
 
