@@ -195,7 +195,24 @@ static bool is_counted_before(const struct row *row)
 	return false;
 }
 
-/* Of those in a world of other tables or knobs, or of all the others. */
+/* Whether it is one of those in a world of other tables or knobs; of WORLD_ROOMY: of all others. */
+static bool is_to_count(const struct row *row, enum place place)
+{
+	const bool is_special = row->place >= WORLD_DENY;
+
+	return row->subject == SUBJECT_OURS && !is_counted_before(row) &&
+	       (is_special ? row->place : WORLD_ROOMY) == place;
+}
+
+static bool has_rows(enum place place)
+{
+	size_t i = 0;
+
+	while (i < ROW_COUNT && !is_to_count(&ROWS[i], place))
+		i++;
+	return i < ROW_COUNT;
+}
+
 static int count_rows(struct counting *counting, enum place place)
 {
 	static bool first = true;
@@ -203,10 +220,8 @@ static int count_rows(struct counting *counting, enum place place)
 
 	for (size_t i = 0; !error && i < ROW_COUNT; i++) {
 		const struct row *row = &ROWS[i];
-		const bool is_special = row->place >= WORLD_DENY;
 
-		if (row->subject != SUBJECT_OURS || is_counted_before(row) ||
-		    (is_special ? row->place : WORLD_ROOMY) != place)
+		if (!is_to_count(row, place))
 			continue;
 		counting->row = row;
 		error = count(counting);
@@ -242,7 +257,8 @@ static int count_packets(struct counting *counting)
 	printf("  \"packets\": {");
 	error = count_rows(counting, WORLD_ROOMY);
 	for (enum place place = WORLD_DENY; !error && place < _WORLD_COUNT; place++)
-		error = count_place(counting, place);
+		if (has_rows(place))
+			error = count_place(counting, place);
 	printf("\n  }\n");
 	return error;
 }

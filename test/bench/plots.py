@@ -138,7 +138,8 @@ PROGRAM = (("floor B", 1), ("floor B", 65536), ("floor B, new", 0), ("establishe
            ("established", 1048576), ("established, 50,000 services", 50000),
            ("new, table full", 0), ("new, table full, affinity", 0),
            ("new, balanced without an entry", 0), ("new, 50,000 services in turn", 0),
-           ("of no service", 1), ("no backend", 1), ("no backend, reset sent", 1), ("outside of 256 source ranges", 4096),
+           ("of no service", 1), ("no backend", 1), ("no backend, reset sent", 1),
+           ("outside of 256 source ranges", 4096),
            ("denied, each prefix in turn", 10000), ("not denied, of no service", 10000),
            ("ICMP error about a connection", 1), ("fragment", 1), ("not IP", 1))
 

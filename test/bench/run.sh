@@ -36,7 +36,7 @@ usage() {
 parse_arguments() {
     while [ $# -gt 0 ]; do
         case $1 in
-        --quick) QUICK=1; ROUNDS=3 ;;
+        --quick) QUICK=1; ROUNDS=2 ;;
         --full) FULL=1 ;;
         --rounds) ROUNDS=${2:-}; shift ;;
         counts | program | path | control | applications) PARTS+=("$1") ;;
@@ -75,7 +75,7 @@ build_quietly() {
 
 run_counts() {
     "$BUILD/test/bench/bench_counts" >"$OUT/counts.json" || return
-    /usr/bin/python3 test/bench/counts.py "$BUILD" | grep -v '^ok' >&2
+    /usr/bin/python3 test/bench/counts.py "$OUT/counts.json" | grep -v '^ok' >&2
     [ "${PIPESTATUS[0]}" = 0 ]
 }
 
