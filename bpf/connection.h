@@ -28,18 +28,6 @@ static __always_inline bool filter_has(void *filter, __u32 mask, __u64 hash)
 	return word && *word >> bit % 64 & 1;
 }
 
-/* Did this request come by another way than the last one did, or to another MAC address? */
-static __always_inline bool has_moved(const struct packet *packet, __u16 hop)
-{
-	const struct nexthop client = client_hop(hop);
-	const __u32 index = client.port;
-	const struct port *port = bpf_map_lookup_elem(&ports, &index);
-
-	return !port || port->ifindex != packet_ingress(packet) ||
-	       !is_same_mac(client.mac, packet->ethernet->h_source) ||
-	       !is_same_mac(port->mac, packet->ethernet->h_dest);
-}
-
 /* What this packet adds to what was seen. */
 static __always_inline __u8 see(const struct packet *packet, enum direction direction, __u8 seen)
 {
@@ -57,10 +45,10 @@ static __always_inline __u8 see(const struct packet *packet, enum direction dire
 }
 
 static __always_inline enum verdict track(struct packet *packet, const struct found *found,
-					  enum direction direction, __u32 idle)
+					  enum direction direction, __u32 idle, bool is_rare)
 {
-	const bool moved =
-		direction == DIRECTION_REQUEST && has_moved(packet, found->state.client_hop);
+	const bool moved = direction == DIRECTION_REQUEST &&
+			   has_moved(packet, found->state.client_hop, is_rare);
 	union connection_state fresh = found->state;
 	__u16 in;
 
@@ -94,7 +82,7 @@ static __always_inline bool is_over(const struct found *found, __u32 idle)
 	       connection_is_expired(&timeouts, found->backend->protocol, found->state.seen, idle);
 }
 
-static __always_inline enum verdict find_request(struct packet *packet)
+static __always_inline enum verdict find_request(struct packet *packet, bool is_rare)
 {
 	const struct client client = {&packet->flow.src, packet->flow.src_port,
 				      packet->client_hash};
@@ -113,7 +101,7 @@ static __always_inline enum verdict find_request(struct packet *packet)
 	if (!connection_is_served(found.backend, (__u32)found.head) || is_over(&found, idle) ||
 	    starts_afresh(packet, found.state.seen))
 		return VERDICT_CONTINUE;
-	verdict = track(packet, &found, DIRECTION_REQUEST, idle);
+	verdict = track(packet, &found, DIRECTION_REQUEST, idle, is_rare);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	set_backend(packet, DIRECTION_REQUEST, found.backend);
@@ -144,10 +132,11 @@ static __always_inline struct client client_of_reply(struct packet *packet, __u6
 	return client;
 }
 
-static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_hash)
+static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_hash, bool is_rare)
 {
 	const struct client client = client_of_reply(packet, dst_hash);
 	struct found found;
+	enum verdict verdict;
 	__u32 idle;
 
 	if (!search(packet, &client, DIRECTION_REPLY, &found)) {
@@ -159,13 +148,15 @@ static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_
 		return VERDICT_CONTINUE;
 	if (!connection_is_served(found.backend, (__u32)found.head))
 		return VERDICT_DROP_BACKEND_GONE;
-	track(packet, &found, DIRECTION_REPLY, idle);
+	verdict = go_back(packet, found.state.client_hop, is_rare);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	track(packet, &found, DIRECTION_REPLY, idle, is_rare);
 	set_backend(packet, DIRECTION_REPLY, found.backend);
-	packet->hop = client_hop(found.state.client_hop);
 	return VERDICT_CONTINUE;
 }
 
-static __always_inline enum verdict find_connection(struct packet *packet)
+static __always_inline enum verdict find_connection(struct packet *packet, bool is_rare)
 {
 	const struct flow *flow = &packet->flow;
 	const __u64 src = hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol);
@@ -176,11 +167,11 @@ static __always_inline enum verdict find_connection(struct packet *packet)
 	packet->now = (__u32)bpf_jiffies64();
 	packet->client_hash = src;
 	if (to_service)
-		verdict = find_request(packet);
+		verdict = find_request(packet, is_rare);
 	if (packet->backend || verdict != VERDICT_CONTINUE)
 		return verdict;
 	if (filter_has(&backend_filter, backend_filter_mask, src))
-		verdict = find_reply(packet, dst);
+		verdict = find_reply(packet, dst, is_rare);
 	if (packet->backend || verdict != VERDICT_CONTINUE)
 		return verdict;
 	return to_service ? VERDICT_CONTINUE : VERDICT_PASS_NO_SERVICE;
@@ -197,7 +188,7 @@ static __always_inline bool find_alive(struct packet *packet, const struct clien
 		return false;
 	set_backend(packet, direction, found.backend);
 	if (direction == DIRECTION_REPLY)
-		packet->hop = client_hop(found.state.client_hop);
+		go_back(packet, found.state.client_hop, true);
 	return true;
 }
 

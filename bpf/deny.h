@@ -13,6 +13,7 @@
 #include <linux/ipv6.h>
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/tag.h"
 #include "include/verdict.h"
 
 /* ICMPv6 types of neighbour discovery (RFC 4861, 4). */
@@ -30,22 +31,33 @@ static __always_inline bool is_neighbour_discovery(const struct ipv6hdr *ip, con
 	       *type >= ND_FIRST && *type <= ND_LAST;
 }
 
+/* Right before the network header. struct ethhdr is packed: read a byte at a time. */
+static __always_inline __be16 ethertype_of(const struct ethhdr *ethernet)
+{
+	return ((const __be16 *)(ethernet + 1))[-1];
+}
+
 /*
  * The packet's source as a key; false where it is not to be asked for. Reads for itself: a denied
  * packet need not be one that parse understands.
  */
-static __always_inline bool read_source(const struct xdp_md *ctx, struct deny_key *key,
-					bool *is_ipv6)
+static __always_inline bool read_source(struct xdp_md *ctx, struct deny_key *key, bool *is_ipv6)
 {
 	const void *end = (const void *)(long)ctx->data_end;
 	const struct ethhdr *ethernet = (const void *)(long)ctx->data;
-	const struct ipv6hdr *ipv6 = (const void *)(ethernet + 1);
-	const struct iphdr *ipv4 = (const void *)(ethernet + 1);
+	const struct ipv6hdr *ipv6;
+	const struct iphdr *ipv4;
 
+	/* As if it began so many bytes later, where it would without tags. */
+	if ((const void *)(ethernet + 1) <= end && is_tag(ethertype_of(ethernet)))
+		ethernet =
+			(const void *)ethernet + tags_length((union tags){.word = read_tags(ctx)});
+	ipv4 = (const void *)(ethernet + 1);
+	ipv6 = (const void *)(ethernet + 1);
 	if ((const void *)(ipv4 + 1) > end)
 		return false;
-	*is_ipv6 = ethernet->h_proto == bpf_htons(ETH_P_IPV6);
-	if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+	*is_ipv6 = ethertype_of(ethernet) == bpf_htons(ETH_P_IPV6);
+	if (ethertype_of(ethernet) == bpf_htons(ETH_P_IP)) {
 		key->address[2] = IPV4_MAPPED;
 		key->address[3] = ipv4->saddr;
 		return true;

@@ -8,6 +8,7 @@
 
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/tag.h"
 #include "include/verdict.h"
 
 /* Generic XDP sees what GRO has put together; on the way out it is cut up again. */
@@ -19,7 +20,17 @@ static __always_inline bool may_be_segments(const struct packet *packet)
 	return port && (port->flags & PORT_GENERIC);
 }
 
-static __always_inline enum verdict find_egress(struct packet *packet)
+/*
+ * A reply's are those of the way back to its client. A request keeps its own where it goes back out
+ * of the interface that it came in by, into the same VLAN therefore.
+ */
+static __always_inline void choose_tags(struct packet *packet, const struct port *port)
+{
+	if (packet->direction == DIRECTION_REQUEST && port->ifindex == packet_ingress(packet))
+		packet->out = packet->tags;
+}
+
+static __always_inline enum verdict find_egress(struct packet *packet, bool is_rare)
 {
 	__u32 index = packet->hop.port;
 	struct port *port;
@@ -29,9 +40,11 @@ static __always_inline enum verdict find_egress(struct packet *packet)
 	port = index ? bpf_map_lookup_elem(&ports, &index) : NULL;
 	if (!port || !port->ifindex || (port->flags & PORT_BY_STACK))
 		return VERDICT_CONTINUE;
-	if (packet->bytes - sizeof(struct ethhdr) > port->mtu && !may_be_segments(packet))
+	if (packet->bytes - frame_header(packet, is_rare) > port->mtu && !may_be_segments(packet))
 		return VERDICT_PASS_TOO_BIG;
 	packet->egress = port;
+	if (is_rare)
+		choose_tags(packet, port);
 	return VERDICT_CONTINUE;
 }
 

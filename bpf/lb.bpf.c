@@ -40,30 +40,30 @@ static __always_inline enum verdict walk_icmp(struct packet *packet)
 	verdict = find_connection_of_error(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	verdict = find_egress(packet);
+	verdict = find_egress(packet, true);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	translate_error(packet, &quote);
 	return egress_verdict(packet);
 }
 
-static __always_inline enum verdict walk(struct packet *packet)
+static __always_inline enum verdict walk(struct packet *packet, bool is_rare)
 {
 	enum verdict verdict;
 
 	verdict = parse(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	verdict = find_connection(packet);
+	verdict = find_connection(packet, is_rare);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	verdict = find_service(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return refuse(packet, verdict);
-	verdict = find_egress(packet);
+	verdict = find_egress(packet, is_rare);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	translate(packet);
+	translate(packet, is_rare);
 	return egress_verdict(packet);
 }
 
@@ -78,10 +78,10 @@ static __always_inline enum verdict walk_stateless(struct packet *packet)
 	verdict = find_without_entry(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return refuse(packet, verdict);
-	verdict = find_egress(packet);
+	verdict = find_egress(packet, true);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	translate(packet);
+	translate(packet, true);
 	return egress_verdict(packet);
 }
 
@@ -159,7 +159,7 @@ static __always_inline int forward(struct xdp_md *ctx, bool is_rare)
 
 	packet_init(&packet, ctx);
 	packet.is_rare = is_rare;
-	verdict = walk(&packet);
+	verdict = walk(&packet, is_rare);
 	count(&packet, verdict);
 	return act(&packet, verdict);
 }

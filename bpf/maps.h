@@ -88,7 +88,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct nexthop);
+	__type(value, struct way_back);
 	__uint(max_entries, CLIENT_HOPS);
 } client_hops SEC(".maps");
 

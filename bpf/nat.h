@@ -15,6 +15,7 @@
 #include <linux/udp.h>
 #include "bpf/knobs.h"
 #include "bpf/packet.h"
+#include "bpf/tag.h"
 #include "include/checksum.h"
 
 /* The time to live is the high byte of its 16-bit word: this is what one hop less changes. */
@@ -103,15 +104,33 @@ static __always_inline void rewrite_transport(struct packet *packet, __u32 chang
 	*packet->checksum = checksum;
 }
 
-static __always_inline void address_frame(struct packet *packet)
+/* The last that is done to a packet: its start may move. */
+static __always_inline void address_tagged_frame(struct packet *packet)
+{
+	struct frame_head head = {
+		.tags = packet->out,
+		.more = tags_length(packet->out) - tags_length(packet->tags),
+	};
+
+	copy_mac(head.destination, packet->hop.mac);
+	copy_mac(head.source, packet->egress->mac);
+	if (write_frame_head(packet->ctx, &head))
+		packet->egress = NULL; /* no room: the stack makes some */
+}
+
+static __always_inline void address_frame(struct packet *packet, bool is_rare)
 {
 	if (!packet->egress)
 		return;
+	if (is_rare) {
+		address_tagged_frame(packet);
+		return;
+	}
 	copy_mac(packet->ethernet->h_dest, packet->hop.mac);
 	copy_mac(packet->ethernet->h_source, packet->egress->mac);
 }
 
-static __always_inline void translate(struct packet *packet)
+static __always_inline void translate(struct packet *packet, bool is_rare)
 {
 	struct checksum_change change;
 
@@ -123,7 +142,7 @@ static __always_inline void translate(struct packet *packet)
 		rewrite_ipv6(packet);
 	else
 		rewrite_ipv4(packet, change.addresses);
-	address_frame(packet);
+	address_frame(packet, is_rare);
 }
 
 /* What becomes of the addresses of an error's flow, and what that adds to checksums. */
@@ -258,5 +277,5 @@ static __always_inline void translate_error(struct packet *packet, const struct 
 		rewrite_error_ipv4(packet, quote, &ends);
 	}
 	*packet->checksum = checksum_update(*packet->checksum, checksum_fold(change));
-	address_frame(packet);
+	address_frame(packet, true);
 }

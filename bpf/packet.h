@@ -56,6 +56,7 @@ struct packet {
 	struct flow flow; /* of an ICMP error, once it was read: that of what it quotes, reversed */
 	__u32 bytes;      /* of the frame, fragments (xdp.frags) included */
 	__u32 length;     /* of an ICMP message or, of what is rare, a TCP segment, as IP says */
+	union tags tags;  /* the VLAN tags it came with */
 	bool is_ipv6;
 	/* Constants of each program: it is for ICMP (of the packet's family), for what is rare. */
 	bool is_icmp;
@@ -76,6 +77,7 @@ struct packet {
 	const struct backend_record *backend; /* NULL: none */
 	struct nexthop hop;                   /* port 0: unresolved */
 	struct port *egress;                  /* NULL: the stack forwards it */
+	union tags out;                       /* the VLAN tags that it leaves with */
 };
 
 /*
@@ -95,6 +97,12 @@ static __always_inline void packet_init(struct packet *packet, struct xdp_md *ct
 	packet->end = (void *)(long)ctx->data_end;
 	packet->ethernet = (void *)(long)ctx->data;
 	packet->bytes = bpf_xdp_get_buff_len(ctx);
+}
+
+/* Whether this program is one of those that know what few packets have. */
+static __always_inline bool knows_rare(const struct packet *packet)
+{
+	return packet->is_rare || packet->is_icmp;
 }
 
 static __always_inline __u32 packet_ingress(const struct packet *packet)

@@ -1,7 +1,7 @@
 /*
  * Step parse: bytes to facts. Ethernet, IPv4 with options, IPv6, TCP, UDP, and of ICMP the first
- * eight bytes. What is rare (IPv6 extension headers) is read by a program of its own, so that
- * others pay nothing for it. Reads, never writes.
+ * eight bytes. What is rare (VLAN tags, IPv6 extension headers) is read by a program of its own, so
+ * that others pay nothing for it. Reads, never writes.
  *
  * Ends with PASS_PROTOCOL (not ours to look at), PASS_MALFORMED (headers cut short, or lengths that
  * contradict each other), PASS_FRAGMENT.
@@ -15,6 +15,8 @@
 #include <linux/udp.h>
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/part.h"
+#include "bpf/tag.h"
 #include "include/verdict.h"
 
 #define IPV4_FRAGMENT bpf_htons(0x3fff) /* more fragments, or an offset (RFC 791, 3.1) */
@@ -22,13 +24,6 @@
 #define TCP_DOFF_MIN 5 /* 32-bit words (RFC 9293, 3.1) */
 
 #define MAX_EXTENSIONS 6 /* headers: more than any sender has a use for */
-
-/* Goes on in another program and does not come back, unless there is none. */
-static __always_inline enum verdict part(const struct packet *packet, enum program program)
-{
-	bpf_tail_call(packet->ctx, &programs, program);
-	return VERDICT_PASS_PROTOCOL;
-}
 
 /* Of IPv4 and IPv6 alike: is a packet of this protocol for this program, or for another one? */
 static __always_inline enum verdict sort_protocol(const struct packet *packet, __u8 protocol,
@@ -55,7 +50,7 @@ static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *len
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || header < sizeof(*ip) || total < header ||
-	    sizeof(struct ethhdr) + total > packet->bytes)
+	    frame_header(packet, knows_rare(packet)) + total > packet->bytes)
 		return VERDICT_PASS_MALFORMED;
 	verdict = sort_protocol(packet, ip->protocol, IPPROTO_ICMP);
 	if (verdict != VERDICT_CONTINUE)
@@ -160,18 +155,19 @@ static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *len
 {
 	struct ipv6hdr *ip = packet->network;
 	enum verdict verdict;
+	__u32 header;
 
 	if ((void *)(ip + 1) > packet->end)
 		return VERDICT_PASS_MALFORMED;
-	if (ip->version != 6 ||
-	    sizeof(struct ethhdr) + sizeof(*ip) + bpf_ntohs(ip->payload_len) > packet->bytes)
-		return VERDICT_PASS_MALFORMED;
 	*length = bpf_ntohs(ip->payload_len);
+	header = frame_header(packet, knows_rare(packet)) + sizeof(*ip);
+	if (ip->version != 6 || header + *length > packet->bytes)
+		return VERDICT_PASS_MALFORMED;
 	packet->is_ipv6 = true;
 	packet->transport = ip + 1;
 	packet->hop_limit = ip->hop_limit;
 	packet->flow.protocol = ip->nexthdr;
-	if (packet->is_rare || packet->is_icmp) {
+	if (knows_rare(packet)) {
 		verdict = find_transport(packet, length);
 		if (verdict != VERDICT_CONTINUE)
 			return verdict;
@@ -220,16 +216,39 @@ static __always_inline enum verdict parse_icmp(struct packet *packet, __u32 leng
 	return VERDICT_CONTINUE;
 }
 
-static __always_inline enum verdict parse(struct packet *packet)
+/* Where the network header begins: behind MAC addresses, tags and the ethertype. */
+static __always_inline enum verdict find_network(struct packet *packet)
 {
 	struct ethhdr *ethernet = packet->ethernet;
-	enum verdict verdict;
-	__be16 ethertype;
-	__u32 length;
 
 	if ((void *)(ethernet + 1) > packet->end)
 		return VERDICT_PASS_MALFORMED;
 	packet->network = ethernet + 1;
+	if (!knows_rare(packet))
+		return VERDICT_CONTINUE;
+	packet->tags.word = read_tags(packet->ctx);
+	packet->network += tags_length(packet->tags);
+	return packet->network > packet->end ? VERDICT_PASS_MALFORMED : VERDICT_CONTINUE;
+}
+
+/* Of a frame that carries neither version of IP: a tag is one too many, or cut short. */
+static __always_inline enum verdict sort_ethertype(const struct packet *packet, __be16 ethertype)
+{
+	if (!is_tag(ethertype))
+		return VERDICT_PASS_PROTOCOL;
+	if (!knows_rare(packet))
+		return part(packet, PROGRAM_RARE);
+	return packet->tags.tag[1].type ? VERDICT_PASS_PROTOCOL : VERDICT_PASS_MALFORMED;
+}
+
+static __always_inline enum verdict parse(struct packet *packet)
+{
+	enum verdict verdict = find_network(packet);
+	__be16 ethertype;
+	__u32 length;
+
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
 	/* Right before the network header. struct ethhdr is packed: read a byte at a time. */
 	ethertype = ((const __be16 *)packet->network)[-1];
 	if (ethertype == bpf_htons(ETH_P_IP))
@@ -237,7 +256,7 @@ static __always_inline enum verdict parse(struct packet *packet)
 	else if (ethertype == bpf_htons(ETH_P_IPV6))
 		verdict = parse_ipv6(packet, &length);
 	else
-		return VERDICT_PASS_PROTOCOL;
+		verdict = sort_ethertype(packet, ethertype);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	return packet->is_icmp ? parse_icmp(packet, length) : parse_ports(packet, length);

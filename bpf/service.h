@@ -246,9 +246,11 @@ static __always_inline enum verdict find_stateless_reply(struct packet *packet)
 	if (!index || !backend || !connection_is_served(backend, backend->handle))
 		return VERDICT_PASS_NO_SERVICE;
 	set_backend(packet, DIRECTION_REPLY, backend);
-	packet->hop = client_hop((__u16)recall_way(
-		hash_endpoint(hash_seed, &flow->dst, flow->dst_port, flow->protocol), packet->now));
-	return VERDICT_CONTINUE;
+	return go_back(packet,
+		       (__u16)recall_way(
+			       hash_endpoint(hash_seed, &flow->dst, flow->dst_port, flow->protocol),
+			       packet->now),
+		       true);
 }
 
 /* Of the program `stateless`, instead of the steps connection and service. */

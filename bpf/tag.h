@@ -13,31 +13,40 @@ static __always_inline bool is_tag(__be16 ethertype)
 }
 
 /*
- * Passes over the tags of a frame: what is behind them, or NULL where it is cut short. `network` is
- * what is behind the MAC addresses and an ethertype, or would be without tags.
+ * The tags of a frame (union tags), of one that is cut short those that are whole. A global
+ * function: verified once. It reads and returns a value, so the compiler knows that it leaves the
+ * caller's packet as it is.
  */
-static __always_inline void *read_tags(void *network, const void *end, union tags *tags)
+__noinline __u64 read_tags(struct xdp_md *ctx)
 {
-	for (int i = 0; i < MAX_TAGS; i++) {
-		const struct tag *tag = network - sizeof(tag->type);
+	const void *end = (const void *)(long)ctx->data_end;
+	const struct ethhdr *ethernet = (const void *)(long)ctx->data;
+	const struct tag *tag = (const void *)&ethernet->h_proto;
+	union tags tags = {};
 
-		if (!is_tag(tag->type))
+	for (int i = 0; i < MAX_TAGS; i++, tag++) {
+		if ((const void *)(tag + 1) > end || !is_tag(tag->type))
 			break;
-		network += sizeof(*tag);
-		if ((const void *)network > end)
-			return NULL;
-		tags->tag[i] = *tag;
+		tags.tag[i] = *tag;
 	}
-	return network;
+	return tags.word;
 }
 
-static __always_inline int tags_length(const union tags *tags)
+/*
+ * Bytes that they take. Either type of tag has the highest bit. VERIFIER: by arithmetic alone, so
+ * that what follows is not verified anew for each number of tags.
+ */
+static __always_inline int tags_length(union tags tags)
 {
-	int length = 0;
+	const int count = (bpf_ntohs(tags.tag[0].type) >> 15) + (bpf_ntohs(tags.tag[1].type) >> 15);
 
-	for (int i = 0; i < MAX_TAGS; i++)
-		length += tags->tag[i].type ? (int)sizeof(tags->tag[i]) : 0;
-	return length;
+	return count * (int)sizeof(struct tag);
+}
+
+/* Bytes before the network header. `is_rare`: whether this program looks at tags. */
+static __always_inline __u32 frame_header(const struct packet *packet, bool is_rare)
+{
+	return sizeof(struct ethhdr) + (is_rare ? tags_length(packet->tags) : 0);
 }
 
 /* Whether both are of one VLAN: priority is not what a client moves by. */
@@ -49,22 +58,36 @@ static __always_inline bool is_same_vlan(const union tags *a, const union tags *
 	return !((a->word ^ b->word) & mask.word);
 }
 
+/* How a frame is to begin, up to its ethertype. */
+struct frame_head {
+	__u8 destination[ETH_ALEN];
+	__u8 source[ETH_ALEN] __attribute__((aligned(4))); /* as copy_mac writes */
+	union tags tags;
+	int more; /* bytes, than it begins with now */
+};
+
 /*
- * Gives the frame the tags that it is to leave with. Its MAC addresses are then still to be
- * written, and no pointer into the packet holds any more. False: there is no room before it.
+ * Gives a frame its MAC addresses and tags. No pointer into the packet holds any more after it. 0,
+ * or -1 where there is no room before the frame. A global function: verified once.
  */
-static __always_inline bool write_tags(struct packet *packet)
+__noinline int write_frame_head(struct xdp_md *ctx, const struct frame_head *head)
 {
-	const int more = tags_length(&packet->out) - tags_length(&packet->tags);
+	struct ethhdr *ethernet;
 	struct tag *tag;
 
-	if (!packet_move_start(packet, -more))
-		return false;
-	tag = (void *)(packet->ethernet + 1) - sizeof(tag->type);
-	if ((void *)(tag + MAX_TAGS) > packet->end)
-		return false; /* VERIFIER: does not know that more than this is left */
-	for (int i = 0; i < MAX_TAGS; i++)
-		if (packet->out.tag[i].type)
-			tag[i] = packet->out.tag[i];
-	return true;
+	if (!head)
+		return -1; /* VERIFIER: a global function's pointers may be NULL */
+	if (head->more && bpf_xdp_adjust_head(ctx, -head->more))
+		return -1;
+	ethernet = (void *)(long)ctx->data;
+	tag = (void *)&ethernet->h_proto;
+	if ((void *)(tag + MAX_TAGS) > (void *)(long)ctx->data_end)
+		return -1; /* VERIFIER: does not know that more than this is left */
+	copy_mac(ethernet->h_dest, head->destination);
+	copy_mac(ethernet->h_source, head->source);
+	if (head->tags.tag[0].type)
+		tag[0] = head->tags.tag[0];
+	if (head->tags.tag[1].type)
+		tag[1] = head->tags.tag[1];
+	return 0;
 }

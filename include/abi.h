@@ -175,8 +175,36 @@ struct nexthop {
 	};
 };
 
+/*
+ * The VLAN tags of a frame (IEEE 802.1Q, 9.6), as they lie in it between MAC addresses and
+ * ethertype: the outer one first, those that are not there all zero.
+ */
+struct tag {
+	__be16 type;    /* 0x8100 or, of a service provider (802.1ad), 0x88a8; 0: no tag */
+	__be16 control; /* priority (3 bits), drop eligible (1), VLAN (12) */
+};
+
+#define MAX_TAGS 2
+
+union tags {
+	struct tag tag[MAX_TAGS];
+	__u64 word;
+};
+
+/*
+ * The way back to a client: where its frames came from, and with which tags. The word in `hop` says
+ * whose an entry is; 0: nobody's, and its tags are zero, too.
+ */
+struct way_back {
+	struct nexthop hop;
+	union tags tags;
+};
+
 /* Entries of the map client_hops: what the 16 bits that name one can tell apart. */
 #define CLIENT_HOPS 65536
+
+/* In the port of an entry: replies leave with its tags. An index of ports is always less. */
+#define CLIENT_HOP_TAGGED 0x2000
 
 /*
  * In the port of an entry that lbd will free unless a connection still names it: first that nobody

@@ -30,8 +30,10 @@ SHARED_BY_STEPS = {
     "knobs.h",
     "maps.h",
     "packet.h",
+    "part.h",
     "source.h",
     "stateless.h",
+    "tag.h",
 }
 STEP_LISTS = re.compile(r"^bpf/lb\w*\.bpf\.c$")
 LIBBPF = re.compile(r"^bpf/(libbpf|bpf|btf|libbpf_legacy|skel_internal)\.h$")

@@ -9,15 +9,15 @@ static bool is_entry(const struct model *model, const struct model_entry *wanted
 		     const struct connection *entry)
 {
 	const __u32 hop = entry->state.client_hop;
-	uint64_t word = 0;
+	struct way_back way = {};
 
 	if (!wanted->used)
 		return !entry->head.word;
 	bpf_map_lookup_elem(bpf_map__fd(model->scene->datapath->skeleton->maps.client_hops), &hop,
-			    &word);
+			    &way);
 	return entry->head.backend == wanted->handle && entry->head.client_port == wanted->port &&
 	       entry->state.last_seen == wanted->last_seen && entry->state.seen == wanted->seen &&
-	       word == wanted->hop &&
+	       way.hop.word == wanted->hop &&
 	       !memcmp(&entry->client, &wanted->client, sizeof(entry->client));
 }
 

@@ -7,12 +7,13 @@
 #include <string.h>
 #include "include/hash.h"
 #include "test/bpf/chance.h"
+#include "test/bpf/tags.h"
 
 #define TWIN_GROUPS 3
 #define SHARED_OF_KIND 2
 #define KEEPERS_OF_BUCKET 2
 #define KEEPERS_OF_KIND 2
-#define MEETING_MACS 6 /* fewer than the places that remember_hop tries */
+#define MEETING_WAYS 4 /* half of the places that remember_hop tries: one may be learnt twice */
 
 const uint32_t BACKENDS_OF[SERVICES] = {
 	1 << BACKEND_A | 1 << BACKEND_B,
@@ -26,7 +27,7 @@ struct making {
 	struct callers *callers;
 	const struct datapath *datapath;
 	struct chance chance;
-	uint32_t macs;
+	uint32_t ways;
 	uint32_t keepers[MAX_CALLERS]; /* of each bucket */
 };
 
@@ -46,17 +47,48 @@ static uint64_t hash_of(const struct making *making, const struct caller *caller
 			     caller->kind->protocol);
 }
 
-/* One of a group whose members hash to the same place of client_hops. */
-static void draw_mac(struct making *making, uint8_t mac[ETH_ALEN])
+static union tags draw_tags(struct making *making)
 {
-	const uint32_t number = making->macs++;
-	const uint32_t place = 1 + number / MEETING_MACS * 64;
+	const uint32_t draw = (uint32_t)chance_word(&making->chance);
+	union tags tags = VLAN_IN_VLAN(0, 0);
+
+	if (draw % 4 == 0)
+		return NO_TAGS;
+	tags.tag[0].control = htons(draw >> 8 & 0xfff);
+	tags.tag[1].control = htons(draw >> 20);
+	if (draw % 4 == 1)
+		tags.tag[1] = NO_TAGS.tag[1];
+	return tags;
+}
+
+static uint32_t place_of(const struct making *making, const uint8_t mac[ETH_ALEN], union tags tags)
+{
+	struct nexthop hop = {.port = UPLINK | (tags.word ? CLIENT_HOP_TAGGED : 0)};
+
+	memcpy(hop.mac, mac, sizeof(hop.mac));
+	return (uint32_t)hash_mix(making->datapath->seed ^ hash_mix(0, tags.word), hop.word) %
+	       CLIENT_HOPS;
+}
+
+/* Of a group that meets in one place of client_hops. `moves`: the MAC address is the first way's.
+ */
+static void draw_way(struct making *making, struct caller *caller, int way, bool moves)
+{
+	const uint32_t number = making->ways++;
+	const uint32_t place = 1 + number / MEETING_WAYS * 64;
 	uint64_t word;
 
-	do {
+	if (moves)
+		memcpy(caller->mac[way], caller->mac[0], ETH_ALEN);
+	caller->tags[way] = draw_tags(making);
+	while (place_of(making, caller->mac[way], caller->tags[way]) != place ||
+	       (moves && caller->tags[way].word == caller->tags[0].word)) {
 		word = (chance_word(&making->chance) & 0xffffff000000ull) | number << 16 | 0xcc02;
-	} while ((uint32_t)hash_mix(0, word | (uint64_t)UPLINK << 48) % CLIENT_HOPS != place);
-	memcpy(mac, &word, ETH_ALEN);
+		if (moves)
+			caller->tags[way] = draw_tags(making);
+		else
+			memcpy(caller->mac[way], &word, ETH_ALEN);
+	}
 }
 
 static struct caller *add(struct making *making, enum calling calling, const struct kind *kind)
@@ -71,8 +103,8 @@ static struct caller *add(struct making *making, enum calling calling, const str
 	caller->address = draw_address(making, kind->family);
 	caller->port = htons((uint16_t)(10000 + callers->count));
 	caller->hash = hash_of(making, caller);
-	for (int i = 0; i < MACS; i++)
-		draw_mac(making, caller->mac[i]);
+	for (int way = 0; way < MACS; way++)
+		draw_way(making, caller, way, way > 0 && callers->count % 2);
 	return caller;
 }
 
@@ -112,8 +144,10 @@ static void add_hairpin(struct making *making, const struct kind *kind)
 
 	caller->address = role_address(BACKEND_A, kind->family);
 	caller->hash = hash_of(making, caller);
-	for (int i = 0; i < MACS; i++)
+	for (int i = 0; i < MACS; i++) {
 		memcpy(caller->mac[i], role_mac(BACKEND_A), ETH_ALEN);
+		caller->tags[i] = NO_TAGS;
+	}
 }
 
 /* Few enough of each bucket that others find room beside them. */
@@ -196,6 +230,7 @@ struct blueprint caller_request(const struct caller *caller, uint32_t service, u
 	request.dst_port = htons((uint16_t)(SERVICE_PORT + service));
 	memcpy(request.from_mac, caller->mac[mac], ETH_ALEN);
 	memcpy(request.to_mac, interface_mac(caller_interface(caller)), ETH_ALEN);
+	request.tags = caller->tags[mac];
 	return request;
 }
 

@@ -1,7 +1,8 @@
 /*
  * Who calls in the hammer: clients' ports, and what is known of each. Many are twins: the same port
- * and the same bits of hash (bucket, tag), so that only their addresses tell them apart. Each has
- * two MAC addresses, and those of neighbours in the array meet in one place of client_hops.
+ * and the same bits of hash (bucket, tag), so that only their addresses tell them apart. Each comes
+ * by two ways, of MAC address and VLAN tags, or one MAC address in two VLANs; those of neighbours
+ * in the array meet in one place of client_hops.
  *
  * A caller's packets are sent by one thread, its owner, which therefore knows what must come of
  * each; those of a shared caller are sent by all threads at once.
@@ -35,6 +36,7 @@ struct caller {
 	uint64_t hash;
 	uint32_t owner; /* thread */
 	uint8_t mac[MACS][ETH_ALEN];
+	union tags tags[MACS]; /* that come with the MAC address of the same index */
 	enum role keeper_backend;
 	/*
 	 * Of one that is alone: the service (+ 1; 0: none) whose request each backend got last, and

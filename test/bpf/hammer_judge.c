@@ -9,6 +9,7 @@
 #include <string.h>
 #include "test/bpf/frame_diff.h"
 #include "test/bpf/hammer_thread.h"
+#include "test/bpf/tags.h"
 
 static void find(struct hammer_thread *thread, const struct caller *caller, const char *what,
 		 uint32_t service, uint32_t backend)
@@ -79,6 +80,7 @@ static bool is_right_request(struct hammer_thread *thread, const struct caller *
 {
 	struct blueprint wanted = forwarded_to(request, backend, POD);
 
+	wanted.tags = NO_TAGS; /* pods have none, and whoever is sent back to one neither */
 	if (caller->calling == CALLS_HAIRPIN && backend == BACKEND_A)
 		wanted.src = hairpin_address(caller->kind->family);
 	return leaves_as(thread, &wanted);
@@ -137,10 +139,20 @@ void hammer_request(struct hammer_thread *thread, struct caller *caller, uint32_
 		learn(caller, service, backend_left_for(thread), flags, mac);
 }
 
+static size_t tags_of(const struct frame *frame)
+{
+	size_t at = ETH_HLEN - 2;
+
+	while (frame->bytes[at] == CUSTOMER >> 8 || frame->bytes[at] == PROVIDER >> 8)
+		at += sizeof(struct tag);
+	return at + 2 - ETH_HLEN;
+}
+
 /* By the port that it comes from; SERVICES: by none. */
 static uint32_t service_left_as(const struct hammer_thread *thread, const struct caller *caller)
 {
-	const size_t at = ETH_HLEN + (caller->kind->family == IPV4 ? 20 : 40);
+	const size_t at =
+		ETH_HLEN + tags_of(&thread->left) + (caller->kind->family == IPV4 ? 20 : 40);
 	const uint32_t port = (uint32_t)thread->left.bytes[at] << 8 | thread->left.bytes[at + 1];
 
 	return port - SERVICE_PORT < SERVICES ? port - SERVICE_PORT : SERVICES;
@@ -171,8 +183,10 @@ static bool is_right_reply(struct hammer_thread *thread, const struct caller *ca
 	wanted.src_port = htons((uint16_t)(SERVICE_PORT + service));
 	wanted.dst = caller->address;
 	for (uint32_t mac = 0; mac < MACS; mac++) {
-		if (sent)
+		if (sent) {
 			memcpy(wanted.to_mac, caller->mac[mac], ETH_ALEN);
+			wanted.tags = caller->tags[mac];
+		}
 		if ((!sent || may_go_to(caller, service, mac)) && leaves_as(thread, &wanted))
 			return true;
 		if (caller->calling == CALLS_HAIRPIN)

@@ -38,16 +38,17 @@ static bool has_own_hop(const struct scene *scene, const struct checked *checked
 	const struct caller *caller = checked->caller;
 	const __u32 index = checked->entry->state.client_hop;
 	const unsigned int used = atomic_load(&caller->macs_used);
-	struct nexthop hop;
+	struct way_back way;
 
-	bpf_map_lookup_elem(bpf_map__fd(scene->datapath->skeleton->maps.client_hops), &index, &hop);
-	hop.port &= (__u16)~CLIENT_HOP_LEAVING;
-	if (!hop.port)
+	bpf_map_lookup_elem(bpf_map__fd(scene->datapath->skeleton->maps.client_hops), &index, &way);
+	way.hop.port &= (__u16) ~(CLIENT_HOP_LEAVING | CLIENT_HOP_TAGGED);
+	if (!way.hop.port)
 		return lbd;
-	if (hop.port != caller_interface(caller))
+	if (way.hop.port != caller_interface(caller))
 		return false;
 	for (uint32_t mac = 0; mac < MACS; mac++)
-		if (used & 1u << mac && !memcmp(hop.mac, caller->mac[mac], ETH_ALEN))
+		if (used & 1u << mac && !memcmp(way.hop.mac, caller->mac[mac], ETH_ALEN) &&
+		    way.tags.word == caller->tags[mac].word)
 			return true;
 	return false;
 }

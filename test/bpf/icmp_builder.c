@@ -15,9 +15,9 @@ static void write16(uint8_t *at, uint16_t value)
 }
 
 /* RFC 4443, 2.3: ICMPv6 alone sums a pseudo-header. */
-static uint32_t sum_pseudo_header(const struct frame *frame, size_t length)
+static uint32_t sum_pseudo_header(const struct frame *frame, size_t network, size_t length)
 {
-	const uint8_t *addresses = &frame->bytes[ETH_HLEN + 8];
+	const uint8_t *addresses = &frame->bytes[network + 8];
 
 	return (uint16_t)~checksum_of(addresses, 32, 0) + (uint32_t)length + IPPROTO_ICMPV6;
 }
@@ -39,7 +39,9 @@ static void build(const struct blueprint *envelope, uint16_t type_and_code, cons
 	memcpy(start + 4, message, length);
 	write16(start + 2,
 		checksum_of(start, packet.payload_length,
-			    is_ipv6 ? sum_pseudo_header(frame, packet.payload_length) : 0));
+			    is_ipv6 ? sum_pseudo_header(frame, blueprint_network(&packet),
+							packet.payload_length)
+				    : 0));
 }
 
 static void write_rest(uint8_t *message, uint32_t rest)

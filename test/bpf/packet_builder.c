@@ -191,6 +191,22 @@ static void write_checksum(const struct blueprint *blueprint, uint8_t *start, si
 	write16(start + at, checksum);
 }
 
+static void put_tags(struct pen *pen, const union tags *tags)
+{
+	for (int i = 0; i < MAX_TAGS; i++)
+		if (tags->tag[i].type)
+			put_bytes(pen, &tags->tag[i], sizeof(tags->tag[i]));
+}
+
+size_t blueprint_network(const struct blueprint *blueprint)
+{
+	size_t at = ETH_HLEN;
+
+	for (int i = 0; i < MAX_TAGS; i++)
+		at += blueprint->tags.tag[i].type ? sizeof(blueprint->tags.tag[i]) : 0;
+	return at;
+}
+
 void frame_build(const struct blueprint *blueprint, struct frame *frame)
 {
 	const size_t segment = transport_header(blueprint) + blueprint->payload_length;
@@ -201,6 +217,7 @@ void frame_build(const struct blueprint *blueprint, struct frame *frame)
 	frame->length = 0;
 	put_bytes(&pen, blueprint->to_mac, ETH_ALEN);
 	put_bytes(&pen, blueprint->from_mac, ETH_ALEN);
+	put_tags(&pen, &blueprint->tags);
 	put16(&pen, is_ipv6 ? ETH_P_IPV6 : ETH_P_IP);
 	if (is_ipv6)
 		put_ipv6(&pen, blueprint, segment);

@@ -1,7 +1,8 @@
 /*
- * Whole frames from a description: Ethernet, IPv4 with options or IPv6, TCP or UDP, payload. What a
- * test sends and what it expects are both built here, checksums always summed over everything (RFC
- * 1071): nothing is shared with include/checksum.h, which only ever adds differences.
+ * Whole frames from a description: Ethernet with VLAN tags, IPv4 with options or IPv6, TCP or UDP,
+ * payload. What a test sends and what it expects are both built here, checksums always summed over
+ * everything (RFC 1071): nothing is shared with include/checksum.h, which only ever adds
+ * differences.
  */
 #pragma once
 
@@ -37,6 +38,7 @@ enum udp_checksum {
 struct blueprint {
 	uint8_t to_mac[ETH_ALEN];
 	uint8_t from_mac[ETH_ALEN];
+	union tags tags;    /* all zero: none */
 	struct address src; /* both IPv4-mapped, or both IPv6 */
 	struct address dst;
 	__be16 src_port;
@@ -55,6 +57,8 @@ struct blueprint {
 bool blueprint_is_ipv6(const struct blueprint *blueprint);
 struct flow blueprint_flow(const struct blueprint *blueprint);
 void frame_build(const struct blueprint *blueprint, struct frame *frame);
+/* Where the network header begins, behind as many tags as the blueprint has. */
+size_t blueprint_network(const struct blueprint *blueprint);
 
 /*
  * Of an IP or transport checksum: one's complement of the one's complement sum, in network order.
