@@ -61,6 +61,18 @@ static __always_inline void count_verdict(const struct packet *packet, enum verd
 		add(counter, packet->bytes);
 }
 
+/* A connection that was started by a packet which goes on in another program, known there. */
+static __always_inline void count_start(const struct packet *packet)
+{
+	struct traffic_counter *counter;
+
+	if (!packet->is_new || !packet->backend)
+		return;
+	counter = counter_of(packet->backend);
+	if (counter)
+		counter->connections++;
+}
+
 static __always_inline void count(const struct packet *packet, enum verdict verdict)
 {
 	const __u32 service = packet->service;

@@ -6,8 +6,10 @@
  */
 #pragma once
 
+#include "bpf/count.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/part.h"
 #include "bpf/tag.h"
 #include "include/verdict.h"
 
@@ -21,25 +23,44 @@ static __always_inline bool may_be_segments(const struct packet *packet)
 }
 
 /*
- * A reply's are those of the way back to its client. A request keeps its own where it goes back out
- * of the interface that it came in by, into the same VLAN therefore.
+ * A reply's are those of the way back to its client, others those of the VLAN that it leaves by.
+ * Without either a request keeps its own where it goes back out of the interface that it came in
+ * by, into the same VLAN therefore.
  */
 static __always_inline void choose_tags(struct packet *packet, const struct port *port)
 {
-	if (packet->direction == DIRECTION_REQUEST && port->ifindex == packet_ingress(packet))
+	if (packet->out.word)
+		return;
+	if (port->flags & PORT_TAGGED)
+		packet->out = port->tags;
+	else if (packet->direction == DIRECTION_REQUEST && port->ifindex == packet_ingress(packet))
 		packet->out = packet->tags;
+}
+
+/*
+ * By a port that not every frame can leave by. What needs tags goes on where those are written; the
+ * connection that it has started, if so, is a known one there.
+ */
+static __always_inline enum verdict leave_otherwise(const struct packet *packet,
+						    const struct port *port)
+{
+	if (!port || !port->ifindex || (port->flags & PORT_BY_STACK))
+		return VERDICT_CONTINUE;
+	count_start(packet);
+	return part(packet, PROGRAM_RARE);
 }
 
 static __always_inline enum verdict find_egress(struct packet *packet, bool is_rare)
 {
+	const __u16 otherwise = is_rare ? PORT_BY_STACK : PORT_BY_STACK | PORT_TAGGED;
 	__u32 index = packet->hop.port;
 	struct port *port;
 
 	if (packet->hop_limit <= 1)
 		return VERDICT_PASS_HOP_LIMIT;
 	port = index ? bpf_map_lookup_elem(&ports, &index) : NULL;
-	if (!port || !port->ifindex || (port->flags & PORT_BY_STACK))
-		return VERDICT_CONTINUE;
+	if (!port || !port->ifindex || (port->flags & otherwise))
+		return is_rare ? VERDICT_CONTINUE : leave_otherwise(packet, port);
 	if (packet->bytes - frame_header(packet, is_rare) > port->mtu && !may_be_segments(packet))
 		return VERDICT_PASS_TOO_BIG;
 	packet->egress = port;

@@ -219,15 +219,17 @@ enum port_flag {
 		1 << 0,         /* XDP_TX would vanish here (veth without a program on the peer) */
 	PORT_BY_STACK = 1 << 1, /* cannot take redirected frames: leave the packet to the kernel */
 	PORT_GENERIC = 1 << 2,  /* what arrives may be several segments in one (GRO) */
+	PORT_TAGGED = 1 << 3,   /* a VLAN: frames leave by its parent, with tags */
 };
 
-/* An interface that packets leave by. Index 0 is never used. */
+/* An interface that packets leave by. Index 0 is never used. Found by shifting: a power of two. */
 struct port {
-	__u8 mac[6];   /* its own address, the source of what we send */
-	__u16 flags;   /* enum port_flag */
-	__u32 ifindex; /* 0: the port is gone */
-	__u32 mtu;     /* bytes of the network layer's packet */
-} __attribute__((aligned(8)));
+	__u8 mac[6];     /* its own address, the source of what we send */
+	__u16 flags;     /* enum port_flag */
+	union tags tags; /* of a VLAN */
+	__u32 ifindex;   /* 0: the port is gone; of a VLAN: its parent's */
+	__u32 mtu;       /* bytes of the network layer's packet */
+} __attribute__((aligned(32)));
 
 enum direction {
 	DIRECTION_REQUEST, /* client to service */

@@ -148,7 +148,8 @@ int datapath_visit_denied(struct datapath *datapath, denied_visitor visit, void 
 
 /*
  * An interface we send by: its record, the way in (ingress) and the transmit port. A port whose
- * ifindex is 0 is gone and its ways are removed. 0 or -errno.
+ * ifindex is 0 is gone and its ways are removed; one of a VLAN (PORT_TAGGED) has none of its own.
+ * 0 or -errno.
  */
 int datapath_set_port(struct datapath *datapath, uint32_t index, const struct port *port);
 void datapath_get_port(const struct datapath *datapath, uint32_t index, struct port *port);

@@ -143,25 +143,44 @@ void datapath_get_nexthop(const struct datapath *datapath, uint32_t index, struc
 	memcpy(hop, element(&datapath->nexthops, index, sizeof(*hop)), sizeof(*hop));
 }
 
-/* The ifindex comes last, so a port counts only once its address and flags are there. */
-int datapath_set_port(struct datapath *datapath, uint32_t index, const struct port *port)
+/* The way in of an interface and its place among those to transmit by: of a VLAN, its parent's. */
+static void forget_way(struct datapath *datapath, uint32_t index, const struct port *port)
 {
 	int ways = bpf_map__fd(datapath->skeleton->maps.ingresses);
 	int transmit = bpf_map__fd(datapath->skeleton->maps.transmit);
-	struct ingress ingress = {.port = index}, way;
-	struct port old;
+	struct ingress way;
+
+	/* Only while the way in is still this port's: the interface may have another one by now. */
+	if (!port->ifindex || (port->flags & PORT_TAGGED) ||
+	    bpf_map_lookup_elem(ways, &port->ifindex, &way) || way.port != index)
+		return;
+	bpf_map_delete_elem(ways, &port->ifindex);
+	bpf_map_delete_elem(transmit, &port->ifindex);
+}
+
+/*
+ * The ifindex comes last, so a port counts only once all else is there. While one that is there
+ * becomes that of another interface, the stack has its packets.
+ */
+int datapath_set_port(struct datapath *datapath, uint32_t index, const struct port *port)
+{
+	struct port *element_port = element(&datapath->ports, index, sizeof(*port));
+	int ways = bpf_map__fd(datapath->skeleton->maps.ingresses);
+	int transmit = bpf_map__fd(datapath->skeleton->maps.transmit);
+	const bool has_way = port->ifindex && !(port->flags & PORT_TAGGED);
+	struct ingress ingress = {.port = index};
+	struct port old, fresh = *port;
 
 	datapath_get_port(datapath, index, &old);
-	/* Only while the way in is still this port's: the interface may have another one by now. */
-	if (old.ifindex && old.ifindex != port->ifindex &&
-	    !bpf_map_lookup_elem(ways, &old.ifindex, &way) && way.port == index) {
-		bpf_map_delete_elem(ways, &old.ifindex);
-		bpf_map_delete_elem(transmit, &old.ifindex);
-	}
-	if (port->ifindex && bpf_map_update_elem(transmit, &port->ifindex, &port->ifindex, BPF_ANY))
+	if (old.ifindex != port->ifindex)
+		forget_way(datapath, index, &old);
+	if (has_way && bpf_map_update_elem(transmit, &port->ifindex, &port->ifindex, BPF_ANY))
 		return -errno;
-	store_words(element(&datapath->ports, index, sizeof(*port)), port, sizeof(*port));
-	if (port->ifindex && bpf_map_update_elem(ways, &port->ifindex, &ingress, BPF_ANY))
+	if (old.ifindex != port->ifindex || old.tags.word != port->tags.word)
+		fresh.flags |= PORT_BY_STACK;
+	store_words(element_port, &fresh, sizeof(fresh));
+	__atomic_store_n(&element_port->flags, port->flags, __ATOMIC_RELEASE);
+	if (has_way && bpf_map_update_elem(ways, &port->ifindex, &ingress, BPF_ANY))
 		return -errno;
 	return 0;
 }

@@ -27,6 +27,7 @@ SHARED_BY_STEPS = {
     "claim.h",
     "client_hop.h",
     "connection_table.h",
+    "count.h",
     "knobs.h",
     "maps.h",
     "packet.h",
