@@ -18,7 +18,7 @@ FAILED=0
 SKIPPED=0
 WANTED=("$@")
 
-NAMES=(house build unit bpf differential clang19 asan lbctl_test lbctl_output_test schema
+NAMES=(house build unit bpf differential shadow clang19 asan lbctl_test lbctl_output_test schema
        shellcheck)
 for file in test/netns/*_test.sh; do
     NAMES+=("netns/$(basename "$file" _test.sh)")
@@ -176,6 +176,7 @@ run_all() {
     run unit 300 "${function[@]}" run_binaries build/test/unit
     run bpf 300 "${function[@]}" run_binaries build/test/bpf
     run differential 300 build/test/model/differential
+    run shadow 400 "${function[@]}" run_binaries build/test/model/shadow
     run clang19 300 "${function[@]}" build_clang19
     run asan 400 "${function[@]}" build_asan
     for name in test/unit/*_test.py; do

@@ -45,7 +45,7 @@ static bool may_be_answered(const struct walk *walk)
 
 enum verdict turn_away(const struct walk *walk, enum verdict otherwise)
 {
-	if (!may_be_answered(walk))
+	if (walk->model->is_silent || !may_be_answered(walk))
 		return otherwise;
 	/* RFC 9293, 3.10.7.1: a reset is never answered by one. */
 	if (walk->packet.protocol == IPPROTO_TCP)

@@ -25,7 +25,7 @@
 #define MODEL_PORTS 4
 #define MODEL_OF_CLIENT CONNECTION_WAYS /* connections of one client's port at most */
 
-#define MODEL_NOTES 32
+#define MODEL_NOTES 256
 #define MODEL_FRAGMENTS 32
 
 #define MODEL_NONE UINT32_MAX /* no index */
@@ -42,6 +42,7 @@ enum model_feature {
 	FEATURE_UNREACHABLE,       /* to UDP that nobody serves */
 	FEATURE_FRAGMENTS,         /* later ones find the ports of the first */
 	FEATURE_TAGS,              /* of VLANs: two at most */
+	FEATURE_PREVIOUS_RING,     /* leads the middle of a connection that nobody remembers */
 	FEATURE_AFFINITY,          /* clients come back to their backends */
 	FEATURE_TOO_BIG,           /* for the MTU of its way out: told to the sender */
 	_FEATURE_COUNT,
@@ -102,8 +103,10 @@ struct model_service {
 	uint32_t range_count;
 	uint8_t ring[MODEL_RING]; /* indexes of backends; as it was told */
 	uint32_t ring_length;
-	uint64_t turns;            /* of round robin, already taken */
-	uint32_t affinity_seconds; /* 0: none */
+	uint8_t previous[MODEL_RING]; /* the ring before that one */
+	uint32_t previous_length;     /* 0: none is kept */
+	uint64_t turns;               /* of round robin, already taken */
+	uint32_t affinity_seconds;    /* 0: none */
 	struct counter refused;
 	struct traffic_counter retired; /* what backends have carried that are gone */
 };
@@ -138,6 +141,7 @@ struct model_fragment {
 };
 
 struct model {
+	bool is_silent;           /* nobody hears that nobody serves it */
 	struct timeouts timeouts; /* in seconds here */
 	struct hairpin hairpin;
 	struct port ports[MODEL_PORTS]; /* by index; ifindex 0: it is gone */

@@ -119,29 +119,46 @@ static struct model_backend *pick_observed(struct walk *walk)
 	return first;
 }
 
+static uint32_t hash_of(const struct walk *walk)
+{
+	const struct flow *flow = &walk->packet.flow;
+
+	return walk->service->algorithm == ALGORITHM_SOURCE_HASH ? hash_client(flow)
+								 : hash_flow(flow);
+}
+
 static struct model_backend *pick(struct walk *walk)
 {
 	struct model_service *service = walk->service;
-	const struct flow *flow = &walk->packet.flow;
-	uint32_t slot = 0;
+	uint32_t slot;
 
 	if (!service->ring_length)
 		return NULL;
-	switch (service->algorithm) {
-	case ALGORITHM_RANDOM:
+	if (service->algorithm == ALGORITHM_RANDOM)
 		return pick_observed(walk);
-	case ALGORITHM_ROUND_ROBIN:
+	if (service->algorithm == ALGORITHM_ROUND_ROBIN)
 		slot = (uint32_t)(service->turns++ % service->ring_length);
-		break;
-	case ALGORITHM_SOURCE_HASH:
-		slot = hash_slot(hash_client(flow), service->ring_length);
-		break;
-	case ALGORITHM_MAGLEV:
-	case _ALGORITHM_COUNT:
-		slot = hash_slot(hash_flow(flow), service->ring_length);
-		break;
-	}
+	else
+		slot = hash_slot(hash_of(walk), service->ring_length);
 	return pick_from(walk, slot);
+}
+
+/*
+ * Of the middle of a connection that nobody remembers: where the ring before the one in use sent
+ * it, if that one still serves. Chance and turns leave no trace to follow.
+ */
+static struct model_backend *pick_previous(struct walk *walk)
+{
+	const struct model_service *service = walk->service;
+	struct model_backend *backend;
+
+	if (!features[FEATURE_PREVIOUS_RING] || walk->packet.protocol != IPPROTO_TCP ||
+	    walk->tcp_flags & SYN || !service->previous_length ||
+	    service->algorithm == ALGORITHM_RANDOM || service->algorithm == ALGORITHM_ROUND_ROBIN)
+		return NULL;
+	backend = &walk->model->backends[service->previous[hash_slot(hash_of(walk),
+								     service->previous_length)]];
+	return is_there(backend) && is_free_for(walk, backend, false) ? backend : NULL;
 }
 
 /* "Never a silent new connection state from a lone RST or FIN." */
@@ -161,6 +178,8 @@ enum verdict begin_connection(struct walk *walk, struct model_connection *old)
 	if (!is_in_range(service, client))
 		return VERDICT_DROP_SOURCE_RANGE;
 	walk->backend = recall_backend(walk);
+	if (!walk->backend)
+		walk->backend = pick_previous(walk);
 	if (!service->ring_length && !walk->backend)
 		return turn_away(walk, VERDICT_DROP_NO_BACKEND);
 	is_elsewhere = walk->backend && !is_free_for(walk, walk->backend, false);

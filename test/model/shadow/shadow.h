@@ -7,7 +7,7 @@
 #include "lb/datapath_internal.h"
 #include "test/model/model.h"
 
-/* shadow_tables.c: what the model needs to know, read off the maps. False: it is too much. */
+/* tables.c: what the model needs to know, read off the maps. False: it is too much. */
 bool shadow_read(struct datapath *datapath, const struct datapath_options *options,
 		 struct model *model);
 /* The index of the port that frames of this interface come in by; 0: none. */

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "include/connection.h"
-#include "test/model/shadow.h"
+#include "test/model/shadow/shadow.h"
 
 static struct model_prefix prefix_of(const struct prefix *prefix)
 {
@@ -20,6 +20,7 @@ static struct model_prefix prefix_of(const struct prefix *prefix)
 static void read_options(const struct datapath_options *options, struct model *model)
 {
 	model->hairpin = options->hairpin;
+	model->is_silent = options->refuse == REFUSE_DROP;
 	model->timeouts = (struct timeouts){
 		.tcp_opening = options->tcp_opening_seconds,
 		.tcp_established = options->tcp_established_seconds,
@@ -127,6 +128,7 @@ static bool read_service(struct datapath *datapath, const struct service_key *ke
 	service->is_used = true;
 	service->key = *key;
 	service->algorithm = (enum algorithm)record->algorithm;
+	service->affinity_seconds = record->affinity_seconds;
 	service->turns = read_turns(datapath, record->service);
 	service->range_count = 0;
 	if (record->flags & SERVICE_HAS_SOURCE_RANGES &&
@@ -134,6 +136,9 @@ static bool read_service(struct datapath *datapath, const struct service_key *ke
 		return false;
 	return read_ring(datapath, &record->ring, service);
 }
+
+/* Of the model's services. */
+static uint32_t shadow_ids[MODEL_SERVICES];
 
 static bool read_services(struct datapath *datapath, struct model *model)
 {
@@ -143,8 +148,11 @@ static bool read_services(struct datapath *datapath, struct model *model)
 	bool fits = !datapath_list_services(datapath, &keys, &records, &count) &&
 		    count <= MODEL_SERVICES;
 
-	for (uint32_t i = 0; i < count && fits; i++)
+	memset(shadow_ids, 0, sizeof(shadow_ids));
+	for (uint32_t i = 0; i < count && fits; i++) {
+		shadow_ids[i] = records[i].service;
 		fits = read_service(datapath, &keys[i], &records[i], &model->services[i]);
+	}
 	free(keys);
 	free(records);
 	return fits;
@@ -227,11 +235,73 @@ static bool read_connections(const struct datapath *datapath, struct model *mode
 	return fits;
 }
 
+/* The index of the service that has this id; MODEL_NONE: it is gone. */
+static uint32_t find_id(const uint32_t *ids, uint32_t id)
+{
+	for (uint32_t i = 0; i < MODEL_SERVICES; i++)
+		if (ids[i] == id)
+			return i;
+	return MODEL_NONE;
+}
+
+/* What leads nowhere any more is left out. */
+static bool add_note(const struct datapath *datapath, const struct affinity_key *key,
+		     union affinity entry, uint32_t now, struct model *model)
+{
+	const uint32_t index = entry.backend & BACKEND_INDEX_MASK;
+	const uint32_t service = find_id(shadow_ids, key->service);
+	struct backend_record record;
+
+	if (index >= model->backend_count || service == MODEL_NONE)
+		return true;
+	datapath_get_backend(datapath, index, &record);
+	if (record.handle != entry.backend || record.service != key->service)
+		return true;
+	if (model->note_count == MODEL_NOTES)
+		return false;
+	model->notes[model->note_count++] = (struct model_note){
+		.client = key->client,
+		.service = service,
+		.backend = index,
+		.age = (now - entry.last) / datapath->jiffies_per_second,
+	};
+	return true;
+}
+
+static bool read_affinity(const struct datapath *datapath, struct model *model)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.affinity);
+	const uint32_t now = read_clock(datapath);
+	struct affinity_key key, *last = NULL, next;
+	union affinity entry;
+
+	for (; !bpf_map_get_next_key(map, last, &next); last = &key) {
+		key = next;
+		if (!bpf_map_lookup_elem(map, &key, &entry) &&
+		    !add_note(datapath, &key, entry, now, model))
+			return false;
+	}
+	return true;
+}
+
+/* A test may have taken one away. */
+static bool has_all_programs(const struct datapath *datapath)
+{
+	const struct bpf_map *map = datapath->skeleton->maps.programs;
+	__u32 program;
+
+	for (__u32 i = 0; i < bpf_map__max_entries(map); i++)
+		if (bpf_map_lookup_elem(bpf_map__fd(map), &i, &program))
+			return false;
+	return true;
+}
+
 bool shadow_read(struct datapath *datapath, const struct datapath_options *options,
 		 struct model *model)
 {
 	model_reset(model);
-	if (datapath_capacity_backends(datapath) > MODEL_BACKENDS)
+	if (datapath_capacity_backends(datapath) > MODEL_BACKENDS || options->max_new_connections ||
+	    !has_all_programs(datapath))
 		return false;
 	read_options(options, model);
 	for (uint32_t i = 0; i < MODEL_PORTS; i++)
@@ -239,7 +309,7 @@ bool shadow_read(struct datapath *datapath, const struct datapath_options *optio
 	read_backends(datapath, model);
 	datapath_visit_denied(datapath, add_denied, model);
 	return model->denied_count <= MODEL_PREFIXES && read_services(datapath, model) &&
-	       read_connections(datapath, model);
+	       read_connections(datapath, model) && read_affinity(datapath, model);
 }
 
 uint32_t shadow_ingress(const struct datapath *datapath, uint32_t ifindex)
