@@ -53,6 +53,7 @@ struct world *world_open(struct scene *scene)
 	world->scene = scene;
 	assert_int_equal(
 		mapping_open(&world->client_hops, scene->datapath->skeleton->maps.client_hops), 0);
+	assert_int_equal(mapping_open(&world->rings, scene->datapath->skeleton->maps.rings), 0);
 	assert_int_equal(world_open_room(world), 0);
 	set_up_model(world);
 	set_back_ports(world);
@@ -64,6 +65,7 @@ void world_close(struct world *world)
 {
 	world_withdraw_all(world);
 	world_close_room(world);
+	mapping_close(&world->rings);
 	mapping_close(&world->client_hops);
 	free(world);
 }

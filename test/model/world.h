@@ -23,6 +23,8 @@ struct world {
 	struct scene *scene;
 	struct room room;
 	struct mapping client_hops;
+	struct mapping rings;
+	uint8_t of_index[MODEL_BACKENDS]; /* the model's backend at each index of the table */
 	struct model model;
 	struct world_service services[MODEL_SERVICES];    /* as model.services */
 	uint32_t nexthops[_STATION_COUNT][_FAMILY_COUNT]; /* slots; 0: nobody sends there */

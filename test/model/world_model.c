@@ -67,28 +67,27 @@ static uint8_t place_backend(struct model *model, const struct model_service *se
 	return (uint8_t)i;
 }
 
-/* What a ring holds is told by the tables; that it holds only who takes connections is checked. */
-static void read_ring(struct world *world, const struct world_service *held, const uint8_t *places,
-		      struct model_service *service, struct difference *difference)
+/* What a ring holds is told by the tables. */
+static uint32_t read_ring(const struct world *world, const struct ring *ring,
+			  uint8_t slots[MODEL_RING])
 {
-	const struct datapath *datapath = world->scene->datapath;
-	const struct placement *placement = held->placement;
-	const uint32_t *slots = datapath->rings.memory;
+	const uint32_t *table = world->rings.memory;
 
-	service->ring_length = placement->ring.length;
+	for (uint32_t slot = 0; slot < ring->length; slot++)
+		slots[slot] = world->of_index[table[ring->offset + slot]];
+	return ring->length;
+}
+
+/* It is for new connections. */
+static void check_ring(const struct model *model, const struct model_service *service,
+		       struct difference *difference)
+{
 	for (uint32_t slot = 0; slot < service->ring_length; slot++) {
-		const uint32_t index = slots[placement->ring.offset - datapath->rings_first + slot];
-		size_t i = 0;
+		const struct model_backend *backend = &model->backends[service->ring[slot]];
 
-		while (i < placement->count && placement->places[i].backend != index)
-			i++;
-		if (i == placement->count ||
-		    !backend_takes_connections(&held->service->backends[i])) {
-			difference_say(difference, "slot %u of a ring holds index %u", slot, index);
-			service->ring_length = 0;
-			return;
-		}
-		service->ring[slot] = places[i];
+		if (backend->state != BACKEND_ACTIVE || !backend->weight ||
+		    memcmp(&backend->service, &service->key, sizeof(service->key)) != 0)
+			difference_say(difference, "slot %u of a ring leads nowhere", slot);
 	}
 }
 
@@ -97,9 +96,9 @@ void world_tell_model(struct world *world, uint32_t index, struct difference *di
 	const struct world_service *held = &world->services[index];
 	struct model_service *service = &world->model.services[index];
 	const struct service *wanted = held->service;
-	uint8_t places[OP_BACKENDS];
 
 	if (!service->is_used) {
+		service->previous_length = 0;
 		service->turns = 0;
 		service->refused = (struct counter){};
 		service->retired = (struct traffic_counter){};
@@ -113,8 +112,10 @@ void world_tell_model(struct world *world, uint32_t index, struct difference *di
 		service->ranges[i] = model_prefix_of(&wanted->source_ranges[i]);
 	model_retire_backends(&world->model, service, wanted);
 	for (size_t i = 0; i < wanted->backend_count; i++)
-		places[i] = place_backend(&world->model, service, &wanted->backends[i]);
-	read_ring(world, held, places, service, difference);
+		world->of_index[held->placement->places[i].backend] =
+			place_backend(&world->model, service, &wanted->backends[i]);
+	service->ring_length = read_ring(world, &held->placement->ring, service->ring);
+	check_ring(&world->model, service, difference);
 }
 
 static uint32_t find_denied(const struct model *model, const struct model_prefix *prefix)
