@@ -132,8 +132,12 @@ static void expect_exact_verdicts(const struct hammer *hammer)
 			 sum_of_fate(hammer, FATE_UNRESOLVED));
 	assert_int_equal(counters[VERDICT_PASS_NO_SERVICE].packets,
 			 sum_of_fate(hammer, FATE_PASSED));
-	assert_int_equal(counted(counters, VERDICT_DROP_NO_BACKEND, VERDICT_DROP_TABLE),
+	assert_int_equal(counted(counters, VERDICT_DROP_NO_BACKEND, VERDICT_DROP_TABLE) +
+				 counters[VERDICT_DROP_RATE_LIMITED].packets,
 			 sum_of_fate(hammer, FATE_DROPPED));
+	assert_int_equal(counters[VERDICT_ANSWER_RESET].packets +
+				 counters[VERDICT_ANSWER_UNREACHABLE].packets,
+			 sum_of_fate(hammer, FATE_ANSWERED));
 	print_message("# %llu packets: %llu no service, %llu collisions, %llu no room, "
 		      "%llu unresolved, %llu left\n",
 		      (unsigned long long)counted(counters, 0, _VERDICT_COUNT - 1),

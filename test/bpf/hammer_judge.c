@@ -45,11 +45,34 @@ static bool leaves_as(struct hammer_thread *thread, const struct blueprint *want
 	return frame_equal(&thread->left, &thread->wanted);
 }
 
+static size_t tags_of(const struct frame *frame)
+{
+	size_t at = ETH_HLEN - 2;
+
+	while (frame->bytes[at] == CUSTOMER >> 8 || frame->bytes[at] == PROVIDER >> 8)
+		at += sizeof(struct tag);
+	return at + 2 - ETH_HLEN;
+}
+
+/* From whom the packet was for to whom it came from; a hairpin goes back as from the service. */
+static bool is_answer(const struct hammer_thread *thread)
+{
+	const size_t network = ETH_HLEN + tags_of(&thread->sent);
+	const bool is_ipv4 = thread->sent.bytes[network] >> 4 == 4;
+	const uint8_t *sent = &thread->sent.bytes[network + (is_ipv4 ? 12 : 8)];
+	const uint8_t *left = &thread->left.bytes[network + (is_ipv4 ? 12 : 8)];
+	const size_t length = is_ipv4 ? 4 : 16;
+
+	return !memcmp(left + length, sent, length) && !memcmp(left, sent + length, length);
+}
+
 static enum fate fate_of(struct hammer_thread *thread)
 {
 	enum fate fate;
 
-	if (thread->action == XDP_TX)
+	if (thread->action == XDP_TX && is_answer(thread))
+		fate = FATE_ANSWERED;
+	else if (thread->action == XDP_TX)
 		fate = FATE_SENT_BACK;
 	else if (thread->action == XDP_REDIRECT)
 		fate = FATE_REDIRECTED;
@@ -139,15 +162,6 @@ void hammer_request(struct hammer_thread *thread, struct caller *caller, uint32_
 		learn(caller, service, backend_left_for(thread), flags, mac);
 }
 
-static size_t tags_of(const struct frame *frame)
-{
-	size_t at = ETH_HLEN - 2;
-
-	while (frame->bytes[at] == CUSTOMER >> 8 || frame->bytes[at] == PROVIDER >> 8)
-		at += sizeof(struct tag);
-	return at + 2 - ETH_HLEN;
-}
-
 /* By the port that it comes from; SERVICES: by none. */
 static uint32_t service_left_as(const struct hammer_thread *thread, const struct caller *caller)
 {
@@ -205,7 +219,7 @@ static void judge_reply(struct hammer_thread *thread, const struct caller *calle
 		find(thread, caller, "an established connection gets no reply", service, backend);
 	if (fate == FATE_UNRESOLVED && !thread->lbd)
 		find(thread, caller, "a reply has no way back", service, backend);
-	if (fate == FATE_PASSED || fate == FATE_DROPPED)
+	if (fate == FATE_PASSED || fate == FATE_DROPPED || fate == FATE_ANSWERED)
 		return;
 	if (!may_come_from(caller, service, backend))
 		find(thread, caller, "a reply leaves as from a service it is not of", service,
@@ -226,7 +240,7 @@ void hammer_reply(struct hammer_thread *thread, struct caller *caller, enum role
 	run(thread, POD, &reply);
 	fate = fate_of(thread);
 	service = service_left_as(thread, caller);
-	if (fate != FATE_PASSED && fate != FATE_DROPPED && service < SERVICES)
+	if ((is_sent(fate) || fate == FATE_UNRESOLVED) && service < SERVICES)
 		thread->replies[caller->kind - KINDS][service]++;
 	judge_reply(thread, caller, &reply, backend, fate);
 }

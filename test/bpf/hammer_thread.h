@@ -18,6 +18,7 @@ enum fate {
 	FATE_SENT_BACK,
 	FATE_REDIRECTED,
 	FATE_UNRESOLVED, /* translated, but left to the stack */
+	FATE_ANSWERED,   /* its sender is told that there is no backend */
 	_FATE_COUNT,
 };
 
