@@ -3,13 +3,14 @@
  * TCP, else an ICMP error. It runs in a program of its own, to which others come when they
  * have refused a packet, and which parses it again: the packet is as it was sent.
  *
- * Ends with ANSWER_RESET and ANSWER_UNREACHABLE; with DROP_RATE_LIMITED, where enough errors were
- * sent; and with why the packet was refused, where nobody is to be answered.
+ * Ends with ANSWER_RESET, ANSWER_UNREACHABLE, ANSWER_TOO_BIG; with DROP_RATE_LIMITED, where enough
+ * errors were sent; and with why the packet was refused, where nobody is to be answered.
  */
 #pragma once
 
 #include <linux/in.h>
 #include "bpf/client_hop.h"
+#include "bpf/connection_table.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
@@ -18,12 +19,14 @@
 #include "include/verdict.h"
 
 #define ICMPV4_PORT_UNREACHABLE 3 /* codes */
+#define ICMPV4_FRAGMENTATION_NEEDED 4
 #define ICMPV6_PORT_UNREACHABLE 4
 
 /* Verdicts that the sender may have to hear of. */
 static __always_inline bool may_be_answered(enum verdict verdict)
 {
-	return verdict == VERDICT_DROP_NO_BACKEND && answer_refused;
+	return (verdict == VERDICT_DROP_NO_BACKEND && answer_refused) ||
+	       verdict == VERDICT_PASS_TOO_BIG;
 }
 
 /* Ends the walk, in the program that answers where there is one and something to answer. */
@@ -37,10 +40,31 @@ static __always_inline enum verdict refuse(const struct packet *packet, enum ver
 	why = bpf_map_lookup_elem(&refused, &first);
 	if (!why)
 		return verdict;
-	why->verdict = verdict;
-	why->service = packet->service;
+	*why = (struct refused){
+		.verdict = verdict,
+		.service = packet->service,
+		.backend = packet->backend ? packet->backend->handle : 0,
+		.mtu = packet->egress ? packet->egress->mtu : 0,
+		.direction = packet->direction,
+		.is_new = packet->is_new,
+	};
 	bpf_tail_call(packet->ctx, &programs, PROGRAM_ANSWER);
 	return verdict;
+}
+
+/* What counts the packet. */
+static __always_inline void recall(struct packet *packet, const struct refused *why)
+{
+	packet->service = why->service;
+	packet->backend = why->backend ? backend_of(why->backend) : NULL;
+	packet->direction = why->direction;
+	packet->is_new = why->is_new;
+}
+
+static __always_inline bool is_answer(enum verdict verdict)
+{
+	return verdict == VERDICT_ANSWER_RESET || verdict == VERDICT_ANSWER_UNREACHABLE ||
+	       verdict == VERDICT_ANSWER_TOO_BIG;
 }
 
 /* The bit that says that the frame is for, or from, more than one (IEEE 802.3, 3.2.3). */
@@ -81,6 +105,8 @@ static __always_inline enum verdict judge(const struct packet *packet, enum verd
 		return VERDICT_DROP_MARTIAN;
 	if (is_group(packet->ethernet->h_dest) || is_group(packet->ethernet->h_source))
 		return why;
+	if (why == VERDICT_PASS_TOO_BIG)
+		return spend_error() ? VERDICT_ANSWER_TOO_BIG : VERDICT_DROP_RATE_LIMITED;
 	if (packet->flow.protocol == IPPROTO_TCP)
 		return packet->tcp_flags & TCP_RST ? why : VERDICT_ANSWER_RESET;
 	if (packet->flow.protocol != IPPROTO_UDP)
@@ -88,15 +114,32 @@ static __always_inline enum verdict judge(const struct packet *packet, enum verd
 	return spend_error() ? VERDICT_ANSWER_UNREACHABLE : VERDICT_DROP_RATE_LIMITED;
 }
 
-static __always_inline bool write_answer(struct packet *packet, enum verdict verdict)
+/* RFC 1191, 4: IPv4 has the MTU in the lower half of the word. */
+static __always_inline struct icmp_kind too_big(bool is_ipv6, __u32 mtu)
 {
-	struct icmp_kind kind = {.type = ICMPV4_UNREACHABLE, .code = ICMPV4_PORT_UNREACHABLE};
+	if (is_ipv6)
+		return (struct icmp_kind){.type = ICMPV6_PACKET_TOO_BIG, .rest = bpf_htonl(mtu)};
+	return (struct icmp_kind){.type = ICMPV4_UNREACHABLE,
+				  .code = ICMPV4_FRAGMENTATION_NEEDED,
+				  .rest = bpf_htonl(mtu & 0xffff)};
+}
+
+static __always_inline struct icmp_kind port_unreachable(bool is_ipv6)
+{
+	if (is_ipv6)
+		return (struct icmp_kind){.type = ICMPV6_UNREACHABLE,
+					  .code = ICMPV6_PORT_UNREACHABLE};
+	return (struct icmp_kind){.type = ICMPV4_UNREACHABLE, .code = ICMPV4_PORT_UNREACHABLE};
+}
+
+static __always_inline bool write_answer(struct packet *packet, enum verdict verdict, __u32 mtu)
+{
+	struct icmp_kind kind;
 
 	if (verdict == VERDICT_ANSWER_RESET)
 		return write_reset(packet);
-	if (packet->is_ipv6)
-		kind = (struct icmp_kind){.type = ICMPV6_UNREACHABLE,
-					  .code = ICMPV6_PORT_UNREACHABLE};
+	kind = verdict == VERDICT_ANSWER_TOO_BIG ? too_big(packet->is_ipv6, mtu)
+						 : port_unreachable(packet->is_ipv6);
 	return write_error(packet, &kind);
 }
 

@@ -12,9 +12,8 @@
 #define LINK_MAX 22 /* bytes: Ethernet and two VLAN tags */
 
 #define ANSWER_HOP_LIMIT 64
-#define IPV4_PLAIN 0x4500        /* version, header length, type of service */
-#define IPV4_UNFRAGMENTED 0x4000 /* don't fragment */
-#define IPV6_PLAIN 0x60000000    /* version, traffic class, flow label */
+#define IPV4_PLAIN 0x4500     /* version, header length, type of service */
+#define IPV6_PLAIN 0x60000000 /* version, traffic class, flow label */
 
 /* What lies before the packet's IP header; it stays as it is but for the MAC addresses. */
 static __always_inline __u64 link_length(const struct packet *packet)
@@ -56,7 +55,7 @@ static __always_inline void *write_ipv4(const struct packet *packet, struct iphd
 	*(__be16 *)ip = bpf_htons(IPV4_PLAIN);
 	ip->tot_len = bpf_htons(sizeof(*ip) + length);
 	ip->id = 0;
-	ip->frag_off = bpf_htons(IPV4_UNFRAGMENTED);
+	ip->frag_off = IPV4_UNFRAGMENTED;
 	ip->ttl = ANSWER_HOP_LIMIT;
 	ip->protocol = protocol;
 	ip->check = 0;

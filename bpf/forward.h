@@ -2,10 +2,11 @@
  * Step forward: may the packet go on, and by which interface? It decides before anything is
  * written, so that whoever must answer the sender still has the packet as it was sent.
  *
- * Ends with PASS_HOP_LIMIT and PASS_TOO_BIG: the stack has the packet as it was sent, and answers.
+ * Ends with PASS_HOP_LIMIT: the stack has the packet as it was sent, and answers; and PASS_TOO_BIG.
  */
 #pragma once
 
+#include <linux/ip.h>
 #include "bpf/count.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
@@ -20,6 +21,24 @@ static __always_inline bool may_be_segments(const struct packet *packet)
 	struct port *port = bpf_map_lookup_elem(&ports, &index);
 
 	return port && (port->flags & PORT_GENERIC);
+}
+
+/* On its way on, where it is too big: of IPv4 unless it says otherwise (RFC 791, 3.1). */
+static __always_inline bool may_be_fragmented(const struct packet *packet)
+{
+	const struct iphdr *ip = packet->network;
+
+	return !packet->is_ipv6 && !(ip->frag_off & IPV4_UNFRAGMENTED);
+}
+
+/* The stack gets what it may cut, translated; of the rest, the sender is to hear of `port`'s MTU.
+ */
+static __always_inline enum verdict refuse_size(struct packet *packet, struct port *port)
+{
+	if (may_be_fragmented(packet))
+		return VERDICT_CONTINUE;
+	packet->egress = port;
+	return VERDICT_PASS_TOO_BIG;
 }
 
 /*
@@ -62,7 +81,7 @@ static __always_inline enum verdict find_egress(struct packet *packet, bool is_r
 	if (!port || !port->ifindex || (port->flags & otherwise))
 		return is_rare ? VERDICT_CONTINUE : leave_otherwise(packet, port);
 	if (packet->bytes - frame_header(packet, is_rare) > port->mtu && !may_be_segments(packet))
-		return VERDICT_PASS_TOO_BIG;
+		return refuse_size(packet, port);
 	packet->egress = port;
 	if (is_rare)
 		choose_tags(packet, port);

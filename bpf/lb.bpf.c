@@ -62,7 +62,7 @@ static __always_inline enum verdict walk(struct packet *packet, bool is_rare)
 		return refuse(packet, verdict);
 	verdict = find_egress(packet, is_rare);
 	if (verdict != VERDICT_CONTINUE)
-		return verdict;
+		return refuse(packet, verdict);
 	translate(packet, is_rare);
 	return egress_verdict(packet);
 }
@@ -80,7 +80,7 @@ static __always_inline enum verdict walk_stateless(struct packet *packet)
 		return refuse(packet, verdict);
 	verdict = find_egress(packet, true);
 	if (verdict != VERDICT_CONTINUE)
-		return verdict;
+		return refuse(packet, verdict);
 	translate(packet, true);
 	return egress_verdict(packet);
 }
@@ -112,6 +112,7 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_ANSWER_RESET:
 	case VERDICT_ANSWER_UNREACHABLE:
 	case VERDICT_DROP_RATE_LIMITED:
+	case VERDICT_ANSWER_TOO_BIG:
 	case _VERDICT_COUNT:
 		return XDP_DROP;
 	}
@@ -190,14 +191,14 @@ int answer(struct xdp_md *ctx)
 		return XDP_DROP; /* VERIFIER: does not know that there is one (6.1) */
 	packet_init(&packet, ctx);
 	packet.is_rare = true;
-	packet.service = why->service;
+	recall(&packet, why);
 	verdict = parse(&packet);
 	if (verdict == VERDICT_CONTINUE)
 		verdict = judge(&packet, why->verdict);
 	count(&packet, verdict);
-	if (verdict != VERDICT_ANSWER_RESET && verdict != VERDICT_ANSWER_UNREACHABLE)
+	if (!is_answer(verdict))
 		return keep_packet(&packet, verdict);
-	return write_answer(&packet, verdict) ? send_back(ctx) : XDP_DROP;
+	return write_answer(&packet, verdict, why->mtu) ? send_back(ctx) : XDP_DROP;
 }
 
 SEC("xdp")

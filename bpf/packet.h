@@ -12,7 +12,8 @@
 #include <bpf/bpf_helpers.h>
 #include "include/abi.h"
 
-#define IPV4_MAPPED bpf_htonl(0xffff) /* word 2 of ::ffff:a.b.c.d */
+#define IPV4_MAPPED bpf_htonl(0xffff)       /* word 2 of ::ffff:a.b.c.d */
+#define IPV4_UNFRAGMENTED bpf_htons(0x4000) /* don't fragment (RFC 791, 3.1) */
 
 enum tcp_flag {
 	TCP_FIN = 1 << 0,

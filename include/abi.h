@@ -333,8 +333,13 @@ struct hairpin {
  * program to the next.
  */
 struct refused {
-	__u32 verdict; /* enum verdict: why */
-	__u32 service; /* id of the service that counts it; 0: none does */
+	__u32 verdict;  /* enum verdict: why */
+	__u32 service;  /* id of the service, or ... */
+	__u32 backend;  /* ... handle of the backend that counts it; 0: none does */
+	__u32 mtu;      /* of the way that it is too big for; 0: that is not why */
+	__u8 direction; /* enum direction */
+	__u8 is_new;    /* it has started a connection */
+	__u8 zero[2];
 };
 
 /* The ICMP errors that a CPU has sent in the second that began at `since`, in jiffies. */

@@ -16,9 +16,9 @@
 	_(PASS_OTHER_HOST, "pass-other-host", "sent to another MAC address: not for this node")    \
 	_(PASS_NO_SERVICE, "pass-no-service", "of no service and no known connection")             \
 	_(PASS_HOP_LIMIT, "pass-hop-limit", "hop limit used up: the stack answers time exceeded")  \
-	_(PASS_TOO_BIG, "pass-too-big", "larger than the MTU of its way out: the stack answers")   \
+	_(PASS_TOO_BIG, "pass-too-big", "larger than the MTU of its way out: not to be answered")  \
 	_(PASS_UNRESOLVED, "pass-unresolved", "translated, next hop unknown: the stack forwards")  \
-	_(PASS_BY_STACK, "pass-by-stack", "translated, the interface takes no XDP frames")         \
+	_(PASS_BY_STACK, "pass-by-stack", "translated, its way out takes no such XDP frames")      \
 	_(DROP_NO_BACKEND, "drop-no-backend", "the service has no backend to send it to")          \
 	_(DROP_BACKEND_GONE, "drop-backend-gone", "a reply from a backend that was removed")       \
 	_(DROP_COLLISION, "drop-collision", "no backend where its replies would be its own")       \
@@ -30,7 +30,8 @@
 	_(DROP_DENIED, "drop-denied", "from a source that is denied")                              \
 	_(ANSWER_RESET, "answer-reset", "refused: its sender gets a TCP reset from us")            \
 	_(ANSWER_UNREACHABLE, "answer-unreachable", "refused: its sender gets port unreachable")   \
-	_(DROP_RATE_LIMITED, "drop-rate-limited", "no ICMP error about it: enough were sent")
+	_(DROP_RATE_LIMITED, "drop-rate-limited", "no ICMP error about it: enough were sent")      \
+	_(ANSWER_TOO_BIG, "answer-too-big", "larger than its way's MTU: its sender is told")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

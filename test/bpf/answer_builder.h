@@ -12,6 +12,7 @@ struct refused_frame {
 	size_t network;
 	size_t transport;
 	size_t linear; /* bytes in the first buffer, which alone can be quoted */
+	uint32_t mtu;  /* that it was too big for, where that is why */
 };
 
 struct icmp_words {

@@ -10,24 +10,22 @@ enum verdict refusal_of(const struct kind *kind)
 	return kind->protocol == IPPROTO_TCP ? VERDICT_ANSWER_RESET : VERDICT_ANSWER_UNREACHABLE;
 }
 
-static const struct icmp_words *words_of(bool is_ipv6)
+static struct icmp_words words_of(enum verdict verdict, bool is_ipv6, uint32_t mtu)
 {
-	static const struct icmp_words UNREACHABLE[_FAMILY_COUNT] = {
-		[IPV4] = {3, 3, 0},
-		[IPV6] = {1, 4, 0},
-	};
-
-	return &UNREACHABLE[is_ipv6 ? IPV6 : IPV4];
+	if (verdict == VERDICT_ANSWER_TOO_BIG)
+		return is_ipv6 ? (struct icmp_words){2, 0, mtu} : (struct icmp_words){3, 4, mtu};
+	return is_ipv6 ? (struct icmp_words){1, 4, 0} : (struct icmp_words){3, 3, 0};
 }
 
 void answer_frame(const struct refused_frame *refused, enum verdict verdict, struct frame *answer)
 {
 	const bool is_ipv6 = refused->frame->bytes[refused->network] >> 4 == 6;
+	const struct icmp_words words = words_of(verdict, is_ipv6, refused->mtu);
 
 	if (verdict == VERDICT_ANSWER_RESET)
 		frame_build_reset(refused, answer);
 	else
-		frame_build_complaint(refused, words_of(is_ipv6), answer);
+		frame_build_complaint(refused, &words, answer);
 }
 
 /* `frame`: where the packet is to be built. */
@@ -70,4 +68,14 @@ void expect_answered(struct scene *scene, enum interface in, const struct bluepr
 	if (scene->linear)
 		refused.linear = scene->linear;
 	expect_answered_frame(scene, in, &refused, verdict);
+}
+
+void expect_told_size(struct scene *scene, enum interface in, const struct blueprint *packet,
+		      uint32_t mtu)
+{
+	static struct frame frame;
+	struct refused_frame refused = refuse_packet(packet, &frame);
+
+	refused.mtu = mtu;
+	expect_answered_frame(scene, in, &refused, VERDICT_ANSWER_TOO_BIG);
 }

@@ -21,3 +21,8 @@ void expect_answered(struct scene *scene, enum interface in, const struct bluepr
 	((scene)->line = __LINE__, expect_answered_frame((scene), __VA_ARGS__))
 void expect_answered_frame(struct scene *scene, enum interface in,
 			   const struct refused_frame *refused, enum verdict verdict);
+/* Of a packet that is larger than its way out takes. */
+#define expect_too_big(scene, ...)                                                                 \
+	((scene)->line = __LINE__, expect_told_size((scene), __VA_ARGS__))
+void expect_told_size(struct scene *scene, enum interface in, const struct blueprint *packet,
+		      uint32_t mtu);

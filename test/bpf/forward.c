@@ -3,7 +3,8 @@
  * to take it from here.
  */
 #include <linux/in.h>
-#include "test/bpf/scene.h"
+#include <string.h>
+#include "test/bpf/answer_story.h"
 
 static void a_request_is_redirected_to_a_backend_behind_another_interface(void **state)
 {
@@ -199,22 +200,22 @@ static struct blueprint of_length(struct blueprint packet, size_t length)
 	return packet;
 }
 
+#define DONT_FRAGMENT 0x4000
+
 /* Each way towards an interface of SMALL_MTU, from one that takes more. */
-static void expect_both_ways(struct scene *scene, const struct kind *kind, size_t length,
-			     bool leaves)
+static void expect_both_ways(struct scene *scene, const struct kind *kind, size_t length)
 {
 	struct blueprint request = of_length(request_of(kind), length);
 	struct blueprint forwarded = forwarded_to(&request, BACKEND_A, POD);
 	struct blueprint reply = of_length(reply_of(kind, BACKEND_A), length);
 	struct blueprint returned = returned_from_service(&reply, UPLINK);
-	const enum verdict verdict = leaves ? VERDICT_REDIRECT : VERDICT_PASS_TOO_BIG;
 
 	scene_set_mtu(scene, POD, SMALL_MTU);
 	scene_set_mtu(scene, UPLINK, SCENE_MTU);
-	expect_packet(scene, UPLINK, &request, verdict, leaves ? &forwarded : NULL);
+	expect_packet(scene, UPLINK, &request, VERDICT_REDIRECT, &forwarded);
 	scene_set_mtu(scene, POD, SCENE_MTU);
 	scene_set_mtu(scene, UPLINK, SMALL_MTU);
-	expect_packet(scene, POD, &reply, verdict, leaves ? &returned : NULL);
+	expect_packet(scene, POD, &reply, VERDICT_REDIRECT, &returned);
 }
 
 static void a_packet_as_large_as_the_mtu_of_its_way_out_is_forwarded(void **state)
@@ -223,12 +224,15 @@ static void a_packet_as_large_as_the_mtu_of_its_way_out_is_forwarded(void **stat
 
 	scene_offer_all(scene, &ONLY_A);
 	for (int i = 0; i < KIND_COUNT; i++)
-		expect_both_ways(scene, &KINDS[i], SMALL_MTU, true);
+		expect_both_ways(scene, &KINDS[i], SMALL_MTU);
 }
 
-static void a_packet_larger_than_the_mtu_of_its_way_out_passes_as_it_was_sent(void **state)
+static const size_t LARGE[] = {SMALL_MTU + 1, SMALL_MTU + 4, 2000, 4096, 9000};
+#define LARGE_COUNT (sizeof(LARGE) / sizeof(LARGE[0]))
+
+/* From the address that it was for, as if that had a narrow link: the sender sends less. */
+static void the_sender_of_a_packet_too_large_for_its_way_out_is_told_the_mtu(void **state)
 {
-	static const size_t LENGTHS[] = {SMALL_MTU + 1, SMALL_MTU + 4, 2000, 4096, 9000};
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &ONLY_A);
@@ -236,8 +240,77 @@ static void a_packet_larger_than_the_mtu_of_its_way_out_passes_as_it_was_sent(vo
 		struct blueprint request = request_of(&KINDS[i]);
 
 		scene_play(scene, &request, "S");
-		for (size_t row = 0; row < sizeof(LENGTHS) / sizeof(LENGTHS[0]); row++)
-			expect_both_ways(scene, &KINDS[i], LENGTHS[row], false);
+		for (size_t row = 0; row < LARGE_COUNT; row++) {
+			struct blueprint large = of_length(request, LARGE[row]);
+			struct blueprint reply =
+				of_length(reply_of(&KINDS[i], BACKEND_A), LARGE[row]);
+
+			large.fragment = reply.fragment = DONT_FRAGMENT;
+			scene_set_mtu(scene, POD, SMALL_MTU);
+			scene_set_mtu(scene, UPLINK, SCENE_MTU);
+			expect_too_big(scene, UPLINK, &large, SMALL_MTU);
+			scene_set_mtu(scene, POD, SCENE_MTU);
+			scene_set_mtu(scene, UPLINK, SMALL_MTU - 100);
+			expect_too_big(scene, POD, &reply, SMALL_MTU - 100);
+		}
+	}
+}
+
+static void an_ipv4_packet_that_may_be_fragmented_is_translated_for_the_stack(void **state)
+{
+	struct scene *scene = *state;
+
+	scene_offer_all(scene, &ONLY_A);
+	scene_set_mtu(scene, POD, SMALL_MTU);
+	scene_set_mtu(scene, UPLINK, SMALL_MTU);
+	for (size_t row = 0; row < 2 * LARGE_COUNT; row++) {
+		const struct kind *kind = &KINDS[row % 2];
+		struct blueprint request = of_length(request_of(kind), LARGE[row / 2]);
+		struct blueprint reply = of_length(reply_of(kind, BACKEND_A), LARGE[row / 2]);
+		struct blueprint to_backend = translated_to(&request, BACKEND_A);
+		struct blueprint to_client = translated_from_service(&reply);
+
+		assert_int_equal(kind->family, IPV4);
+		expect(scene, UPLINK, &request, VERDICT_PASS_BY_STACK, &to_backend);
+		expect(scene, POD, &reply, VERDICT_PASS_BY_STACK, &to_client);
+	}
+}
+
+static void a_frame_to_another_host_is_not_answered_though_it_is_too_large(void **state)
+{
+	struct scene *scene = *state;
+
+	scene_offer_all(scene, &ONLY_A);
+	scene_set_mtu(scene, UPLINK, SMALL_MTU);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		struct blueprint request = request_of(&KINDS[i]);
+		struct blueprint reply = of_length(reply_of(&KINDS[i], BACKEND_A), SMALL_MTU + 1);
+
+		scene_play(scene, &request, "S");
+		reply.fragment = DONT_FRAGMENT;
+		memcpy(reply.to_mac, role_mac(STRANGER), ETH_ALEN);
+
+		expect(scene, POD, &reply, VERDICT_PASS_OTHER_HOST, NULL);
+	}
+}
+
+/* What is too large for its way out is of its connection all the same. */
+static void a_packet_that_is_too_large_counts_for_its_backend(void **state)
+{
+	struct scene *scene = *state;
+
+	scene_offer_all(scene, &ONLY_A);
+	scene_set_mtu(scene, POD, SMALL_MTU);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		struct blueprint request = of_length(request_of(&KINDS[i]), SMALL_MTU + 1);
+		struct traffic_counter got;
+
+		request.fragment = DONT_FRAGMENT;
+		expect_too_big(scene, UPLINK, &request, SMALL_MTU);
+		got = scene_traffic(scene, &KINDS[i]);
+		assert_int_equal(got.request.packets, 1);
+		assert_int_equal(got.request.bytes, ETH_HLEN + SMALL_MTU + 1);
+		assert_int_equal(got.connections, 1);
 	}
 }
 
@@ -250,8 +323,8 @@ static void what_comes_in_by_a_generic_port_may_be_larger_than_the_mtu(void **st
 	scene_flag_port(scene, UPLINK, PORT_GENERIC);
 	scene_flag_port(scene, POD, PORT_GENERIC);
 	for (int i = 0; i < KIND_COUNT; i++) {
-		expect_both_ways(scene, &KINDS[i], SMALL_MTU + 1, true);
-		expect_both_ways(scene, &KINDS[i], SCENE_MTU, true);
+		expect_both_ways(scene, &KINDS[i], SMALL_MTU + 1);
+		expect_both_ways(scene, &KINDS[i], SCENE_MTU);
 	}
 }
 
@@ -265,7 +338,8 @@ static void a_generic_port_on_the_way_out_alone_takes_no_more_than_its_mtu(void 
 	for (int i = 0; i < KIND_COUNT; i++) {
 		struct blueprint request = of_length(request_of(&KINDS[i]), SMALL_MTU + 1);
 
-		expect(scene, UPLINK, &request, VERDICT_PASS_TOO_BIG, NULL);
+		request.fragment = DONT_FRAGMENT;
+		expect_too_big(scene, UPLINK, &request, SMALL_MTU);
 	}
 }
 
@@ -284,7 +358,10 @@ int main(void)
 		scene_test(a_packet_on_its_last_hop_is_left_to_the_stack_as_it_was_sent),
 		scene_test(a_packet_may_spend_its_last_hop_but_one),
 		scene_test(a_packet_as_large_as_the_mtu_of_its_way_out_is_forwarded),
-		scene_test(a_packet_larger_than_the_mtu_of_its_way_out_passes_as_it_was_sent),
+		scene_test(the_sender_of_a_packet_too_large_for_its_way_out_is_told_the_mtu),
+		scene_test(an_ipv4_packet_that_may_be_fragmented_is_translated_for_the_stack),
+		scene_test(a_frame_to_another_host_is_not_answered_though_it_is_too_large),
+		scene_test(a_packet_that_is_too_large_counts_for_its_backend),
 		scene_test(what_comes_in_by_a_generic_port_may_be_larger_than_the_mtu),
 		scene_test(a_generic_port_on_the_way_out_alone_takes_no_more_than_its_mtu),
 	};

@@ -14,6 +14,8 @@ const bool features[_FEATURE_COUNT] = {
 	[FEATURE_RESET] = true,
 	[FEATURE_UNREACHABLE] = true,
 	[FEATURE_AFFINITY] = true,
+	[FEATURE_TOO_BIG] = true,
+	[FEATURE_TAGS] = true,
 };
 
 const bool mended[_FLAW_COUNT] = {
