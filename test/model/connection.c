@@ -155,6 +155,7 @@ static void track(struct walk *walk)
 	struct model_connection *connection = walk->connection;
 	const uint8_t flags = walk->tcp_flags; /* UDP has none */
 	const bool reply = walk->direction == DIRECTION_REPLY;
+	const struct model_hop way = way_back(walk);
 
 	if (reply)
 		connection->seen |= TCP_SEEN_REPLY;
@@ -165,8 +166,8 @@ static void track(struct walk *walk)
 	if (flags & RST)
 		connection->seen |= TCP_SEEN_RST;
 	connection->idle = 0;
-	if (!reply)
-		connection->back = way_back(walk);
+	if (!reply && !same_way(&connection->back, &way))
+		connection->back = way;
 }
 
 /* RFC 9293, 3.6.1: the port is used again. A SYN with ACK answers, it does not open. */

@@ -18,6 +18,8 @@ enum verdict parse_ethernet(struct walk *walk)
 	size_t header;
 
 	packet->ip = ETHERNET_HEADER + tags;
+	if (is_tag(ethertype) && tags < (size_t)MODEL_TAGS * TAG_LENGTH)
+		return VERDICT_PASS_MALFORMED; /* it is cut short */
 	if (ethertype != ETH_P_IP && ethertype != ETH_P_IPV6)
 		return VERDICT_PASS_PROTOCOL;
 	packet->is_ipv6 = ethertype == ETH_P_IPV6;

@@ -8,9 +8,9 @@
 
 #define TAGS_AT (2 * ETH_ALEN)
 
-static bool is_tag(uint16_t ethertype)
+bool is_tag(uint16_t ethertype)
 {
-	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD;
+	return features[FEATURE_TAGS] && (ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD);
 }
 
 /* Those that are there whole, with an ethertype behind them. */
@@ -19,12 +19,28 @@ uint8_t count_tags(const struct frame *frame)
 	size_t at = TAGS_AT;
 	uint8_t count = 0;
 
-	while (features[FEATURE_TAGS] && count < MODEL_TAGS && is_tag(get16(frame, at)) &&
+	while (count < MODEL_TAGS && is_tag(get16(frame, at)) &&
 	       at + TAG_LENGTH + 2 <= frame->length) {
 		at += TAG_LENGTH;
 		count++;
 	}
 	return count;
+}
+
+/* Another priority (IEEE 802.1Q, 9.6: the upper three bits of the second word) is no other way. */
+static bool same_tags(const struct model_hop *a, const struct model_hop *b)
+{
+	uint8_t differing = 0;
+
+	for (size_t i = 0; i < a->tag_count * (size_t)TAG_LENGTH; i++)
+		differing |=
+			(uint8_t)((a->tags[i] ^ b->tags[i]) & (i % TAG_LENGTH == 2 ? 0x1f : 0xff));
+	return a->tag_count == b->tag_count && !differing;
+}
+
+bool same_way(const struct model_hop *a, const struct model_hop *b)
+{
+	return a->port == b->port && !memcmp(a->mac, b->mac, ETH_ALEN) && same_tags(a, b);
 }
 
 void take_tags(const struct frame *frame, struct model_hop *hop)

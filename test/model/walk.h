@@ -133,6 +133,9 @@ enum verdict recall_ports(struct walk *walk);
 void note_ports(struct walk *walk);
 
 /* tag.c: VLAN tags, between the MAC addresses and the ethertype. */
+bool is_tag(uint16_t ethertype);
+/* Whether a request that came this way has moved nothing. */
+bool same_way(const struct model_hop *a, const struct model_hop *b);
 uint8_t count_tags(const struct frame *frame);
 void take_tags(const struct frame *frame, struct model_hop *hop);
 void replace_tags(struct walk *walk, const struct model_hop *hop);
