@@ -53,6 +53,18 @@ static void choose_backends(struct generator *generator)
 	}
 }
 
+/* Some clients are in a VLAN, a few in one inside of another. */
+static void choose_vlan(struct generator *generator, struct call *call)
+{
+	static const uint32_t TAGS[] = {0x81000064, 0x8100e064, 0x81000065, 0x88a80064};
+
+	if (!features[FEATURE_TAGS] || !chance_percent(&generator->chance, 15))
+		return;
+	call->tag_count = (uint8_t)(1 + chance_below(&generator->chance, 2));
+	for (uint8_t i = 0; i < call->tag_count; i++)
+		call->tags[i] = ONE_OF(generator, TAGS);
+}
+
 static void choose_calls(struct generator *generator)
 {
 	generator->call_count = 1 + chance_below(&generator->chance, POOL_CALLS);
@@ -62,6 +74,7 @@ static void choose_calls(struct generator *generator)
 			.port = ONE_OF(generator, CLIENT_PORTS),
 			.service = chance_below(&generator->chance, generator->service_count),
 		};
+		choose_vlan(generator, &generator->calls[i]);
 	}
 }
 

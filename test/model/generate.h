@@ -17,7 +17,9 @@
 struct call {
 	enum station client;
 	uint16_t port;
-	uint32_t service; /* in the pool */
+	uint32_t service;  /* in the pool */
+	uint8_t tag_count; /* of its VLAN */
+	uint32_t tags[OP_TAGS];
 };
 
 struct generator {

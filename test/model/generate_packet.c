@@ -238,6 +238,12 @@ void generate_part(struct generator *generator, struct op_packet *packet)
 		generator->parts[at] = generator->parts[at + 1];
 }
 
+static void put_into_vlan(const struct call *call, struct op_packet *packet)
+{
+	packet->tag_count = call->tag_count;
+	memcpy(packet->tags, call->tags, sizeof(packet->tags));
+}
+
 void generate_packet(struct generator *generator, struct op_packet *packet)
 {
 	const struct call call = choose_call(generator);
@@ -250,6 +256,8 @@ void generate_packet(struct generator *generator, struct op_packet *packet)
 		segment = draw < (known ? 40 : 76) ? request_of_call(generator, &call, known)
 						   : reply_of_call(generator, &call, known);
 		*packet = op_packet_of(way_in(segment.src), &segment);
+		if (segment.src == call.client)
+			put_into_vlan(&call, packet);
 	} else if (draw < 94) {
 		generate_error(generator, &call, packet);
 	} else {

@@ -87,17 +87,19 @@ static bool is_untouched(const struct walk *walk)
 	       !memcmp(walk->observed->bytes, walk->frame->bytes, walk->frame->length);
 }
 
-/* Whether the datapath has sent it there; NULL: it has dropped it. */
+/* Whether the datapath has sent it there; NULL: it has dropped it. Its tags may be others then. */
 static bool was_observed(const struct walk *walk, const struct model_backend *backend)
 {
-	const struct headers *packet = &walk->packet;
+	const size_t network = ETHERNET_HEADER + count_tags(walk->observed) * (size_t)TAG_LENGTH;
+	const size_t transport = network + walk->packet.transport - walk->packet.ip;
+	const struct headers observed = {.is_ipv6 = walk->packet.is_ipv6, .ip = network};
 	struct address address;
 	__be16 port;
 
-	if (!backend || walk->observed->length < packet->transport + 4)
+	if (!backend || walk->observed->length < transport + 4)
 		return !backend && is_untouched(walk);
-	address = get_address(walk->observed, packet, DESTINATION);
-	get_bytes(walk->observed, packet->transport + 2, &port, sizeof(port));
+	address = get_address(walk->observed, &observed, DESTINATION);
+	get_bytes(walk->observed, transport + 2, &port, sizeof(port));
 	return port == backend->port && same_address(&address, &backend->address);
 }
 
