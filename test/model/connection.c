@@ -84,11 +84,15 @@ void model_pass(struct model *model, uint32_t seconds)
 		model->notes[i].age += seconds;
 }
 
-static bool is_of_client(const struct model *model, const struct model_connection *connection,
-			 const struct address *client, __be16 port, uint8_t protocol)
+__be16 backend_side_port(const struct model_connection *connection)
 {
-	return connection->is_used && connection->client_port == port &&
-	       protocol_of(model, connection) == protocol &&
+	return connection->alias ? connection->alias : connection->client_port;
+}
+
+static bool is_of_client(const struct model *model, const struct model_connection *connection,
+			 const struct address *client, uint8_t protocol)
+{
+	return connection->is_used && protocol_of(model, connection) == protocol &&
 	       same_address(&connection->client, client);
 }
 
@@ -98,8 +102,9 @@ static struct model_connection *find_by_service(struct model *model, const struc
 		struct model_connection *connection = &model->connections[i];
 		const struct service_key *key = &model->backends[connection->backend].service;
 
-		if (is_of_client(model, connection, &flow->src, flow->src_port, flow->protocol) &&
-		    key->port == flow->dst_port && same_address(&key->address, &flow->dst))
+		if (is_of_client(model, connection, &flow->src, flow->protocol) &&
+		    connection->client_port == flow->src_port && key->port == flow->dst_port &&
+		    same_address(&key->address, &flow->dst))
 			return connection;
 	}
 	return NULL;
@@ -112,7 +117,8 @@ static struct model_connection *find_by_backend(struct model *model, const struc
 		struct model_connection *connection = &model->connections[i];
 		const struct model_backend *backend = &model->backends[connection->backend];
 
-		if (is_of_client(model, connection, client, flow->dst_port, flow->protocol) &&
+		if (is_of_client(model, connection, client, flow->protocol) &&
+		    backend_side_port(connection) == flow->dst_port &&
 		    backend->port == flow->src_port && same_address(&backend->address, &flow->src))
 			return connection;
 	}
@@ -139,6 +145,8 @@ static void use(struct walk *walk, struct model_connection *connection)
 	walk->connection = connection;
 	walk->backend = &walk->model->backends[connection->backend];
 	walk->is_hairpin = same_address(&connection->client, &walk->backend->address);
+	walk->client_port = connection->client_port;
+	walk->alias = backend_side_port(connection);
 }
 
 static struct model_hop way_back(const struct walk *walk)
@@ -268,8 +276,9 @@ static struct model_connection *free_entry(struct model *model, const struct flo
 
 		if (!connection->is_used)
 			found = connection;
-		of_client +=
-			is_of_client(model, connection, &flow->src, flow->src_port, flow->protocol);
+		if (is_of_client(model, connection, &flow->src, flow->protocol))
+			of_client += (connection->client_port == flow->src_port) +
+				     (connection->alias == flow->src_port);
 	}
 	if (!found && model->connection_count < MODEL_CONNECTIONS)
 		found = &model->connections[model->connection_count++];
@@ -287,6 +296,7 @@ struct model_connection *add_connection(struct walk *walk, struct model_connecti
 		.is_used = true,
 		.client = flow->src,
 		.client_port = flow->src_port,
+		.alias = walk->alias == flow->src_port ? 0 : walk->alias,
 		.backend = (uint32_t)(walk->backend - walk->model->backends),
 		.back = way_back(walk),
 	};

@@ -114,7 +114,7 @@ static void count(struct walk *walk, enum verdict verdict, size_t bytes)
 		add(&walk->service->refused, bytes);
 }
 
-enum verdict model_judge(struct model *model, uint32_t in, const struct frame *observed,
+enum verdict model_judge(struct model *model, uint32_t in, const struct observed *observed,
 			 struct frame *frame)
 {
 	struct walk walk = {

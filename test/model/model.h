@@ -42,6 +42,7 @@ enum model_feature {
 	FEATURE_UNREACHABLE,       /* to UDP that nobody serves */
 	FEATURE_FRAGMENTS,         /* later ones find the ports of the first */
 	FEATURE_TAGS,              /* of VLANs: two at most */
+	FEATURE_ALIASES,           /* of clients' ports that would be ambiguous */
 	FEATURE_PREVIOUS_RING,     /* leads the middle of a connection that nobody remembers */
 	FEATURE_AFFINITY,          /* clients come back to their backends */
 	FEATURE_TOO_BIG,           /* for the MTU of its way out: told to the sender */
@@ -116,6 +117,7 @@ struct model_connection {
 	bool is_used;
 	struct address client;
 	__be16 client_port;
+	__be16 alias;     /* the port that its backend knows the client by; 0: its own */
 	uint32_t backend; /* index */
 	uint8_t seen;     /* enum tcp_seen */
 	uint32_t idle;    /* seconds since its last packet */
@@ -169,12 +171,18 @@ void model_reset(struct model *model);
 bool model_may_pass(const struct model *model, uint32_t seconds);
 void model_pass(struct model *model, uint32_t seconds);
 
+/* What the datapath made of a frame. */
+struct observed {
+	const struct frame *frame;
+	uint32_t action; /* enum xdp_action */
+};
+
 /*
  * What becomes of a frame that came in by a port (0: by an interface that nobody knows). The frame
- * is changed into what leaves. `observed` is what the datapath made of it: where the choice is
- * free (ALGORITHM_RANDOM) it is taken from there, if it is one of those allowed.
+ * is changed into what leaves. Where a choice is free (ALGORITHM_RANDOM, alias ports) it is taken
+ * from what was observed, if it is one of those allowed.
  */
-enum verdict model_judge(struct model *model, uint32_t in, const struct frame *observed,
+enum verdict model_judge(struct model *model, uint32_t in, const struct observed *observed,
 			 struct frame *frame);
 /* What the driver is told: enum xdp_action. */
 uint32_t model_action(const struct model *model, uint32_t in, enum verdict verdict);

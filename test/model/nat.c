@@ -117,8 +117,11 @@ static struct change rewrite(struct walk *walk, const struct headers *headers, s
 
 	put_address(walk, headers, which, to_backend ? &backend->address : &service->address,
 		    &addresses);
-	if (has_ports)
+	if (has_ports) {
 		put_port(walk, headers, which, to_backend ? backend->port : service->port, &ports);
+		put_port(walk, headers, !which, to_backend ? walk->alias : walk->client_port,
+			 &ports);
+	}
 	if (walk->is_hairpin)
 		put_address(walk, headers, !which,
 			    to_backend ? hairpin_of(walk) : &backend->address, &addresses);

@@ -37,7 +37,7 @@ struct headers {
 struct walk {
 	struct model *model;
 	struct frame *frame;
-	const struct frame *observed;
+	const struct observed *observed;
 	uint32_t in; /* port */
 
 	struct headers packet;
@@ -48,9 +48,12 @@ struct walk {
 
 	enum direction direction;
 	struct model_connection *connection; /* known, or made; NULL: a stateless one */
+	struct model_connection *old;        /* whose place that takes, or would take */
 	struct model_backend *backend;
 	struct model_service *service; /* that refused it */
 	bool is_hairpin;
+	__be16 client_port; /* as the client has it, */
+	__be16 alias;       /* and as its backend has it */
 
 	struct model_hop next;
 	uint32_t mtu; /* of the way out that is too narrow */
@@ -102,10 +105,23 @@ enum verdict find_connection_of_error(struct walk *walk);
 bool is_served(const struct model *model, const struct model_connection *connection);
 bool is_over(const struct model *model, const struct model_connection *connection);
 uint8_t protocol_of(const struct model *model, const struct model_connection *connection);
+/* The port that the backend knows the client by. */
+__be16 backend_side_port(const struct model_connection *connection);
 /* The entry of a new connection in the place of *old (NULL: of none). */
 struct model_connection *add_connection(struct walk *walk, struct model_connection *old);
 bool is_to_us(const struct walk *walk);
 bool is_martian(const struct address *address);
+
+/* choose.c: NULL: none, or none whose replies would be its own; *first: of those the first. */
+struct model_backend *pick(struct walk *walk, struct model_backend **first);
+struct model_backend *pick_previous(struct walk *walk);
+/* Whether the datapath has sent it there, and from which port. */
+bool was_sent_to(const struct walk *walk, const struct model_backend *backend, __be16 *src_port);
+
+/* claim.c: whether replies to this port of the client would be its own; makes room, if wanted. */
+bool is_free_for(struct walk *walk, const struct model_backend *backend, __be16 port, bool clear);
+/* Another port of the client that the backend may know it by. */
+bool take_alias(struct walk *walk, const struct model_backend *backend);
 
 /* service.c: a connection begins; `old` is what was remembered of one between the same two. */
 enum verdict begin_connection(struct walk *walk, struct model_connection *old);

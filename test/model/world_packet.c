@@ -56,26 +56,27 @@ void world_send(struct world *world, const struct op_packet *packet, bool carefu
 	static struct frame sent, got, wanted;
 	struct counter before[_VERDICT_COUNT], after[_VERDICT_COUNT];
 	enum verdict verdict, counted = _VERDICT_COUNT;
-	uint32_t action;
+	struct observed observed = {.frame = &got};
 
 	op_build(packet, &sent);
 	if (careful)
 		verdicts_read(world->scene->datapath, before);
-	action = run(world, packet->in, &sent, &got);
+	observed.action = run(world, packet->in, &sent, &got);
 	if (careful) {
 		verdicts_read(world->scene->datapath, after);
 		counted = verdict_between(before, after);
 	}
 	copy(&wanted, &sent);
-	verdict = model_judge(&world->model, packet->in, &got, &wanted);
+	verdict = model_judge(&world->model, packet->in, &observed, &wanted);
 	if (world->model.is_uncertain)
 		return;
 	if (careful && counted != verdict)
 		difference_say(difference, "the datapath says %s, the model %s",
 			       verdict_name(counted), verdict_name(verdict));
-	else if (action != model_action(&world->model, packet->in, verdict))
+	else if (observed.action != model_action(&world->model, packet->in, verdict))
 		difference_say(difference, "the datapath does %s (%s), the model says %s",
-			       action_name(action), verdict_name(counted), verdict_name(verdict));
+			       action_name(observed.action), verdict_name(counted),
+			       verdict_name(verdict));
 	else if (!frame_equal(&got, &wanted))
 		difference_say(difference, "another frame leaves; the model says %s",
 			       verdict_name(verdict));

@@ -68,13 +68,14 @@ static void compare(struct model *model, uint32_t in, const struct bpf_test_run_
 		    enum verdict counted)
 {
 	static struct frame got, wanted;
+	const struct observed observed = {.frame = &got, .action = options->retval};
 	enum verdict verdict;
 
 	got.length = options->data_size_out;
 	memcpy(got.bytes, options->data_out, got.length);
 	wanted.length = options->data_size_in;
 	memcpy(wanted.bytes, options->data_in, wanted.length);
-	verdict = model_judge(model, in, &got, &wanted);
+	verdict = model_judge(model, in, &observed, &wanted);
 	/* How many errors it has sent in this second the model does not know. */
 	if (model->is_uncertain || counted == VERDICT_DROP_RATE_LIMITED) {
 		skipped++;
