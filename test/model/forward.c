@@ -30,6 +30,23 @@ static bool is_too_big(const struct walk *walk, const struct port *port)
 	       !(walk->in && walk->model->ports[walk->in].flags & PORT_GENERIC);
 }
 
+/* By the interface that it came in by; a VLAN's frames leave by its parent. */
+static bool goes_back(const struct walk *walk, const struct port *port)
+{
+	return walk->in && port->ifindex == walk->model->ports[walk->in].ifindex;
+}
+
+/* Of a reply they are those of the way back; else the VLAN's, or what stays on the same wire. */
+static void choose_tags(struct walk *walk, const struct port *port)
+{
+	if (walk->direction == DIRECTION_REPLY)
+		return;
+	if (port->flags & PORT_TAGGED)
+		read_tags(port, &walk->next);
+	else if (goes_back(walk, port))
+		take_tags(walk->frame, &walk->next);
+}
+
 enum verdict forward(struct walk *walk)
 {
 	const struct port *port;
@@ -45,5 +62,6 @@ enum verdict forward(struct walk *walk)
 	walk->mtu = port->mtu;
 	if (is_too_big(walk, port))
 		return turn_away_size(walk);
-	return walk->next.port == walk->in ? VERDICT_TX : VERDICT_REDIRECT;
+	choose_tags(walk, port);
+	return goes_back(walk, port) ? VERDICT_TX : VERDICT_REDIRECT;
 }

@@ -165,7 +165,8 @@ static void choose_port(struct generator *generator, struct op *op)
 	static const uint16_t FLAGS[] = {0, 0, PORT_TX_BY_REDIRECT, PORT_BY_STACK, PORT_GENERIC};
 
 	op->kind = OP_PORT;
-	op->port.interface = chance_percent(&generator->chance, 50) ? UPLINK : POD;
+	op->port.interface =
+		(enum interface)(UPLINK + chance_below(&generator->chance, OP_PORT_COUNT - 1));
 	op->port.mtu = chance_percent(&generator->chance, 5) ? 0 : ONE_OF(generator, MTUS);
 	op->port.flags = ONE_OF(generator, FLAGS);
 }

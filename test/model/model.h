@@ -22,7 +22,7 @@
 #define MODEL_NEIGHBOURS 64
 #define MODEL_PREFIXES 16
 #define MODEL_RING 1024 /* slots */
-#define MODEL_PORTS 4
+#define MODEL_PORTS 6
 #define MODEL_OF_CLIENT CONNECTION_WAYS /* connections of one client's port at most */
 
 #define MODEL_NOTES 256

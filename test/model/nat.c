@@ -201,8 +201,7 @@ void send_out(struct walk *walk)
 	put(walk->frame, at, word, 2, &change);
 	if (!packet->is_ipv6)
 		update(walk->frame, packet->ip + 10, &change, false, NULL);
-	if (walk->direction == DIRECTION_REPLY || walk->next.port != walk->in)
-		replace_tags(walk, &walk->next);
+	replace_tags(walk, &walk->next);
 	memcpy(&walk->frame->bytes[0], walk->next.mac, ETH_ALEN);
 	memcpy(&walk->frame->bytes[ETH_ALEN], walk->model->ports[walk->next.port].mac, ETH_ALEN);
 }

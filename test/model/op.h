@@ -16,6 +16,10 @@
 #define OP_EXTENSIONS 8
 #define OP_QUOTE_ALL 4096
 #define OP_ID 0xbeef
+/* Ports of VLANs, behind those of interfaces: frames leave by the parent, with tags. */
+#define POD_VLAN _INTERFACE_COUNT
+#define UPLINK_VLAN (_INTERFACE_COUNT + 1)
+#define OP_PORT_COUNT (_INTERFACE_COUNT + 2)
 #define MAX_OPS 64
 
 /* Numbers here are in the host's order. */

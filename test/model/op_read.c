@@ -93,8 +93,8 @@ static bool read_port(struct op *op)
 	uint32_t value;
 
 	op->port.interface =
-		(enum interface)op_index_of(OP_INTERFACES, _INTERFACE_COUNT, name ? name : "");
-	if (op->port.interface == _INTERFACE_COUNT || !flags || strncmp(mtu, "mtu=", 4) ||
+		(enum interface)op_index_of(OP_INTERFACES, OP_PORT_COUNT, name ? name : "");
+	if (op->port.interface == OP_PORT_COUNT || !flags || strncmp(mtu, "mtu=", 4) ||
 	    strncmp(flags, "flags=", 6) || !op_read_number(mtu + 4, 10, &op->port.mtu) ||
 	    !op_read_number(flags + 6, 10, &value))
 		return false;
@@ -108,9 +108,8 @@ static bool read_move(struct op *op)
 
 	if (!interface || !op_read_station(station, &op->move.station))
 		return false;
-	op->move.interface =
-		(enum interface)op_index_of(OP_INTERFACES, _INTERFACE_COUNT, interface);
-	return op->move.interface != _INTERFACE_COUNT;
+	op->move.interface = (enum interface)op_index_of(OP_INTERFACES, OP_PORT_COUNT, interface);
+	return op->move.interface != OP_PORT_COUNT;
 }
 
 static bool read_rest(struct op *op)

@@ -31,10 +31,9 @@ const size_t OP_NUMBER_COUNT = sizeof(OP_NUMBERS) / sizeof(OP_NUMBERS[0]);
 
 const char OP_FLAGS[9] = "FSRPAUEC";
 
-const char *const OP_INTERFACES[_INTERFACE_COUNT] = {
-	[NOWHERE] = "nowhere",
-	[UPLINK] = "uplink",
-	[POD] = "pod",
+const char *const OP_INTERFACES[OP_PORT_COUNT] = {
+	[NOWHERE] = "nowhere",           [UPLINK] = "uplink", [POD] = "pod", [POD_VLAN] = "pod.20",
+	[UPLINK_VLAN] = "uplink.200.20",
 };
 
 const char *const OP_STATES[_BACKEND_STATE_COUNT] = {

@@ -28,7 +28,7 @@ extern const char OP_FLAGS[9]; /* of TCP, from the lowest bit on */
 uint32_t op_get(const struct op_number *number, const void *owner);
 void op_set(const struct op_number *number, void *owner, uint32_t value);
 
-extern const char *const OP_INTERFACES[_INTERFACE_COUNT];
+extern const char *const OP_INTERFACES[OP_PORT_COUNT];
 extern const char *const OP_STATES[_BACKEND_STATE_COUNT];
 
 /* Words of a line are taken by strtok, one after another. */

@@ -49,6 +49,13 @@ void take_tags(const struct frame *frame, struct model_hop *hop)
 	memcpy(hop->tags, &frame->bytes[TAGS_AT], hop->tag_count * (size_t)TAG_LENGTH);
 }
 
+void read_tags(const struct port *port, struct model_hop *hop)
+{
+	while (hop->tag_count < MODEL_TAGS && port->tags.tag[hop->tag_count].type)
+		hop->tag_count++;
+	memcpy(hop->tags, &port->tags, sizeof(hop->tags));
+}
+
 void replace_tags(struct walk *walk, const struct model_hop *hop)
 {
 	const size_t had = count_tags(walk->frame) * (size_t)TAG_LENGTH;

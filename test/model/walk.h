@@ -154,6 +154,7 @@ bool is_tag(uint16_t ethertype);
 bool same_way(const struct model_hop *a, const struct model_hop *b);
 uint8_t count_tags(const struct frame *frame);
 void take_tags(const struct frame *frame, struct model_hop *hop);
+void read_tags(const struct port *port, struct model_hop *hop);
 void replace_tags(struct walk *walk, const struct model_hop *hop);
 
 /* nat.c */

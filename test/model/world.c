@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "test/bpf/tags.h"
 
 #define HOPS_LIVE 256 /* sequences; ways back to clients are few, but for mutated addresses */
 
@@ -42,6 +43,8 @@ static void set_back_ports(struct world *world)
 {
 	world_set_port(world, UPLINK, 0, SCENE_MTU);
 	world_set_port(world, POD, 0, SCENE_MTU);
+	world_set_port(world, POD_VLAN, 0, SCENE_MTU);
+	world_set_port(world, UPLINK_VLAN, 0, SCENE_MTU);
 	world->are_ports_changed = false;
 }
 
@@ -70,6 +73,29 @@ void world_close(struct world *world)
 	free(world);
 }
 
+/* A VLAN's own address and tags; the rest is its parent's. */
+static void fill_vlan(struct port *port, enum interface interface)
+{
+	static const uint8_t MAC[] = {2, 0xee, 0, 0, 0x20, 0};
+	static const union tags TAGS[] = {
+		{.tag = {TAG(CUSTOMER, 20)}},
+		{.tag = {TAG(PROVIDER, 200), TAG(CUSTOMER, 20)}},
+	};
+	const int which = (int)interface - _INTERFACE_COUNT;
+
+	port->flags |= PORT_TAGGED;
+	port->ifindex = network_ifindex(interface == POD_VLAN ? POD : UPLINK);
+	port->tags = TAGS[which];
+	memcpy(port->mac, MAC, sizeof(port->mac));
+	port->mac[5] = (uint8_t)(which + 1);
+}
+
+static void fill_port(struct port *port, enum interface interface)
+{
+	port->ifindex = network_ifindex(interface);
+	memcpy(port->mac, interface_mac(interface), sizeof(port->mac));
+}
+
 void world_set_port(struct world *world, enum interface interface, uint16_t flags, uint32_t mtu)
 {
 	struct port port = {};
@@ -77,9 +103,11 @@ void world_set_port(struct world *world, enum interface interface, uint16_t flag
 	if (interface == NOWHERE)
 		return;
 	if (mtu) {
-		port = (struct port){
-			.flags = flags, .ifindex = network_ifindex(interface), .mtu = mtu};
-		memcpy(port.mac, interface_mac(interface), sizeof(port.mac));
+		port = (struct port){.flags = flags, .mtu = mtu};
+		if (interface < _INTERFACE_COUNT)
+			fill_port(&port, interface);
+		else
+			fill_vlan(&port, interface);
 	}
 	assert_int_equal(datapath_set_port(world->scene->datapath, interface, &port), 0);
 	world->model.ports[interface] = port;

@@ -176,17 +176,20 @@ static uint32_t read_clock(const struct datapath *datapath)
 	return options.retval;
 }
 
-/* The way back that an entry names, without what lbd has written into its port. */
+/* The way back that an entry names, without what else is in the word that has its port. */
 static struct model_hop read_back(const struct datapath *datapath, __u32 index)
 {
 	const int map = bpf_map__fd(datapath->skeleton->maps.client_hops);
-	struct nexthop hop = {};
 	struct model_hop back = {};
+	struct way_back way;
 
-	if (!index || bpf_map_lookup_elem(map, &index, &hop))
+	if (!index || bpf_map_lookup_elem(map, &index, &way))
 		return back;
-	back.port = (uint16_t)(hop.port & ~CLIENT_HOP_LEAVING);
-	memcpy(back.mac, hop.mac, sizeof(hop.mac));
+	back.port = (uint16_t)(way.hop.port & ~(CLIENT_HOP_LEAVING | CLIENT_HOP_TAGGED));
+	memcpy(back.mac, way.hop.mac, sizeof(back.mac));
+	while (back.tag_count < MODEL_TAGS && way.tags.tag[back.tag_count].type)
+		back.tag_count++;
+	memcpy(back.tags, &way.tags, sizeof(back.tags));
 	return back;
 }
 
