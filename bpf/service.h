@@ -1,13 +1,14 @@
 /*
  * Step service: of a packet that no connection knows, is it for a service? Then picks a backend, by
- * the service's affinity or by its ring, and records the connection.
+ * the service's affinity, by the ring of before if it is of an old connection, or by its ring, and
+ * records the connection.
  *
  * Ends with PASS_NO_SERVICE, PASS_OTHER_HOST, DROP_MARTIAN, DROP_SOURCE_RANGE, DROP_NO_BACKEND,
  * DROP_COLLISION, DROP_TABLE.
  *
- * The ring is read as one word from the service's record. lbd replaces a record by a new element
- * and reuses the range of the old ring only after a grace period, so a packet sees the old ring or
- * the new one whole.
+ * A ring is read as one word from the service's record. lbd replaces a record by a new element and
+ * gives the range of an old ring to another service only after a grace period. A range of the same
+ * service may be filled anew before: each slot is the old backend or the new one.
  */
 #pragma once
 
@@ -67,6 +68,31 @@ static __always_inline struct backend_record *backend_at(struct ring ring, __u32
 		return NULL;
 	*index = row->backend[position % RING_ROW_SLOTS];
 	return bpf_map_lookup_elem(&backends, index);
+}
+
+/*
+ * Where the SYN of this flow was sent by the ring before the present one, if the backend there
+ * still serves; 0: it does not, none is kept, or it cannot be told, since chance and turns leave no
+ * trace. A global function: verified once.
+ */
+__noinline int previous_backend(const struct flow *flow, const struct service_record *service)
+{
+	const struct backend_record *backend;
+	struct ring ring;
+	__u32 hash, index;
+
+	if (!flow || !service)
+		return 0; /* VERIFIER: a global function's pointers may be NULL */
+	ring = load_ring(&service->previous);
+	if (!ring.length || service->algorithm == ALGORITHM_RANDOM ||
+	    service->algorithm == ALGORITHM_ROUND_ROBIN)
+		return 0;
+	hash = service->algorithm == ALGORITHM_SOURCE_HASH ? hash_client(flow) : hash_flow(flow);
+	backend = backend_at(ring, hash_slot(hash, ring.length), &index);
+	if (!backend || backend->service != service->service ||
+	    !connection_is_served(backend, backend->handle))
+		return 0;
+	return (int)index;
 }
 
 static __always_inline bool may_have(const struct packet *packet, const struct connection *wanted,
@@ -150,6 +176,24 @@ static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
 }
 
 /*
+ * From the middle of a connection that is not remembered: evicted, or it came by another node until
+ * now. It began by a SYN, which met the ring of then.
+ */
+static __always_inline bool is_of_old_connection(const struct packet *packet)
+{
+	return packet->flow.protocol == IPPROTO_TCP && !(packet->tcp_flags & TCP_SYN);
+}
+
+static __always_inline __u32 pick_previous(const struct packet *packet,
+					   const struct service_record *service,
+					   const struct connection *wanted)
+{
+	const __u32 index = previous_backend(&packet->flow, service);
+
+	return index && may_have(packet, wanted, index) ? index : 0;
+}
+
+/*
  * A backend that the client's port can have, or with DROP_COLLISION one that it can have with an
  * alias alone. Where its affinity leads is better with an alias than another without.
  */
@@ -165,6 +209,12 @@ static __always_inline __u32 choose_backend(const struct packet *packet,
 		*verdict = !index || may_have(packet, wanted, index) ? VERDICT_CONTINUE
 								     : VERDICT_DROP_COLLISION;
 		if (index && (*verdict == VERDICT_CONTINUE || may_have_alias(packet)))
+			return index;
+	}
+	if (is_of_old_connection(packet)) {
+		index = pick_previous(packet, service, wanted);
+		*verdict = VERDICT_CONTINUE;
+		if (index)
 			return index;
 	}
 	*verdict = VERDICT_DROP_NO_BACKEND;

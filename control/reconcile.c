@@ -163,10 +163,37 @@ uint64_t reconcile_mended(const struct reconcile *reconcile)
 	return reconcile->mended;
 }
 
+/* A record that cannot be written keeps its previous ring, and with it the range. */
+static void forget_previous(struct reconcile *reconcile, const struct record *record)
+{
+	struct placement *placement = record->placement;
+	const struct ring previous = placement->previous;
+	struct service_record without;
+
+	placement->previous = (struct ring){};
+	without = encode_service(record->service, placement);
+	placement->previous = previous;
+	if (!datapath_set_services(reconcile->datapath, &record->key, &without, 1))
+		placement_forget_previous(&reconcile->room, placement);
+}
+
+/* Rings of before a change give way to those that are to be used. */
+static void make_room_for_rings(struct reconcile *reconcile)
+{
+	struct record *record, *next;
+
+	reconcile->room.lacks_rings = false;
+	HASH_ITER (hh, reconcile->records, record, next)
+		if (record->placement->previous.length && !record->placement->previous_is_planned)
+			forget_previous(reconcile, record);
+}
+
 void reconcile_settle(struct reconcile *reconcile)
 {
 	struct room *room = &reconcile->room;
 
+	if (room->lacks_rings)
+		make_room_for_rings(reconcile);
 	if (!slots_resting(room->services) && !slots_resting(room->backends) &&
 	    !slots_resting(room->rings) && !destinations_resting(room->destinations))
 		return;

@@ -1,7 +1,8 @@
 /*
  * Adopting the tables of an earlier lbd: the maps are read back into services and placements, so
- * that what is wanted finds its id, its backends' indexes and so its connections again. Weights and
- * names are not in the maps; the sources bring them.
+ * that what is wanted finds its id, its backends' indexes and so its connections again, and what
+ * began before the last change its ring. Weights and names are not in the maps; the sources bring
+ * them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -100,15 +101,26 @@ static int adopt_backend(struct reconcile *reconcile, uint32_t index, struct ser
 	return error;
 }
 
+static bool is_sound_ring(const struct datapath *datapath, const struct ring *ring)
+{
+	return ring->length <= RING_LENGTH_MAX && ring->offset % RING_GRANULE == 0 &&
+	       (uint64_t)ring->offset + ring->length <= datapath_capacity_rings(datapath);
+}
+
 static bool is_sound(const struct datapath *datapath, const struct service_record *record)
 {
-	const struct ring *ring = &record->ring;
-
 	return record->service && record->service < datapath_capacity_services(datapath) &&
 	       record->algorithm < _ALGORITHM_COUNT &&
 	       record->affinity_seconds <= MAX_AFFINITY_SECONDS &&
-	       ring->length <= RING_LENGTH_MAX && ring->offset % RING_GRANULE == 0 &&
-	       (uint64_t)ring->offset + ring->length <= datapath_capacity_rings(datapath);
+	       is_sound_ring(datapath, &record->ring);
+}
+
+static int adopt_range(struct reconcile *reconcile, const struct ring *ring)
+{
+	if (!is_sound_ring(reconcile->datapath, ring))
+		return -EINVAL;
+	return slots_adopt(reconcile->room.rings, ring->offset / RING_GRANULE,
+			   ring_granules(ring->length));
 }
 
 static int adopt_places(struct reconcile *reconcile, const struct service_record *record,
@@ -121,8 +133,7 @@ static int adopt_places(struct reconcile *reconcile, const struct service_record
 	error = slots_adopt(reconcile->room.services, record->service, 1);
 	if (error || !record->ring.length)
 		return error;
-	error = slots_adopt(reconcile->room.rings, record->ring.offset / RING_GRANULE,
-			    ring_granules(record->ring.length));
+	error = adopt_range(reconcile, &record->ring);
 	if (error)
 		slots_give_back(reconcile->room.services, record->service, 1);
 	return error;
@@ -147,6 +158,7 @@ static int adopt_service(struct reconcile *reconcile, const struct owners *owner
 		goto out;
 	for (index = owners->first[record->service]; index; index = owners->next[index])
 		adopt_backend(reconcile, index, service, placement);
+	service->is_adopted = true;
 	service->algorithm = (enum algorithm)record->algorithm;
 	service->affinity_seconds = record->affinity_seconds;
 	error = reconcile_insert(reconcile, service, placement, true);
@@ -156,6 +168,27 @@ out:
 	free(placement);
 	service_free(service);
 	return error;
+}
+
+/*
+ * When all rings in use have their ranges. A previous one that makes no sense, or lies where others
+ * do, is taken out of the service's record.
+ */
+static int adopt_previous(struct reconcile *reconcile, const struct service_key *key,
+			  const struct service_record *found)
+{
+	const struct record *record = reconcile_find_record(reconcile, key);
+	struct service_record ours;
+
+	if (!record || !found->previous.length)
+		return 0;
+	if (!adopt_range(reconcile, &found->previous)) {
+		record->placement->previous = found->previous;
+		return 0;
+	}
+	ours = encode_service(record->service, record->placement);
+	ours.flags = found->flags; /* source ranges are adopted later */
+	return datapath_set_services(reconcile->datapath, key, &ours, 1);
 }
 
 /*
@@ -200,6 +233,8 @@ int reconcile_adopt(struct reconcile *reconcile)
 	for (uint32_t i = 0; !error && i < count; i++)
 		if (adopt_service(reconcile, &owners, &keys[i], &records[i]))
 			error = drop_service(reconcile->datapath, &keys[i]);
+	for (uint32_t i = 0; !error && i < count; i++)
+		error = adopt_previous(reconcile, &keys[i], &records[i]);
 	if (!error)
 		retire_unowned(reconcile);
 	if (!error)

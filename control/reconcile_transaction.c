@@ -100,7 +100,8 @@ static int add_change(struct reconcile *reconcile, struct transaction *transacti
 	return 0;
 }
 
-/* A table may be full of what rests; waiting a grace period makes room. */
+/* A table may be full of what rests, or is kept beside the rings in use; a grace period later not.
+ */
 static int add_change_settling(struct reconcile *reconcile, struct transaction *transaction,
 			       struct change *change, enum source source, struct refusal *refusal)
 {
@@ -108,6 +109,7 @@ static int add_change_settling(struct reconcile *reconcile, struct transaction *
 
 	if (error != -ENOSPC)
 		return error;
+	plan_make_do(&transaction->plan);
 	reconcile_settle(reconcile);
 	return add_change(reconcile, transaction, change, source, refusal);
 }

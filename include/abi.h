@@ -66,6 +66,7 @@ enum service_flag {
 
 struct service_record {
 	struct ring ring;
+	struct ring previous;   /* the one before, for what began then; length 0: none is kept */
 	__u32 service;          /* id: index in service_counters; 0 is never a service */
 	__u32 affinity_seconds; /* 0: none */
 	__u8 algorithm;         /* enum algorithm */

@@ -23,6 +23,7 @@
 /*
  * A ring of backends of equal weight takes 64 slots, the shortest there is, or less than twice the
  * ten slots of each backend: what fits the limits of services and backends finds room for its ring.
+ * Rings that were in use before the last change are kept in what is left.
  */
 #define RING_SLOTS_PER_SERVICE 64
 #define RING_SLOTS_PER_BACKEND 20

@@ -58,6 +58,35 @@ uint32_t encode_ring_length(const struct service *service)
 	return length;
 }
 
+static size_t count_members(const struct service *service)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < service->backend_count; i++)
+		count += backend_takes_connections(&service->backends[i]);
+	return count;
+}
+
+bool encode_has_same_ring(const struct service *a, const struct service *b)
+{
+	const bool any_weight = a->is_adopted || b->is_adopted;
+
+	if ((a->algorithm == ALGORITHM_ROUND_ROBIN) != (b->algorithm == ALGORITHM_ROUND_ROBIN) ||
+	    count_members(a) != count_members(b))
+		return false;
+	for (size_t i = 0; i < a->backend_count; i++) {
+		const struct backend *member = &a->backends[i], *same;
+
+		if (!backend_takes_connections(member))
+			continue;
+		same = service_find_backend(b, &member->address, member->port);
+		if (!same || !backend_takes_connections(same) ||
+		    (same->weight != member->weight && !any_weight))
+			return false;
+	}
+	return true;
+}
+
 int encode_ring(const struct service *service, const struct placement *placement, uint32_t *slots)
 {
 	struct ring_member stack[STACK_MEMBERS];
@@ -82,6 +111,7 @@ struct service_record encode_service(const struct service *service,
 {
 	return (struct service_record){
 		.ring = placement->ring,
+		.previous = placement->previous,
 		.service = placement->service,
 		.affinity_seconds = service->affinity_seconds,
 		.algorithm = (__u8)service->algorithm,

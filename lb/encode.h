@@ -12,6 +12,12 @@
  */
 uint32_t encode_ring_length(const struct service *service);
 
+/*
+ * Whether the rings of both are the same, slot by slot, where backends that both have keep their
+ * indexes. Weights that one of them does not know are taken for the other's.
+ */
+bool encode_has_same_ring(const struct service *a, const struct service *b);
+
 /* Fills placement->ring.length slots. 0 or -ENOMEM. */
 int encode_ring(const struct service *service, const struct placement *placement, uint32_t *slots);
 

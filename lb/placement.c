@@ -95,27 +95,62 @@ static int take_places(struct room *room, const struct service *service,
 	return error;
 }
 
-/*
- * A ring whose range stays as long is filled in place: each slot is old or new, both of them right.
- */
-static int take_ring(struct room *room, uint32_t length, const struct placement *old,
-		     struct ring *ring)
+static bool is_as_long(const struct ring *ring, uint32_t length)
 {
-	uint32_t granule;
+	return ring_granules(ring->length) == ring_granules(length);
+}
+
+static int take_range(struct room *room, uint32_t length, struct ring *ring)
+{
+	uint32_t granule = 0;
+	int error = length ? slots_take(room->rings, ring_granules(length), &granule) : 0;
+
+	if (error)
+		room->lacks_rings = true;
+	else
+		*ring = (struct ring){.offset = granule * RING_GRANULE, .length = length};
+	return error;
+}
+
+/*
+ * A ring that changes: where the one before the present is, if that is as long, since that one is
+ * over now; or in a range of its own; or, where there is none, in place of the present ring. While
+ * a range that packets look at is filled anew each of its slots is the old or the new backend, both
+ * of them right.
+ */
+static int move_ring(struct room *room, uint32_t length, const struct placement *old,
+		     struct placement *placement)
+{
+	const struct ring *ring = &old->ring, *previous = &old->previous;
 	int error;
 
-	if (old && ring_granules(old->ring.length) == ring_granules(length)) {
-		*ring = (struct ring){.offset = old->ring.offset, .length = length};
+	if (ring->length && previous->length && is_as_long(previous, length)) {
+		placement->ring = (struct ring){.offset = previous->offset, .length = length};
+		placement->previous = *ring;
 		return 0;
 	}
-	if (!length) {
-		*ring = (struct ring){};
+	error = take_range(room, length, &placement->ring);
+	if (!error) {
+		placement->previous = ring->length ? *ring : *previous;
 		return 0;
 	}
-	error = slots_take(room->rings, ring_granules(length), &granule);
-	if (error)
+	if (!is_as_long(ring, length))
 		return error;
-	*ring = (struct ring){.offset = granule * RING_GRANULE, .length = length};
+	placement->ring = (struct ring){.offset = ring->offset, .length = length};
+	return 0;
+}
+
+static int take_ring(struct room *room, const struct service *service, const struct placement *old,
+		     const struct service *old_service, struct placement *placement)
+{
+	const uint32_t length = encode_ring_length(service);
+
+	if (!old)
+		return take_range(room, length, &placement->ring);
+	if (!is_as_long(&old->ring, length) || !encode_has_same_ring(old_service, service))
+		return move_ring(room, length, old, placement);
+	placement->ring = (struct ring){.offset = old->ring.offset, .length = length};
+	placement->previous = old->previous;
 	return 0;
 }
 
@@ -182,7 +217,7 @@ struct placement *placement_new(struct room *room, const struct service *service
 	if (error)
 		refuse_backend(room, service, placement, refusal);
 	else
-		error = take_ring(room, encode_ring_length(service), old, &placement->ring);
+		error = take_ring(room, service, old, old_service, placement);
 	if (!error)
 		return placement;
 	if (placement->count == service->backend_count)
@@ -191,21 +226,57 @@ struct placement *placement_new(struct room *room, const struct service *service
 	return NULL;
 }
 
+static bool has_range(const struct placement *placement, const struct ring *range)
+{
+	const struct ring *ring = &placement->ring, *previous = &placement->previous;
+
+	return (ring->length && ring->offset == range->offset) ||
+	       (previous->length && previous->offset == range->offset);
+}
+
+static void give_back_ring(struct room *room, const struct ring *ring, const struct placement *kept)
+{
+	if (ring->length && (!kept || !has_range(kept, ring)))
+		slots_give_back(room->rings, ring->offset / RING_GRANULE,
+				ring_granules(ring->length));
+}
+
 void placement_release(struct room *room, struct placement *placement,
 		       const struct service *service, const struct placement *kept)
 {
-	const struct ring *ring;
-
 	if (!placement)
 		return;
-	ring = &placement->ring;
 	for (size_t i = 0; i < placement->count; i++)
 		if (!has_backend(kept, placement->places[i].backend))
 			give_back_place(room, &placement->places[i], &service->backends[i]);
-	if (ring->length && (!kept || !kept->ring.length || kept->ring.offset != ring->offset))
-		slots_give_back(room->rings, ring->offset / RING_GRANULE,
-				ring_granules(ring->length));
+	give_back_ring(room, &placement->ring, kept);
+	give_back_ring(room, &placement->previous, kept);
 	if (!kept)
 		slots_give_back(room->services, placement->service, 1);
 	free(placement);
+}
+
+void placement_plan(struct placement *placement, const struct placement *successor)
+{
+	placement->previous_is_planned = successor && placement->previous.length &&
+					 has_range(successor, &placement->previous);
+}
+
+void placement_make_do(struct room *room, struct placement *planned, struct placement *old)
+{
+	struct ring *ring = &planned->ring;
+
+	if (old->ring.length && is_as_long(&old->ring, ring->length)) {
+		if (ring->offset != old->ring.offset)
+			give_back_ring(room, ring, old);
+		ring->offset = old->ring.offset;
+		planned->previous = (struct ring){};
+	}
+	placement_plan(old, planned);
+}
+
+void placement_forget_previous(struct room *room, struct placement *placement)
+{
+	give_back_ring(room, &placement->previous, NULL);
+	placement->previous = (struct ring){};
 }

@@ -19,6 +19,8 @@ struct room {
 	struct slots *backends;
 	struct slots *rings; /* in granules */
 	struct destinations *destinations;
+	bool lacks_rings; /* a ring found no place, or had to stay in its own: previous ones may go
+			   */
 };
 
 struct place {
@@ -29,7 +31,9 @@ struct place {
 struct placement {
 	uint32_t service; /* id */
 	struct ring ring;
-	size_t count; /* of places: backends of the service, in its order */
+	struct ring previous;     /* the last other one that was in use; length 0: none */
+	bool previous_is_planned; /* for its successor: it cannot be forgotten */
+	size_t count;             /* of places: backends of the service, in its order */
 	struct place places[];
 };
 
@@ -48,8 +52,10 @@ uint32_t ring_granules(uint32_t length);
 
 /*
  * Finds places for `service`. What `old` (with `old_service`) already has is kept: its id, the
- * index of each backend that both have, the ring's range if it is long enough and not too long.
- * NULL with a refusal naming the table that is full; then the room is as before.
+ * index of each backend that both have, the ring where nothing changes in it. A ring that changes
+ * goes elsewhere and the old one becomes the previous one; where there is no room for both it stays
+ * in its range, if that is as long, and nothing is previous. NULL with a refusal naming the table
+ * that is full; then the room is as before.
  */
 struct placement *placement_new(struct room *room, const struct service *service,
 				const struct placement *old, const struct service *old_service,
@@ -61,3 +67,15 @@ struct placement *placement_new(struct room *room, const struct service *service
  */
 void placement_release(struct room *room, struct placement *placement,
 		       const struct service *service, const struct placement *kept);
+
+/* `successor` (NULL: none) is planned to take the place of `placement`. */
+void placement_plan(struct placement *placement, const struct placement *successor);
+
+/*
+ * Lets a planned placement do with one range, that of the ring in use, where it had two in mind;
+ * then what `old` keeps can be forgotten.
+ */
+void placement_make_do(struct room *room, struct placement *planned, struct placement *old);
+
+/* Gives the previous ring back, which no record names any more. */
+void placement_forget_previous(struct room *room, struct placement *placement);

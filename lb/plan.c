@@ -37,8 +37,21 @@ int plan_add(struct plan *plan, const struct service *before, struct placement *
 		if (!step.after_placement)
 			return -ENOSPC;
 	}
+	if (before_placement)
+		placement_plan(before_placement, step.after_placement);
 	plan->steps[plan->count++] = step;
 	return 0;
+}
+
+void plan_make_do(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if (step->before && step->after)
+			placement_make_do(plan->room, step->after_placement,
+					  step->before_placement);
+	}
 }
 
 static bool is_kept(const struct plan_step *step, uint32_t backend)
@@ -316,6 +329,8 @@ void plan_finish(struct plan *plan)
 		if (!plan->applied || step->failed)
 			placement_release(plan->room, step->after_placement, step->after,
 					  step->before_placement);
+		if (step->before_placement)
+			placement_plan(step->before_placement, NULL);
 	}
 	free(plan->steps);
 	*plan = (struct plan){};

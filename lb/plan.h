@@ -37,6 +37,9 @@ void plan_init(struct plan *plan, struct room *room);
 int plan_add(struct plan *plan, const struct service *before, struct placement *before_placement,
 	     const struct service *after, struct refusal *refusal);
 
+/* Takes as little room for rings as can be, at the price of those that were to be kept. */
+void plan_make_do(struct plan *plan);
+
 /*
  * Writes it all, as many steps as can be written. Where one fails (out of memory, the kernel
  * refuses) it is marked, its old state stays in force, and the first error is returned. Placements

@@ -41,6 +41,7 @@ struct service {
 	size_t source_range_count;
 	struct backend *backends; /* in the order they were given */
 	size_t backend_count;
+	bool is_adopted; /* read back from the tables, which do not tell weights */
 };
 
 /* A service without name, backends or ranges, maglev, of the operator. NULL when out of memory. */

@@ -164,6 +164,31 @@ static enum verdict refusal(const struct blueprint *request)
 	return request->tcp_flags & RST ? VERDICT_DROP_NO_BACKEND : VERDICT_ANSWER_RESET;
 }
 
+/* The backend in that slot of a ring, counted round. */
+static struct backend_record backend_at(const struct model *model, struct ring ring, uint32_t slot)
+{
+	return model_record_of(model, slot_at(model, ring.offset + slot % ring.length));
+}
+
+/* Of the middle of a connection, where the ring before this one sent it, if that still serves. */
+static bool pick_previous(struct model *model, const struct model_entry *wanted,
+			  struct model_packet *packet, const struct service_record *service,
+			  uint32_t hash)
+{
+	const struct blueprint *request = &packet->blueprint;
+
+	if (request->protocol != IPPROTO_TCP || request->tcp_flags & SYN ||
+	    !service->previous.length)
+		return false;
+	packet->backend =
+		backend_at(model, service->previous, hash_slot(hash, service->previous.length));
+	packet->verdict = VERDICT_REDIRECT;
+	return packet->backend.service == service->service &&
+	       (packet->backend.state == BACKEND_ACTIVE ||
+		packet->backend.state == BACKEND_DRAINING) &&
+	       model_claim(model, wanted, packet->now, &packet->backend);
+}
+
 /* DROP_COLLISION: where the first one is that it cannot have without an alias. */
 static void pick(struct model *model, const struct model_entry *wanted, struct model_packet *packet)
 {
@@ -171,20 +196,21 @@ static void pick(struct model *model, const struct model_entry *wanted, struct m
 	const struct service_key key = {
 		.address = request->dst, .port = request->dst_port, .protocol = request->protocol};
 	const struct flow flow = blueprint_flow(request);
+	const uint32_t hash = hash_flow(&flow);
 	struct service_record service;
 	struct backend_record backend;
 	bool collides = false;
 	uint32_t slot;
 
-	packet->verdict = refusal(request);
 	assert_int_equal(datapath_find_service(model->scene->datapath, &key, &service), 0);
+	if (pick_previous(model, wanted, packet, &service, hash))
+		return;
+	packet->verdict = refusal(request);
 	if (!service.ring.length)
 		return;
-	slot = hash_slot(hash_flow(&flow), service.ring.length);
+	slot = hash_slot(hash, service.ring.length);
 	for (uint32_t i = 0; i < PICKS; i++) {
-		backend = model_record_of(
-			model,
-			slot_at(model, service.ring.offset + (slot + i) % service.ring.length));
+		backend = backend_at(model, service.ring, slot + i);
 		if (!collides)
 			packet->backend = backend;
 		collides = true;

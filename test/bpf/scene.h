@@ -77,7 +77,10 @@ struct offer {
 extern const struct offer ONLY_A;
 extern const struct offer ONLY_B;
 extern const struct offer BOTH;
-/* For telling old connections from new: those at A stay, what is new goes to B. */
+/*
+ * For telling what is remembered from what is not: only that stays at A. By chance, since a hash
+ * would find in the previous ring where the middle of a connection belongs.
+ */
 extern const struct offer A_DRAINS_TO_B;
 
 /* Adds or changes the service of this kind and port; its id. */

@@ -13,6 +13,7 @@ const struct offer BOTH = {
 	.backends = {[BACKEND_A] = BACKEND_ACTIVE, [BACKEND_B] = BACKEND_ACTIVE},
 };
 const struct offer A_DRAINS_TO_B = {
+	.algorithm = ALGORITHM_RANDOM,
 	.backends = {[BACKEND_A] = BACKEND_DRAINING, [BACKEND_B] = BACKEND_ACTIVE},
 };
 

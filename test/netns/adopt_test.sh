@@ -43,7 +43,8 @@ write_backend() { # INDEX SERVICE HANDLE NEXTHOP STATE
 
 write_service() { # LAST-BYTE OFFSET LENGTH ID [ALGORITHM [AFFINITY]]
     write_map services "$(service_key "$1")" "$(bytes_of "$2" 4) $(bytes_of "$3" 4) \
-        $(bytes_of "$4" 4) $(bytes_of "${6:-0}" 4) $(bytes_of "${5:-0}" 1) $(bytes_of 0 7)"
+        $(bytes_of 0 8) $(bytes_of "$4" 4) $(bytes_of "${6:-0}" 4) $(bytes_of "${5:-0}" 1) \
+        $(bytes_of 0 7)"
 }
 
 backend_says() { # INDEX EXPRESSION, of struct backend_record

@@ -75,6 +75,17 @@ static void a_service_record_says_whether_sources_are_limited(void **state)
 	service_free(service);
 }
 
+static void a_service_record_says_where_the_ring_before_was(void **state)
+{
+	struct service *service = make_service(0, 2);
+	struct placement placement = {.service = 7, .previous = {.offset = 64, .length = 61}};
+
+	(void)state;
+	assert_int_equal(encode_service(service, &placement).previous.offset, 64);
+	assert_int_equal(encode_service(service, &placement).previous.length, 61);
+	service_free(service);
+}
+
 /* RFC 1071, 4.1, the slow way: 16 bits after 16 bits. */
 static __u16 sum_of(const void *bytes, size_t size, __u32 sum, bool inverted)
 {
@@ -279,6 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_service_record_says_where_its_ring_is_and_how_long_clients_stay),
 		cmocka_unit_test(a_service_record_says_whether_sources_are_limited),
+		cmocka_unit_test(a_service_record_says_where_the_ring_before_was),
 		WITH_ROOM(a_backend_record_is_of_its_place_and_state),
 		cmocka_unit_test(a_handle_names_its_index_and_is_never_the_last_one),
 		cmocka_unit_test(ring_length_is_of_the_algorithm_and_the_backends),
