@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 #include "lb/slots.h"
@@ -28,14 +27,6 @@ struct deny_list {
 	size_t orphans; /* that no source wants, or not yet: an earlier lbd's */
 	bool failed;    /* an adopted one makes no sense, or memory ran out */
 };
-
-int64_t deny_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static struct record *find(const struct deny_list *list, const struct prefix *prefix)
 {

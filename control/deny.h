@@ -33,8 +33,6 @@ struct deny_change {
 	int64_t until_ms;
 };
 
-int64_t deny_now_ms(void);
-
 /*
  * Takes over what the datapath, which must outlive it, denies already; nobody owns that until a
  * source brings it again, and deny_list_drop_orphans removes what none did. NULL: out of memory.

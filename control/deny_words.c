@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include "control/wall_clock.h"
 
 static void add_entry(struct json_text *text, const struct prefix *prefix, int64_t until_ms)
 {
@@ -81,7 +82,7 @@ int deny_replay(json_t *denied, const json_t *change, struct refusal *refusal)
 struct deny_change *deny_collect(json_t *denied, size_t *count)
 {
 	struct deny_change *changes = calloc(json_object_size(denied) + 1, sizeof(*changes));
-	const int64_t now = deny_now_ms();
+	const int64_t now = wall_clock_ms();
 	struct refusal ignored;
 	const char *words;
 	size_t found = 0;

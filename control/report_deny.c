@@ -3,16 +3,13 @@
  */
 #include "control/report.h"
 
-#include "control/tables.h"
+#include "control/wall_clock.h"
 
-/* Rounded up: what is left of a second counts. */
 static json_t *report_remaining(int64_t until_ms)
 {
-	const int64_t left = until_ms - deny_now_ms();
-
 	if (until_ms == DENY_FOREVER)
 		return json_null();
-	return json_integer(left > 0 ? (json_int_t)((left + 999) / 1000) : 0);
+	return json_integer(wall_clock_seconds_until(until_ms));
 }
 
 static json_t *report_claims(const struct deny_entry *entry)

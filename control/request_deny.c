@@ -6,6 +6,7 @@
 #include "control/report.h"
 #include "control/request_words.h"
 #include "control/upkeep.h"
+#include "control/wall_clock.h"
 
 static int read_prefix(const json_t *request, struct prefix *prefix, struct refusal *refusal)
 {
@@ -24,7 +25,7 @@ static int read_duration(const json_t *request, int64_t *until_ms, struct refusa
 		return 0;
 	if (!json_is_integer(value) || seconds < 1 || seconds > MAX_DENY_SECONDS)
 		return refuse(refusal, "for_seconds: not 1–%d", MAX_DENY_SECONDS);
-	*until_ms = deny_now_ms() + (int64_t)seconds * 1000;
+	*until_ms = wall_clock_ms() + (int64_t)seconds * 1000;
 	return 0;
 }
 

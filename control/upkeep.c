@@ -8,6 +8,7 @@
 #include <string.h>
 #include "control/connections.h"
 #include "control/log.h"
+#include "control/wall_clock.h"
 
 #define SETTLE_INTERVAL_MS 1000
 #define AUDIT_INTERVAL_MS 500
@@ -94,7 +95,7 @@ static int start_sweep(struct daemon *daemon)
 /* A wait is cut, so that a clock that is set forward is noticed. */
 void upkeep_expire(struct daemon *daemon)
 {
-	const int64_t now = deny_now_ms();
+	const int64_t now = wall_clock_ms();
 	const int64_t next = deny_list_expire(daemon->deny, now);
 	unsigned int wait = 0; /* none is to end */
 
