@@ -29,6 +29,7 @@ struct daemon {
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
 	int sweep_timer;
 	int expiry_timer;    /* of the deny list */
+	int drain_timer;     /* of a deadline within a second */
 	uint64_t trimmed_at; /* the number of changes when memory was last given back */
 	bool metadata_told;  /* that packets pass without it */
 	bool adopted;        /* what an earlier lbd had pinned */

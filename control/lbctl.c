@@ -25,7 +25,7 @@ const struct command commands[] = {
 	{"backend", "add", backend_add_arguments, print_backend_added,
 	 .help = "add a backend to a service"},
 	{"backend", "set", backend_set_arguments, print_backend_changed,
-	 .help = "change the weight or the state of a backend", .wants_option = true},
+	 .help = "change the weight, the state or the deadline of a backend", .wants_option = true},
 	{"backend", "del", backend_arguments, print_backend_removed,
 	 .help = "remove a backend from a service"},
 	{"backend", "list", backend_list_arguments, print_backends,

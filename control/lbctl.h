@@ -110,11 +110,15 @@ int word_parse_number(struct refusal *refusal, const char *what, const char *wor
 /* NS/NAME…: it has its '/' before any ':', and no address before that '/'. */
 bool word_is_service_name(const char *word);
 
-/* ADDR:PORT[/PROTO] or a name; only the former; ADDR:PORT; ADDR:PORT[,weight=N]; a flag. */
+/*
+ * ADDR:PORT[/PROTO] or a name; only the former; ADDR:PORT; ADDR:PORT[,weight=N]; 30s, 10m, 2h, 1d
+ * or seconds; a flag.
+ */
 int put_service(struct invocation *, const struct argument *, const char *word);
 int put_service_key(struct invocation *, const struct argument *, const char *word);
 int put_backend(struct invocation *, const struct argument *, const char *word);
 int put_weighted_backend(struct invocation *, const struct argument *, const char *word);
+int put_duration(struct invocation *, const struct argument *, const char *word);
 int put_flag(struct invocation *, const struct argument *, const char *word);
 
 /* The arguments and answers of each object, in the file that carries its name. */

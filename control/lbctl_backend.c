@@ -120,6 +120,8 @@ const struct argument backend_set_arguments[] = {
 	WEIGHT_ARGUMENT,
 	{"--state", "active|draining|down", "state", put_state,
 	 .help = "draining: keeps what it has, gets nothing new; down: gets nothing"},
+	{"--deadline", "DURATION", "deadline_seconds", put_duration,
+	 .help = "of one that drains: it goes down after 30s, 10m, 2h, 1d or so many seconds"},
 	{0},
 };
 
@@ -142,13 +144,15 @@ int print_backend_added(const struct invocation *invocation, const json_t *resul
 
 int print_backend_changed(const struct invocation *invocation, const json_t *result)
 {
-	char state[OBJECT_TEXT_MAX];
+	const bool ends = json_object_get(result, "deadline");
+	char state[OBJECT_TEXT_MAX], until[OBJECT_TEXT_MAX];
 	char backend[ENDPOINT_TEXT_MAX];
 	char service[OBJECT_TEXT_MAX];
 
 	(void)invocation;
-	printf("changed %s of %s: %s, weight %lld\n", endpoint_text(result, backend),
+	printf("changed %s of %s: %s%s%s, weight %lld\n", endpoint_text(result, backend),
 	       object_text(result, "service", service), object_text(result, "state", state),
+	       ends ? " until " : "", ends ? object_text(result, "deadline", until) : "",
 	       object_get_integer(result, "weight"));
 	return 0;
 }
@@ -171,6 +175,7 @@ int print_backends(const struct invocation *invocation, const json_t *result)
 		{"BACKEND", NULL, cell_endpoint, COLUMN_TEXT},
 		{"WEIGHT", "weight", cell_value, COLUMN_NUMBER},
 		{"STATE", "state", cell_value, COLUMN_STATE},
+		{"REMAINING", "remaining_seconds", cell_duration, COLUMN_NUMBER},
 		{"CONNECTIONS", "connections", cell_value, COLUMN_NUMBER},
 		{"REQUEST-BYTES", "request.bytes", cell_bytes, COLUMN_NUMBER},
 		{"REPLY-BYTES", "reply.bytes", cell_bytes, COLUMN_NUMBER},

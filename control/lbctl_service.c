@@ -204,6 +204,7 @@ int print_service(const struct invocation *invocation, const json_t *result)
 		{"BACKEND", NULL, cell_endpoint, COLUMN_TEXT},
 		{"WEIGHT", "weight", cell_value, COLUMN_NUMBER},
 		{"STATE", "state", cell_value, COLUMN_STATE},
+		{"DEADLINE", "deadline", cell_value, COLUMN_TEXT},
 		{0},
 	};
 	int error = print_block(result, FIELDS);

@@ -8,6 +8,9 @@
 #include <string.h>
 #include "lb/service.h"
 
+#define MAX_SECONDS 315360000ul /* ten years; lbd has the same limit */
+#define NUMBER_TEXT_MAX 16
+
 int request_set(struct invocation *invocation, const char *key, json_t *value)
 {
 	if (json_object_set_new(invocation->request, key, value))
@@ -98,6 +101,42 @@ int put_service(struct invocation *invocation, const struct argument *argument, 
 	if (word_is_service_name(word))
 		return request_set_text(invocation, argument->key, word);
 	return put_service_key(invocation, argument, word);
+}
+
+/* Seconds in a unit, by its letter; 0: there is no such. */
+static unsigned long unit_seconds(const char *unit)
+{
+	static const struct {
+		const char *letter;
+		unsigned long seconds;
+	} UNITS[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+
+	for (size_t i = 0; i < sizeof(UNITS) / sizeof(UNITS[0]); i++)
+		if (!strcmp(unit, UNITS[i].letter))
+			return UNITS[i].seconds;
+	return 0;
+}
+
+int put_duration(struct invocation *invocation, const struct argument *argument, const char *word)
+{
+	const size_t digits = strspn(word, "0123456789");
+	const unsigned long unit = unit_seconds(word + digits);
+	unsigned long number = 0;
+	struct refusal ignored;
+	char text[NUMBER_TEXT_MAX];
+
+	if (digits < sizeof(text) && unit) {
+		memcpy(text, word, digits);
+		text[digits] = '\0';
+		if (word_parse_number(&ignored, argument->name, text, MAX_SECONDS / unit, &number))
+			number = 0;
+	}
+	if (!number)
+		return refuse(&invocation->refusal,
+			      "%s: \"%s\" is not a time like 30s, 10m, 2h, 1d or a number of "
+			      "seconds, 3650d at most",
+			      argument->name, word);
+	return request_set(invocation, argument->key, json_integer((json_int_t)(number * unit)));
 }
 
 int put_flag(struct invocation *invocation, const struct argument *argument, const char *word)

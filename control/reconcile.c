@@ -58,6 +58,20 @@ struct record *reconcile_find_record(const struct reconcile *reconcile,
 	return record;
 }
 
+void reconcile_count_in(struct reconcile *reconcile, const struct service *service)
+{
+	reconcile->backends += service->backend_count;
+	reconcile->source_ranges += service->source_range_count;
+	reconcile->deadlines += service_count_deadlines(service);
+}
+
+void reconcile_count_out(struct reconcile *reconcile, const struct service *service)
+{
+	reconcile->backends -= service->backend_count;
+	reconcile->source_ranges -= service->source_range_count;
+	reconcile->deadlines -= service_count_deadlines(service);
+}
+
 int reconcile_insert(struct reconcile *reconcile, struct service *service,
 		     struct placement *placement, bool orphan)
 {
@@ -74,8 +88,7 @@ int reconcile_insert(struct reconcile *reconcile, struct service *service,
 		free(record);
 		return -ENOMEM;
 	}
-	reconcile->backends += service->backend_count;
-	reconcile->source_ranges += service->source_range_count;
+	reconcile_count_in(reconcile, service);
 	return 0;
 }
 
@@ -115,6 +128,11 @@ size_t reconcile_count_services(const struct reconcile *reconcile)
 size_t reconcile_count_backends(const struct reconcile *reconcile)
 {
 	return reconcile->backends;
+}
+
+size_t reconcile_count_deadlines(const struct reconcile *reconcile)
+{
+	return reconcile->deadlines;
 }
 
 size_t reconcile_count_source(const struct reconcile *reconcile, enum source source)

@@ -75,9 +75,10 @@ const struct entry *reconcile_next(const struct reconcile *reconcile, const stru
  */
 void reconcile_sort(struct reconcile *reconcile);
 
-/* Services and backends in force, and those of one source. */
+/* Services and backends in force, backends with a deadline, and services of one source. */
 size_t reconcile_count_services(const struct reconcile *reconcile);
 size_t reconcile_count_backends(const struct reconcile *reconcile);
+size_t reconcile_count_deadlines(const struct reconcile *reconcile);
 size_t reconcile_count_source(const struct reconcile *reconcile, enum source source);
 
 /*

@@ -265,8 +265,7 @@ int reconcile_drop_orphans(struct reconcile *reconcile)
 		if (!record->orphan || (error && !plan.applied))
 			continue;
 		HASH_DEL(reconcile->records, record);
-		reconcile->backends -= record->service->backend_count;
-		reconcile->source_ranges -= record->service->source_range_count;
+		reconcile_count_out(reconcile, record->service);
 		service_free(record->service);
 		free(record);
 		dropped++;

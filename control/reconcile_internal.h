@@ -24,6 +24,7 @@ struct reconcile {
 	struct record *audited; /* where the audit goes on; NULL: at the first */
 	size_t backends;
 	size_t source_ranges;
+	size_t deadlines; /* backends that drain until one */
 	uint64_t mended;
 	uint64_t changes; /* transactions applied */
 };
@@ -37,5 +38,9 @@ int reconcile_insert(struct reconcile *reconcile, struct service *service,
 
 /* reconcile_sources.c, when the services are adopted. 0 or -errno. */
 int reconcile_adopt_sources(struct reconcile *reconcile);
+
+/* Adds what the service has to the totals, or takes it off them. */
+void reconcile_count_in(struct reconcile *reconcile, const struct service *service);
+void reconcile_count_out(struct reconcile *reconcile, const struct service *service);
 
 void reconcile_free_record(struct record *record);

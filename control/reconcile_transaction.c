@@ -163,10 +163,8 @@ static int adopt_step(struct reconcile *reconcile, const struct amendment *amend
 	const struct change *change = &amendment->change;
 	struct record *record = amendment->record;
 
-	if (record) {
-		reconcile->backends -= record->service->backend_count;
-		reconcile->source_ranges -= record->service->source_range_count;
-	}
+	if (record)
+		reconcile_count_out(reconcile, record->service);
 	if (!change->service) {
 		HASH_DEL(reconcile->records, record);
 		record->placement = NULL;
@@ -179,8 +177,7 @@ static int adopt_step(struct reconcile *reconcile, const struct amendment *amend
 	record->service = change->service;
 	record->placement = placement;
 	record->orphan = false;
-	reconcile->backends += record->service->backend_count;
-	reconcile->source_ranges += record->service->source_range_count;
+	reconcile_count_in(reconcile, record->service);
 	return 0;
 }
 

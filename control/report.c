@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "control/tables.h"
+#include "control/wall_clock.h"
 #include "lb/traffic.h"
 
 json_t *report_service(const struct entry *entry)
@@ -43,6 +44,7 @@ static void add_traffic(json_t *object, const struct traffic_counter *counter)
 
 json_t *report_backend(const struct daemon *daemon, const struct entry *entry, size_t i)
 {
+	const int64_t deadline = entry->service->backends[i].deadline_ms;
 	json_t *fields = tables_encode_backend(&entry->service->backends[i]);
 	struct traffic_counter counter = {};
 	char key[ENDPOINT_TEXT_MAX];
@@ -52,6 +54,9 @@ json_t *report_backend(const struct daemon *daemon, const struct entry *entry, s
 	datapath_read_backend(daemon->datapath, entry->placement->places[i].backend, &counter);
 	json_object_update(backend, fields);
 	json_decref(fields);
+	if (deadline)
+		json_object_set_new(backend, "remaining_seconds",
+				    json_integer(wall_clock_seconds_until(deadline)));
 	add_traffic(backend, &counter);
 	return backend;
 }

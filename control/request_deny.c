@@ -23,8 +23,8 @@ static int read_duration(const json_t *request, int64_t *until_ms, struct refusa
 	*until_ms = DENY_FOREVER;
 	if (!value)
 		return 0;
-	if (!json_is_integer(value) || seconds < 1 || seconds > MAX_DENY_SECONDS)
-		return refuse(refusal, "for_seconds: not 1–%d", MAX_DENY_SECONDS);
+	if (!json_is_integer(value) || seconds < 1 || seconds > MAX_REQUEST_SECONDS)
+		return refuse(refusal, "for_seconds: not 1–%d", MAX_REQUEST_SECONDS);
 	*until_ms = wall_clock_ms() + (int64_t)seconds * 1000;
 	return 0;
 }

@@ -8,8 +8,6 @@
 #include "control/daemon.h"
 #include "lb/refusal.h"
 
-#define MAX_DENY_SECONDS 315360000 /* ten years; what is to last longer is to last */
-
 json_t *request_deny_add(struct daemon *daemon, const json_t *request, struct refusal *refusal);
 json_t *request_deny_del(struct daemon *daemon, const json_t *request, struct refusal *refusal);
 json_t *request_deny_list(struct daemon *daemon, const json_t *request, struct refusal *refusal);

@@ -7,6 +7,7 @@
 #include "control/report.h"
 #include "control/request_words.h"
 #include "control/tables.h"
+#include "control/wall_clock.h"
 
 /* The service in the place of the one with its key; consumed. What is in force then, or NULL. */
 static const struct entry *put(struct daemon *daemon, struct service *service,
@@ -177,6 +178,32 @@ static int read_state(const json_t *request, enum backend_state *state, struct r
 	return 0;
 }
 
+/*
+ * A state that is named takes the place of state and deadline, so `active` or `draining` alone ends
+ * no draining any more.
+ */
+static int read_deadline(const json_t *request, struct backend *backend, struct refusal *refusal)
+{
+	const json_t *value = json_object_get(request, "deadline_seconds");
+	const json_int_t seconds = json_integer_value(value);
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (json_object_get(request, "state"))
+		backend->deadline_ms = 0;
+	if (!value)
+		return 0;
+	if (backend->state != BACKEND_DRAINING)
+		return refuse(refusal,
+			      "%s: only a backend that is draining has a deadline, and this one is "
+			      "%s; add --state draining",
+			      endpoint_format(&backend->address, backend->port, text),
+			      backend_state_name(backend->state));
+	if (!json_is_integer(value) || seconds < 1 || seconds > MAX_REQUEST_SECONDS)
+		return refuse(refusal, "deadline_seconds: not 1–%d", MAX_REQUEST_SECONDS);
+	backend->deadline_ms = wall_clock_ms() + (int64_t)seconds * 1000;
+	return 0;
+}
+
 json_t *request_backend_set(struct daemon *daemon, const json_t *request, struct refusal *refusal)
 {
 	const struct entry *entry = request_entry(daemon, request, refusal);
@@ -189,7 +216,8 @@ json_t *request_backend_set(struct daemon *daemon, const json_t *request, struct
 		return NULL;
 	changed = *backend;
 	if (read_weight(request, &changed.weight, refusal) ||
-	    read_state(request, &changed.state, refusal))
+	    read_state(request, &changed.state, refusal) ||
+	    read_deadline(request, &changed, refusal))
 		return NULL;
 	service = service_clone(entry->service);
 	if (!service) {

@@ -8,6 +8,8 @@
 #include "lb/refusal.h"
 #include "lb/service.h"
 
+#define MAX_REQUEST_SECONDS 315360000 /* ten years; what is to last longer is to last */
+
 /* NULL with a refusal unless `key` is there and a text. */
 const char *request_text(const json_t *request, const char *key, struct refusal *refusal);
 

@@ -50,10 +50,16 @@ int tables_read_file(const char *path, enum source source, struct tables *tables
 int tables_decode_service(const json_t *value, const char *path, struct service **service,
 			  struct refusal *refusal);
 
-/* One backend object {address, port, weight, state}, the last two with defaults 1 and active. */
+/*
+ * One backend object {address, port, weight, state, deadline}, the last three with defaults 1,
+ * active and none. One whose deadline is over is down.
+ */
 int tables_decode_backend(const json_t *value, const char *path, struct backend *backend,
 			  struct refusal *refusal);
 
-/* The grammar's objects, every key present, in the grammar's order. NULL when out of memory. */
+/*
+ * The grammar's objects, every key present but a deadline where there is none, in the grammar's
+ * order. NULL when out of memory.
+ */
 json_t *tables_encode_service(const struct service *service);
 json_t *tables_encode_backend(const struct backend *backend);

@@ -1,17 +1,21 @@
 /*
- * The model to the grammar's JSON, every key present and in the grammar's order.
+ * The model to the grammar's JSON, every key present and in the grammar's order, but for a deadline
+ * where there is none.
  */
 #include "control/tables.h"
 
 #include <arpa/inet.h>
+#include "control/wall_clock.h"
 
 json_t *tables_encode_backend(const struct backend *backend)
 {
-	char address[ADDRESS_TEXT_MAX];
+	const __s64 deadline = backend->deadline_ms;
+	char address[ADDRESS_TEXT_MAX], time[WALL_CLOCK_TEXT_MAX];
 
-	return json_pack("{s:s, s:i, s:i, s:s}", "address",
+	return json_pack("{s:s, s:i, s:i, s:s, s:s*}", "address",
 			 address_format(&backend->address, address), "port", ntohs(backend->port),
-			 "weight", backend->weight, "state", backend_state_name(backend->state));
+			 "weight", backend->weight, "state", backend_state_name(backend->state),
+			 "deadline", deadline ? wall_clock_format(deadline, time) : NULL);
 }
 
 /* json_array_append_new frees the item where it fails, and takes NULL for a failure. */

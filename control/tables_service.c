@@ -6,11 +6,12 @@
 #include <errno.h>
 #include <stdint.h>
 #include "control/tables_parts.h"
+#include "control/wall_clock.h"
 
 static const char *const SERVICE_KEYS[] = {"name",          "address",   "port",
 					   "protocol",      "algorithm", "affinity_seconds",
 					   "source_ranges", "backends",  NULL};
-static const char *const BACKEND_KEYS[] = {"address", "port", "weight", "state", NULL};
+static const char *const BACKEND_KEYS[] = {"address", "port", "weight", "state", "deadline", NULL};
 
 static void drop_service(struct service **service)
 {
@@ -150,6 +151,30 @@ static int decode_state(const struct cursor *object, enum backend_state *state)
 	return 0;
 }
 
+/* One that is over by now has been met, whoever should have seen to it then. */
+static int decode_deadline(const struct cursor *object, struct backend *backend)
+{
+	struct cursor at = cursor_member(object, "deadline");
+	const char *text;
+	int64_t deadline;
+	int error;
+
+	if (!at.value || json_is_null(at.value))
+		return 0;
+	error = cursor_read_text(&at, &text);
+	if (error)
+		return error;
+	if (wall_clock_parse(text, &deadline) || !deadline)
+		return cursor_refuse_value(&at, "a time like 2025-12-31T23:59:59Z");
+	if (backend->state != BACKEND_DRAINING)
+		return cursor_refuse(&at, "only a backend that is draining has one");
+	if (deadline > wall_clock_ms())
+		backend->deadline_ms = deadline;
+	else
+		backend->state = BACKEND_DOWN;
+	return 0;
+}
+
 static int read_backend(const struct cursor *at, struct backend *backend)
 {
 	struct backend decoded = {.state = BACKEND_ACTIVE};
@@ -166,6 +191,8 @@ static int read_backend(const struct cursor *at, struct backend *backend)
 		error = cursor_read_integer(&weight, 0, UINT16_MAX, &number);
 	if (!error)
 		error = decode_state(at, &decoded.state);
+	if (!error)
+		error = decode_deadline(at, &decoded);
 	if (error)
 		return error;
 	decoded.weight = number;

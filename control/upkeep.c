@@ -7,10 +7,12 @@
 #include <malloc.h>
 #include <string.h>
 #include "control/connections.h"
+#include "control/drain.h"
 #include "control/log.h"
 #include "control/wall_clock.h"
 
 #define SETTLE_INTERVAL_MS 1000
+#define DRAIN_INTERVAL_MS 1000 /* the shortest deadline lbctl gives */
 #define AUDIT_INTERVAL_MS 500
 #define AUDIT_ROUNDS 8 /* the whole table in 4 seconds */
 #define RETRY_INTERVAL_MS 2000
@@ -27,6 +29,30 @@ static void return_memory(struct daemon *daemon)
 		return;
 	daemon->trimmed_at = changes;
 	malloc_trim(0);
+}
+
+/*
+ * Looked at once a second, also because clocks are set; what is over before the next look has a
+ * timer of its own.
+ */
+static void drain(void *context, uint32_t events)
+{
+	struct daemon *daemon = context;
+	const int64_t now = wall_clock_ms();
+	const int64_t next = drain_expire(daemon->reconcile, now);
+
+	(void)events;
+	if (next - now < DRAIN_INTERVAL_MS)
+		loop_set_timer(daemon->drain_timer, (unsigned int)(next - now), 0);
+}
+
+static int start_drain(struct daemon *daemon)
+{
+	daemon->drain_timer = loop_add_timer(daemon->loop, drain, daemon);
+	if (daemon->drain_timer < 0)
+		return daemon->drain_timer;
+	drain(daemon, 0);
+	return upkeep_add_timer(daemon, drain, DRAIN_INTERVAL_MS);
 }
 
 static void settle(void *context, uint32_t events)
@@ -138,5 +164,7 @@ int upkeep_start(struct daemon *daemon)
 		error = start_sweep(daemon);
 	if (!error)
 		error = start_expiry(daemon);
+	if (!error)
+		error = start_drain(daemon);
 	return error;
 }

@@ -1,6 +1,7 @@
 /*
  * What lbd does again and again, so that what it promised stays true: frees what rests, compares
- * the tables with what is wanted, tries again what failed, sweeps out what has expired.
+ * the tables with what is wanted, tries again what failed, sweeps out what has expired, ends what
+ * drains too long.
  */
 #pragma once
 

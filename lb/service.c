@@ -279,7 +279,8 @@ static bool backends_equal(const struct service *a, const struct service *b)
 		const struct backend *left = &a->backends[i], *right = &b->backends[i];
 
 		if (!address_equal(&left->address, &right->address) || left->port != right->port ||
-		    left->weight != right->weight || left->state != right->state)
+		    left->weight != right->weight || left->state != right->state ||
+		    left->deadline_ms != right->deadline_ms)
 			return false;
 	}
 	return a->backend_count == b->backend_count;
@@ -300,6 +301,28 @@ bool service_equal(const struct service *a, const struct service *b)
 	return same_name && !memcmp(&a->key, &b->key, sizeof(a->key)) &&
 	       a->algorithm == b->algorithm && a->affinity_seconds == b->affinity_seconds &&
 	       source_ranges_equal(a, b) && backends_equal(a, b);
+}
+
+size_t service_count_deadlines(const struct service *service)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < service->backend_count; i++)
+		count += service->backends[i].deadline_ms != 0;
+	return count;
+}
+
+__s64 service_deadline(const struct service *service)
+{
+	__s64 first = 0;
+
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const __s64 deadline = service->backends[i].deadline_ms;
+
+		if (deadline && (!first || deadline < first))
+			first = deadline;
+	}
+	return first;
 }
 
 bool backend_takes_connections(const struct backend *backend)

@@ -29,6 +29,7 @@ struct backend {
 	__be16 port;
 	__u16 weight; /* 0: gets no new connection */
 	enum backend_state state;
+	__s64 deadline_ms; /* of one that drains: when it goes down, of the wall clock; 0: never */
 };
 
 struct service {
@@ -77,6 +78,10 @@ int service_key_check(const struct service_key *key, struct refusal *refusal);
 
 /* Everything but the source is the same. */
 bool service_equal(const struct service *a, const struct service *b);
+
+/* Backends that drain until a deadline, and the first of these; 0: none. */
+size_t service_count_deadlines(const struct service *service);
+__s64 service_deadline(const struct service *service);
 
 /* Takes new connections: active and of a weight above 0. */
 bool backend_takes_connections(const struct backend *backend);

@@ -28,6 +28,12 @@ MUST_NOT_FIT = {
                                           "protocol": "icmp"}]},
     "a negative weight": {"services": [{"address": "10.96.0.10", "port": 80, "backends": [
         {"address": "10.1.0.5", "port": 80, "weight": -1}]}]},
+    "a deadline of a backend that is active": {"services": [
+        {"address": "10.96.0.10", "port": 80, "backends": [
+            {"address": "10.1.0.5", "port": 80, "deadline": "2099-12-31T23:59:59Z"}]}]},
+    "a deadline that is no time": {"services": [
+        {"address": "10.96.0.10", "port": 80, "backends": [
+            {"address": "10.1.0.5", "port": 80, "state": "draining", "deadline": "soon"}]}]},
     "an unknown key of a backend": {"services": [{"address": "10.96.0.10", "port": 80, "backends": [
         {"address": "10.1.0.5", "port": 80, "colour": "red"}]}]},
 }

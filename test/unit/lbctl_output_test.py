@@ -13,8 +13,8 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from fake_daemon import FakeDaemon, result
-from lbctl_case import (BACKEND, CONNECTION, DENIED, DOCUMENT, LBCTL, SERVICE, STATS, STATUS, WEB,
-                        LbctlTest, run, show)
+from lbctl_case import (BACKEND, CONNECTION, COUNTED, DENIED, DOCUMENT, LBCTL, SERVICE, STATS,
+                        STATUS, WEB, LbctlTest, run, show)
 
 
 class Output(LbctlTest):
@@ -30,6 +30,10 @@ class Output(LbctlTest):
                  "added 10.1.0.5:8080 to 10.96.0.10:80/tcp\n"),
                 (backend, ["backend", "set", "a/b", "10.1.0.5:8080", "--weight", "1"],
                  "changed 10.1.0.5:8080 of 10.96.0.10:80/tcp: active, weight 1\n"),
+                (dict(backend, state="draining", deadline="2099-12-31T23:59:59.000Z"),
+                 ["backend", "set", "a/b", "10.1.0.5:8080", "--deadline", "1d"],
+                 "changed 10.1.0.5:8080 of 10.96.0.10:80/tcp: draining until "
+                 "2099-12-31T23:59:59.000Z, weight 1\n"),
                 (backend, ["backend", "del", "a/b", "10.1.0.5:8080"],
                  "removed 10.1.0.5:8080 from 10.96.0.10:80/tcp\n"),
                 ({"name": "eth0", "mode": "native", "error": None},
@@ -88,8 +92,17 @@ class Output(LbctlTest):
             "service        10.96.0.10:80/tcp\nname           default/web\n"
             "id             3\nsource         operator\nalgorithm      maglev\n"
             "affinity       2h0m\nsource ranges  10.0.0.0/8, 192.0.2.0/24\n\n"
-            "BACKEND         WEIGHT  STATE\n10.1.0.5:8080        1  active\n"
-            "[fd00::5]:8080       0  down\n"))
+            "BACKEND         WEIGHT  STATE   DEADLINE\n10.1.0.5:8080        1  active  -\n"
+            "[fd00::5]:8080       0  down    -\n"))
+
+    def test_deadlines_are_shown(self):
+        drains = dict(BACKEND, state="draining", deadline="2099-12-31T23:59:59.000Z")
+        self.assertIn("1  draining  2099-12-31T23:59:59.000Z\n",
+                      show(dict(WEB, backends=[drains]), "service", "show", "a/b").stdout)
+        listed = dict(drains, remaining_seconds=90, connections=4, request=COUNTED, reply=COUNTED,
+                      service=SERVICE)
+        self.assertRegex(show({"backends": [listed]}, "backend", "list").stdout,
+                         r"10\.1\.0\.5:8080 +1 +draining +1m30s +4 ")
 
     def test_status_and_stats_are_readable(self):
         shown = show(STATUS, "status").stdout
