@@ -134,7 +134,7 @@ run_binaries() { # DIRECTORY
         fi
         found=yes
         echo "# $binary"
-        timeout 120 "$binary" >"$LOGS/binary.out" 2>"$LOGS/binary.err"
+        timeout 300 "$binary" >"$LOGS/binary.out" 2>"$LOGS/binary.err"
         status=$?
         cat "$LOGS/binary.out" "$LOGS/binary.err"
         if [ "$status" != 0 ] && ! grep -q '^not ok' "$LOGS/binary.out"; then
@@ -174,10 +174,10 @@ run_all() {
     run build 300 "${function[@]}" build_gcc
     [ -x build/control/lbd ] || { echo "no lbd was built: nothing else can run"; return; }
     run unit 300 "${function[@]}" run_binaries build/test/unit
-    run bpf 300 "${function[@]}" run_binaries build/test/bpf
-    run differential 300 build/test/model/differential
+    run bpf 900 "${function[@]}" run_binaries build/test/bpf
+    run differential 600 build/test/model/differential
     run shadow 400 "${function[@]}" run_binaries build/test/model/shadow
-    run clang19 300 "${function[@]}" build_clang19
+    run clang19 1200 "${function[@]}" build_clang19
     run asan 400 "${function[@]}" build_asan
     for name in test/unit/*_test.py; do
         run "$(basename "$name" .py)" 120 /usr/bin/python3 "$name"

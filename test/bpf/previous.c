@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <linux/in.h>
 #include "lb/slots.h"
+#include "test/bpf/answer_story.h"
 #include "test/bpf/scene.h"
 
 #define FIRST_PORT 1024
@@ -168,7 +169,7 @@ static void without_a_ring_the_previous_one_still_leads(void **state)
 
 		scene_offer(scene, &KINDS[i], &ONLY_A);
 		scene_offer(scene, &KINDS[i], &A_DRAINING);
-		expect(scene, UPLINK, &syn, VERDICT_DROP_NO_BACKEND, NULL);
+		expect_answer(scene, UPLINK, &syn, refusal_of(&KINDS[i]));
 		if (!is_tcp(&KINDS[i]))
 			continue;
 		assert_int_equal(count_at_a(scene, &KINDS[i], ACK), PORTS);

@@ -65,6 +65,8 @@ enum verdict turn_away_size(const struct walk *walk)
 		return VERDICT_PASS_TOO_BIG;
 	if (may_be_fragmented(walk))
 		return VERDICT_PASS_BY_STACK;
+	if (!is_to_us(walk))
+		return VERDICT_PASS_OTHER_HOST;
 	return may_be_answered(walk) ? late(LATE_ANSWER_TOO_BIG) : VERDICT_PASS_TOO_BIG;
 }
 

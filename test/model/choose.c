@@ -1,6 +1,7 @@
 /*
  * Which backend a connection gets that begins.
  */
+#include <linux/bpf.h>
 #include <linux/in.h>
 #include <string.h>
 #include "include/hash.h"
@@ -83,7 +84,7 @@ static struct model_backend *pick_observed(struct walk *walk, struct model_backe
 		}
 		is_free |= backend != usual;
 	}
-	if (is_free && is_untouched(walk))
+	if (is_free && walk->observed->action != XDP_DROP)
 		walk->model->is_uncertain = true;
 	return usual;
 }
@@ -99,6 +100,7 @@ static uint32_t hash_of(const struct walk *walk)
 struct model_backend *pick(struct walk *walk, struct model_backend **first)
 {
 	struct model_service *service = walk->service;
+	struct model_backend *picked;
 	uint32_t slot;
 
 	if (!service->ring_length)
@@ -109,7 +111,11 @@ struct model_backend *pick(struct walk *walk, struct model_backend **first)
 		slot = (uint32_t)(service->turns++ % service->ring_length);
 	else
 		slot = hash_slot(hash_of(walk), service->ring_length);
-	return pick_from(walk, slot, first);
+	picked = pick_from(walk, slot, first);
+	/* With an alias it is picked again, by the program for what is rare. */
+	if (!picked && *first && service->algorithm == ALGORITHM_ROUND_ROBIN)
+		service->turns++;
+	return picked;
 }
 
 /*

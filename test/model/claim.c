@@ -52,7 +52,7 @@ bool take_alias(struct walk *walk, const struct model_backend *backend)
 	if (!features[FEATURE_ALIASES] || !backend)
 		return false;
 	if (!was_sent_to(walk, backend, &alias)) {
-		walk->model->is_uncertain |= observed->action == XDP_PASS;
+		walk->model->is_uncertain |= observed->action != XDP_DROP;
 		return false;
 	}
 	if (alias == walk->client_port || !is_as_trusted(alias, walk->client_port) ||

@@ -36,7 +36,10 @@ static bool is_remembered(const struct walk *walk)
 	return walk->packet.protocol != IPPROTO_TCP || !(walk->tcp_flags & (FIN | RST));
 }
 
-/* Where the client belongs, where the ring before led, where this one leads; or by another port. */
+/*
+ * Where the client belongs, be it by another port; where the ring before led, where this one leads;
+ * or by another port.
+ */
 static enum verdict choose(struct walk *walk, struct model_backend *home)
 {
 	struct model_backend *first = NULL;
@@ -45,6 +48,10 @@ static enum verdict choose(struct walk *walk, struct model_backend *home)
 		walk->backend = home;
 	else if (!home)
 		walk->backend = pick_previous(walk);
+	else if (take_alias(walk, home)) {
+		walk->backend = home;
+		return VERDICT_CONTINUE;
+	}
 	if (!walk->backend && !walk->service->ring_length && !home)
 		return turn_away(walk, VERDICT_DROP_NO_BACKEND);
 	if (!walk->backend)

@@ -34,7 +34,7 @@ static bool same_tags(const struct model_hop *a, const struct model_hop *b)
 
 	for (size_t i = 0; i < a->tag_count * (size_t)TAG_LENGTH; i++)
 		differing |=
-			(uint8_t)((a->tags[i] ^ b->tags[i]) & (i % TAG_LENGTH == 2 ? 0x1f : 0xff));
+			(uint8_t)((a->tags[i] ^ b->tags[i]) & (i % TAG_LENGTH == 2 ? 0x0f : 0xff));
 	return a->tag_count == b->tag_count && !differing;
 }
 

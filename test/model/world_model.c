@@ -98,7 +98,6 @@ void world_tell_model(struct world *world, uint32_t index, struct difference *di
 	const struct service *wanted = held->service;
 
 	if (!service->is_used) {
-		service->previous_length = 0;
 		service->turns = 0;
 		service->refused = (struct counter){};
 		service->retired = (struct traffic_counter){};
@@ -115,6 +114,7 @@ void world_tell_model(struct world *world, uint32_t index, struct difference *di
 		world->of_index[held->placement->places[i].backend] =
 			place_backend(&world->model, service, &wanted->backends[i]);
 	service->ring_length = read_ring(world, &held->placement->ring, service->ring);
+	service->previous_length = read_ring(world, &held->placement->previous, service->previous);
 	check_ring(&world->model, service, difference);
 }
 
