@@ -25,32 +25,21 @@ static __always_inline bool is_same_service(const struct backend_record *a,
 	       is_same_address(&a->service_address, &b->service_address);
 }
 
-static __always_inline bool is_alive(const union connection_state *state, __u32 handle, __u32 now,
+static __always_inline bool is_alive(const struct connection *connection, __u32 handle, __u32 now,
 				     const struct backend_record *backend)
 {
-	return connection_is_served(backend, handle) && !connection_is_closed(state->seen) &&
-	       !connection_is_expired(&timeouts, backend->protocol, state->seen,
-				      connection_idle(now, state->last_seen));
+	const union connection_state state = {.word = load_word(&connection->state.word)};
+
+	return connection_is_served(backend, handle) && !connection_is_closed(state.seen) &&
+	       !connection_is_expired(&timeouts, backend->protocol, state.seen,
+				      connection_idle(now, state.last_seen));
 }
 
 /*
- * Whether an entry of the same client's port is of the same connection as `wanted`, or of one whose
- * replies go to another port.
- */
-static __always_inline bool is_no_rival(const union connection_state *state,
-					const struct backend_record *theirs,
-					const struct connection *wanted,
-					const struct backend_record *backend)
-{
-	if (state->alias && !(state->alias & ALIAS_REPLY_END))
-		return true;
-	return state->alias == wanted->state.alias && is_same_service(theirs, backend);
-}
-
-/*
- * Makes sure that replies of this backend to the port of `wanted` will be its own: a connection of
- * the same client's port to it that is over is forgotten, one that is alive is -1. A global
- * function: verified once, not at each of the picks.
+ * Replies are known by backend and client alone, so one client port may reach one backend through
+ * one service only. Makes sure of it before `wanted` gets this backend: a connection of the same
+ * client to it that is over is forgotten, one that is alive is -1. A global function: verified
+ * once, not at each of the picks.
  */
 __noinline int claim_replies(const struct connection *wanted, __u64 hash, __u32 now, __u32 index)
 {
@@ -64,24 +53,22 @@ __noinline int claim_replies(const struct connection *wanted, __u64 hash, __u32 
 		struct connection *other = &bucket->way[way];
 		const __u64 head = load_word(&other->head.word);
 		const struct backend_record *theirs;
-		union connection_state state;
 
 		if (!is_same_client(other, head, wanted))
 			continue;
-		state.word = load_word(after(&other->state, head));
 		theirs = backend_of((__u32)head);
-		if (!theirs || is_no_rival(&state, theirs, wanted, backend) ||
-		    theirs->port != backend->port || theirs->protocol != backend->protocol ||
+		if (!theirs || is_same_service(theirs, backend) || theirs->port != backend->port ||
+		    theirs->protocol != backend->protocol ||
 		    !is_same_address(&theirs->address, &backend->address))
 			continue;
-		if (is_alive(&state, (__u32)head, now, theirs))
+		if (is_alive(other, (__u32)head, now, theirs))
 			return -1;
 		__sync_val_compare_and_swap(&other->head.word, head, 0);
 	}
 	return 0;
 }
 
-/* Removes an entry, such as one that record_connection has just made. A global function, too. */
+/* Takes back what record_connection has just made. A global function: verified once. */
 __noinline int forget_connection(const struct connection *made, __u64 hash)
 {
 	struct connection_bucket *bucket = bucket_of(hash);
@@ -91,10 +78,8 @@ __noinline int forget_connection(const struct connection *made, __u64 hash)
 	for (__u32 way = 0; way < CONNECTION_WAYS; way++) {
 		struct connection *ours = &bucket->way[way];
 		const __u64 head = load_word(&ours->head.word);
-		const union connection_state state = {.word = load_word(after(&ours->state, head))};
 
-		if (head == made->head.word && state.alias == made->state.alias &&
-		    is_same_client(ours, head, made))
+		if (head == made->head.word && is_same_client(ours, head, made))
 			__sync_val_compare_and_swap(&ours->head.word, head, 0);
 	}
 	return 0;

@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include "bpf/alias.h"
 #include "bpf/client_hop.h"
 #include "bpf/connection_table.h"
 #include "bpf/knobs.h"
@@ -83,56 +82,15 @@ static __always_inline bool is_over(const struct found *found, __u32 idle)
 	       connection_is_expired(&timeouts, found->backend->protocol, found->state.seen, idle);
 }
 
-static __always_inline void set_other_port(struct packet *packet, const struct client *client,
-					   const struct found *found)
-{
-	packet->other_port = connection_other_port(hash_seed, found->state.alias, client->port);
-}
-
-/* A copy: what of the packet others may change, the compiler would have to look at again. */
-static __always_inline struct connection this_end(const struct client *client,
-						  const struct found *found)
-{
-	return (struct connection){
-		.head.word = found->head,
-		.state.word = load_word(&found->connection->state.word),
-		.client = *client->address,
-	};
-}
-
-/*
- * A packet of a connection with an alias is of its other end, too. False: that was lost, and its
- * port is somebody else's by now.
- */
-static __always_inline bool track_alias(struct packet *packet, const struct client *client,
-					const struct found *found, enum direction direction)
-{
-	struct connection end = this_end(client, found);
-
-	set_other_port(packet, client, found);
-	return !keep_other_end(&end, packet->now, direction == DIRECTION_REQUEST);
-}
-
-static __always_inline void forget_alias(const struct client *client, const struct found *found)
-{
-	struct connection end = this_end(client, found);
-
-	forget_other_end(&end);
-}
-
 static __always_inline enum verdict find_request(struct packet *packet, bool is_rare)
 {
 	const struct client client = {&packet->flow.src, packet->flow.src_port,
 				      packet->client_hash};
-	enum finding finding;
 	struct found found;
 	enum verdict verdict;
 	__u32 idle;
 
-	finding = search(packet, &client, DIRECTION_REQUEST, &found, is_rare);
-	if (finding == FINDS_ALIAS)
-		return part(packet, PROGRAM_RARE);
-	if (finding == FINDS_NOTHING) {
+	if (!search(packet, &client, DIRECTION_REQUEST, &found)) {
 		packet->has_siblings = found.has_siblings;
 		return VERDICT_CONTINUE;
 	}
@@ -141,17 +99,11 @@ static __always_inline enum verdict find_request(struct packet *packet, bool is_
 	packet->known_head = found.head;
 	idle = connection_idle(packet->now, found.state.last_seen);
 	if (!connection_is_served(found.backend, (__u32)found.head) || is_over(&found, idle) ||
-	    starts_afresh(packet, found.state.seen)) {
-		if (is_rare && found.state.alias)
-			forget_alias(&client, &found);
+	    starts_afresh(packet, found.state.seen))
 		return VERDICT_CONTINUE;
-	}
 	verdict = track(packet, &found, DIRECTION_REQUEST, idle, is_rare);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	if (is_rare && found.state.alias &&
-	    !track_alias(packet, &client, &found, DIRECTION_REQUEST))
-		return VERDICT_CONTINUE;
 	set_backend(packet, DIRECTION_REQUEST, found.backend);
 	return VERDICT_CONTINUE;
 }
@@ -183,15 +135,11 @@ static __always_inline struct client client_of_reply(struct packet *packet, __u6
 static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_hash, bool is_rare)
 {
 	const struct client client = client_of_reply(packet, dst_hash);
-	enum finding finding;
 	struct found found;
 	enum verdict verdict;
 	__u32 idle;
 
-	finding = search(packet, &client, DIRECTION_REPLY, &found, is_rare);
-	if (finding == FINDS_ALIAS)
-		return part(packet, PROGRAM_RARE);
-	if (finding == FINDS_NOTHING) {
+	if (!search(packet, &client, DIRECTION_REPLY, &found)) {
 		part_with_stateless_reply(packet, client.hash);
 		return VERDICT_CONTINUE;
 	}
@@ -204,8 +152,6 @@ static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	track(packet, &found, DIRECTION_REPLY, idle, is_rare);
-	if (is_rare && found.state.alias)
-		track_alias(packet, &client, &found, DIRECTION_REPLY);
 	set_backend(packet, DIRECTION_REPLY, found.backend);
 	return VERDICT_CONTINUE;
 }
@@ -236,12 +182,10 @@ static __always_inline bool find_alive(struct packet *packet, const struct clien
 {
 	struct found found;
 
-	if (search(packet, client, direction, &found, true) != FINDS_CONNECTION ||
+	if (!search(packet, client, direction, &found) ||
 	    !connection_is_served(found.backend, (__u32)found.head) ||
 	    is_over(&found, connection_idle(packet->now, found.state.last_seen)))
 		return false;
-	if (found.state.alias)
-		set_other_port(packet, client, &found);
 	set_backend(packet, direction, found.backend);
 	if (direction == DIRECTION_REPLY)
 		go_back(packet, found.state.client_hop, true);

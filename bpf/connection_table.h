@@ -43,7 +43,6 @@
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
-#include "bpf/part.h"
 #include "include/connection.h"
 #include "include/hash.h"
 
@@ -55,13 +54,6 @@
 #define GIVES_UNESTABLISHED (1u << 31) /* and a step, and steps idle */
 #define GIVES_FREE 0xffffffffu
 #define IDLE_STEP 4 /* jiffies: as many as there are fit below GIVES_UNESTABLISHED */
-
-/* What the search of a packet's connection comes to. */
-enum finding {
-	FINDS_NOTHING,
-	FINDS_CONNECTION,
-	FINDS_ALIAS, /* an entry that the program `rare` must look at; it and `icmp` have no such */
-};
 
 /* An entry as a packet found it. */
 struct found {
@@ -152,13 +144,6 @@ static __always_inline bool is_of_backend(const struct packet *packet, enum dire
 	return backend->port == flow->src_port && is_same_address(&backend->address, &flow->src);
 }
 
-/* Whether packets that go this way may be of this entry: with an alias, each way has its own. */
-static __always_inline bool is_for(enum direction direction, const union connection_state *state)
-{
-	return !state->alias ||
-	       !(state->alias & ALIAS_REPLY_END) == (direction == DIRECTION_REQUEST);
-}
-
 /* Whether the state and the address that were read are of one owner, the head's. */
 static __always_inline bool is_of_one_owner(const struct connection *connection, __u64 head,
 					    const union connection_state *state)
@@ -167,17 +152,15 @@ static __always_inline bool is_of_one_owner(const struct connection *connection,
 	union connection_state last;
 
 	last.word = load_word(after(&connection->state, again));
-	return again == head && last.filling == state->filling;
+	return again == head && last.owner == state->owner;
 }
 
 /*
  * The connection of a packet that goes this way, even one that has expired or whose backend has
- * gone while its index was not given to another. Where most packets are, what has an alias is not
- * looked at further: they pay one comparison.
+ * gone while its index was not given to another.
  */
-static __always_inline enum finding search(const struct packet *packet, const struct client *client,
-					   enum direction direction, struct found *found,
-					   bool is_rare)
+static __always_inline bool search(const struct packet *packet, const struct client *client,
+				   enum direction direction, struct found *found)
 {
 	const __u32 wanted = client_half(client->port, client->hash);
 	struct connection_bucket *bucket = bucket_of(client->hash);
@@ -186,7 +169,7 @@ static __always_inline enum finding search(const struct packet *packet, const st
 
 	found->has_siblings = false;
 	if (!bucket)
-		return FINDS_NOTHING;
+		return false;
 #pragma clang loop unroll(disable)
 	for (__u32 turn = 0; turn < CONNECTION_WAYS; turn++) {
 		connection = way_of(bucket, client->hash, turn);
@@ -199,18 +182,15 @@ static __always_inline enum finding search(const struct packet *packet, const st
 				     client->address) ||
 		    !is_of_one_owner(connection, head, &found->state))
 			continue;
-		if (!is_rare && found->state.alias)
-			return FINDS_ALIAS;
 		found->backend = backend_of((__u32)head);
 		if (!found->backend || found->backend->handle != (__u32)head ||
-		    !is_of_backend(packet, direction, found->backend) ||
-		    (is_rare && !is_for(direction, &found->state)))
+		    !is_of_backend(packet, direction, found->backend))
 			continue;
 		found->connection = connection;
 		found->head = head;
-		return FINDS_CONNECTION;
+		return true;
 	}
-	return FINDS_NOTHING;
+	return false;
 }
 
 /*
@@ -232,7 +212,7 @@ __noinline int refresh(struct connection *connection, __u64 head, __u64 found, _
 			__sync_val_compare_and_swap(&connection->state.word, old.word, wanted.word);
 		if (there.word == old.word)
 			return 0;
-		if (there.filling != old.filling)
+		if (there.owner != old.owner)
 			return -1; /* the same head again, of another connection */
 		old = there;
 		wanted.seen |= old.seen;

@@ -57,14 +57,12 @@ static __always_inline enum verdict walk(struct packet *packet, bool is_rare)
 	verdict = find_connection(packet, is_rare);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	verdict = find_service(packet, is_rare);
+	verdict = find_service(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return refuse(packet, verdict);
 	verdict = find_egress(packet, is_rare);
 	if (verdict != VERDICT_CONTINUE)
 		return refuse(packet, verdict);
-	if (is_rare)
-		translate_client_port(packet);
 	translate(packet, is_rare);
 	return egress_verdict(packet);
 }

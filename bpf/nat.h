@@ -84,30 +84,24 @@ static __always_inline void rewrite_ipv6(struct packet *packet)
 		ip->hop_limit--;
 }
 
-/* UDP without a checksum (zero) stays without; a sum of zero is sent as ones (RFC 768). */
-static __always_inline void update_transport(const struct packet *packet, __u32 change)
+/* Ports and checksum; TCP's ports lie where UDP's do. */
+static __always_inline void rewrite_transport(struct packet *packet, __u32 change)
 {
 	const bool udp = packet->flow.protocol == IPPROTO_UDP;
+	struct udphdr *ports = packet->transport;
 	__sum16 checksum = *packet->checksum;
 
+	if (packet->direction == DIRECTION_REQUEST)
+		ports->dest = packet->backend->port;
+	else
+		ports->source = packet->backend->service_port;
+	/* UDP without a checksum (zero) stays without; a sum of zero is sent as ones (RFC 768). */
 	if (udp && !checksum)
 		return;
 	checksum = checksum_update(checksum, change);
 	if (udp && !checksum)
 		checksum = 0xffff;
 	*packet->checksum = checksum;
-}
-
-/* Ports and checksum; TCP's ports lie where UDP's do. */
-static __always_inline void rewrite_transport(struct packet *packet, __u32 change)
-{
-	struct udphdr *ports = packet->transport;
-
-	if (packet->direction == DIRECTION_REQUEST)
-		ports->dest = packet->backend->port;
-	else
-		ports->source = packet->backend->service_port;
-	update_transport(packet, change);
 }
 
 /* The last that is done to a packet: its start may move. */
@@ -149,18 +143,6 @@ static __always_inline void translate(struct packet *packet, bool is_rare)
 	else
 		rewrite_ipv4(packet, change.addresses);
 	address_frame(packet, is_rare);
-}
-
-/* What an alias is: the client's port becomes another one. Rare, so apart from the rest. */
-static __always_inline void translate_client_port(struct packet *packet)
-{
-	struct udphdr *ports = packet->transport;
-	__be16 *port = packet->direction == DIRECTION_REQUEST ? &ports->source : &ports->dest;
-
-	if (!packet->other_port)
-		return;
-	update_transport(packet, checksum_fold(checksum_replace(0, *port, packet->other_port)));
-	*port = packet->other_port;
 }
 
 /* What becomes of the addresses of an error's flow, and what that adds to checksums. */
@@ -224,13 +206,11 @@ static __always_inline __u64 rewrite_quoted_ports(struct packet *packet, const s
 
 	if (packet->direction == DIRECTION_REQUEST) {
 		ports->source = packet->backend->port;
-		ports->dest = packet->other_port ? packet->other_port : flow->src_port;
+		change = checksum_replace(0, flow->dst_port, ports->source);
 	} else {
-		ports->source = packet->other_port ? packet->other_port : flow->dst_port;
 		ports->dest = packet->backend->service_port;
+		change = checksum_replace(0, flow->src_port, ports->dest);
 	}
-	change = checksum_replace(0, flow->dst_port, ports->source);
-	change = checksum_replace(change, flow->src_port, ports->dest);
 	if (!checksum || (udp && !*checksum))
 		return change;
 	before = *checksum;

@@ -13,14 +13,12 @@
 #pragma once
 
 #include "bpf/affinity.h"
-#include "bpf/alias.h"
 #include "bpf/claim.h"
 #include "bpf/client_hop.h"
 #include "bpf/connection_table.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
-#include "bpf/part.h"
 #include "bpf/source.h"
 #include "bpf/stateless.h"
 #include "include/connection.h"
@@ -103,34 +101,31 @@ static __always_inline bool may_have(const struct packet *packet, const struct c
 }
 
 /*
- * The backend of the first slot from `slot` on that names one which serves and does not collide;
- * where all do, the first of them with DROP_COLLISION; 0 with a verdict where there is none.
+ * The backend of the first slot from `slot` on that names one which serves and does not collide; 0
+ * with a verdict where there is none.
  */
 static __always_inline __u32 pick_backend(const struct packet *packet,
 					  const struct connection *wanted, struct ring ring,
 					  __u32 slot, enum verdict *verdict)
 {
 	const struct backend_record *backend;
-	__u32 index, first = 0;
+	__u32 index;
 
 	*verdict = VERDICT_DROP_NO_BACKEND;
 	for (int pick = 0; pick < MAX_PICKS; pick++) {
 		backend = backend_at(ring, slot, &index);
 		if (!backend)
-			break;
+			return 0;
 		/* Not where the slot was read just before the backend went, or became another's. */
 		if (connection_is_served(backend, backend->handle) &&
 		    backend->service == packet->service) {
-			if (may_have(packet, wanted, index)) {
-				*verdict = VERDICT_CONTINUE;
+			if (may_have(packet, wanted, index))
 				return index;
-			}
 			*verdict = VERDICT_DROP_COLLISION;
-			first = first ? first : index;
 		}
 		slot = slot + 1 == ring.length ? 0 : slot + 1;
 	}
-	return first;
+	return 0;
 }
 
 /* Makes the connection's entry. Ends with DROP_TABLE and DROP_COLLISION. */
@@ -175,6 +170,16 @@ static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
 	return VERDICT_CONTINUE;
 }
 
+/* Where the client's affinity leads; 0: nowhere, or this connection's replies would collide. */
+static __always_inline __u32 pick_affine(const struct packet *packet,
+					 const struct service_record *service,
+					 const struct connection *wanted)
+{
+	const __u32 index = affine_backend(wanted, packet->service, service->affinity_seconds);
+
+	return index && may_have(packet, wanted, index) ? index : 0;
+}
+
 /*
  * From the middle of a connection that is not remembered: evicted, or it came by another node until
  * now. It began by a SYN, which met the ring of then.
@@ -193,10 +198,6 @@ static __always_inline __u32 pick_previous(const struct packet *packet,
 	return index && may_have(packet, wanted, index) ? index : 0;
 }
 
-/*
- * A backend that the client's port can have, or with DROP_COLLISION one that it can have with an
- * alias alone. Where its affinity leads is better with an alias than another without.
- */
 static __always_inline __u32 choose_backend(const struct packet *packet,
 					    const struct service_record *service,
 					    const struct connection *wanted, enum verdict *verdict)
@@ -205,15 +206,12 @@ static __always_inline __u32 choose_backend(const struct packet *packet,
 	__u32 index;
 
 	if (service->affinity_seconds) {
-		index = affine_backend(wanted, packet->service, service->affinity_seconds);
-		*verdict = !index || may_have(packet, wanted, index) ? VERDICT_CONTINUE
-								     : VERDICT_DROP_COLLISION;
-		if (index && (*verdict == VERDICT_CONTINUE || may_have_alias(packet)))
+		index = pick_affine(packet, service, wanted);
+		if (index)
 			return index;
 	}
 	if (is_of_old_connection(packet)) {
 		index = pick_previous(packet, service, wanted);
-		*verdict = VERDICT_CONTINUE;
 		if (index)
 			return index;
 	}
@@ -223,54 +221,40 @@ static __always_inline __u32 choose_backend(const struct packet *packet,
 	return pick_backend(packet, wanted, ring, slot_of(packet, service, ring.length), verdict);
 }
 
-static __always_inline enum verdict start(struct packet *packet, __u16 in,
-					  const struct service_record *service, bool is_rare)
-{
-	struct connection wanted = {
-		.head = {.client_port = packet->flow.src_port,
-			 .tag = hash_tag(packet->client_hash)},
-		.state = {.last_seen = packet->now},
-		.client = packet->flow.src,
-	};
-	enum verdict verdict;
-	__u32 index;
-
-	index = choose_backend(packet, service, &wanted, &verdict);
-	if (verdict == VERDICT_CONTINUE)
-		verdict = send_to(packet, in, service, &wanted, index);
-	if (verdict == VERDICT_DROP_COLLISION && !is_rare)
-		part(packet, PROGRAM_RARE);
-	if (verdict == VERDICT_DROP_COLLISION && is_rare)
-		verdict = start_aliased(packet, in, &wanted, index);
-	if (packet->is_new && service->affinity_seconds)
-		note_affinity(&wanted, packet->service, service->affinity_seconds);
-	return verdict;
-}
-
-static __always_inline const struct service_record *service_of(const struct packet *packet)
+static __always_inline enum verdict balance(struct packet *packet)
 {
 	const struct service_key key = {
 		.address = packet->flow.dst,
 		.port = packet->flow.dst_port,
 		.protocol = packet->flow.protocol,
 	};
-
-	return bpf_map_lookup_elem(&services, &key);
-}
-
-static __always_inline enum verdict balance(struct packet *packet, bool is_rare)
-{
-	const struct service_record *service = service_of(packet);
+	struct connection wanted = {
+		.head = {.client_port = packet->flow.src_port,
+			 .tag = hash_tag(packet->client_hash)},
+		.state = {.last_seen = packet->now},
+		.client = packet->flow.src,
+	};
+	const struct service_record *service;
 	enum verdict verdict;
+	__u32 index;
 	__u16 in;
 
+	service = bpf_map_lookup_elem(&services, &key);
 	if (!service)
 		return VERDICT_PASS_NO_SERVICE;
 	packet->service = service->service;
 	if (!is_for_us(packet, &in))
 		return VERDICT_PASS_OTHER_HOST;
 	verdict = admit_source(packet, service);
-	return verdict == VERDICT_CONTINUE ? start(packet, in, service, is_rare) : verdict;
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	index = choose_backend(packet, service, &wanted, &verdict);
+	if (!index)
+		return verdict;
+	verdict = send_to(packet, in, service, &wanted, index);
+	if (packet->is_new && service->affinity_seconds)
+		note_affinity(&wanted, packet->service, service->affinity_seconds);
+	return verdict;
 }
 
 /* A packet of a service that is balanced without entries, by who has no other connection. */
@@ -293,7 +277,7 @@ static __always_inline enum verdict balance_statelessly(struct packet *packet,
 			     &verdict);
 	backend = index ? bpf_map_lookup_elem(&backends, &index) : NULL;
 	if (!backend)
-		return VERDICT_DROP_NO_BACKEND;
+		return verdict;
 	remember_way(packet->client_hash, packet->now, learn_sender(packet, in));
 	set_backend(packet, DIRECTION_REQUEST, backend);
 	return VERDICT_CONTINUE;
@@ -331,8 +315,7 @@ static __always_inline enum verdict find_without_entry(struct packet *packet)
 	return service ? balance_statelessly(packet, service) : find_stateless_reply(packet);
 }
 
-static __always_inline enum verdict find_service(struct packet *packet, bool is_rare)
+static __always_inline enum verdict find_service(struct packet *packet)
 {
-	return packet->backend ? VERDICT_CONTINUE /* of a known connection */
-			       : balance(packet, is_rare);
+	return packet->backend ? VERDICT_CONTINUE /* of a known connection */ : balance(packet);
 }

@@ -3,7 +3,6 @@
  */
 #include "control/connections.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include "include/connection.h"
 
@@ -38,30 +37,24 @@ static const char *state_of(const struct connection_view *view)
 	return view->seen & TCP_SEEN_ESTABLISHED ? "established" : "opening";
 }
 
-static json_t *encode_alias(const struct connection_view *view)
-{
-	return view->alias_port ? json_integer(ntohs(view->alias_port)) : json_null();
-}
-
 static json_t *encode(const struct connection_view *view)
 {
 	char client[ENDPOINT_TEXT_MAX], service[ENDPOINT_TEXT_MAX], backend[ENDPOINT_TEXT_MAX];
 	const struct flow *flow = &view->flow;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I}", "protocol",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "protocol",
 			 protocol_name(flow->protocol), "client",
 			 endpoint_format(&flow->src, flow->src_port, client), "service",
 			 endpoint_format(&flow->dst, flow->dst_port, service), "backend",
 			 endpoint_format(&view->backend_address, view->backend_port, backend),
-			 "alias_port", encode_alias(view), "state", state_of(view), "idle_seconds",
-			 (json_int_t)view->idle_seconds);
+			 "state", state_of(view), "idle_seconds", (json_int_t)view->idle_seconds);
 }
 
 static bool visit_live(void *context, const struct connection_view *view)
 {
 	struct walk *walk = context;
 
-	if (view->is_reply_end || view->is_expired || view->is_lost || !matches(walk, &view->flow))
+	if (view->is_expired || view->is_lost || !matches(walk, &view->flow))
 		return false;
 	walk->tcp += view->flow.protocol == IPPROTO_TCP;
 	walk->udp += view->flow.protocol == IPPROTO_UDP;
@@ -94,7 +87,7 @@ static bool visit_flush(void *context, const struct connection_view *view)
 
 	if (!matches(walk, &view->flow))
 		return false;
-	walk->matched += !view->is_reply_end;
+	walk->matched++;
 	return true;
 }
 

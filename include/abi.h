@@ -262,24 +262,10 @@ union connection_state {
 		__u32 last_seen;  /* jiffies; brought up to date once a second at most */
 		__u16 client_hop; /* index in client_hops: back to the client; 0: not known */
 		__u16 seen : 5;   /* enum tcp_seen; of UDP the first two */
-		__u16 owner : 6;  /* counts who has had the entry: no state comes again soon */
-		__u16 alias : 5;  /* 0: packets of both directions name the client's own port */
-	};
-	struct {
-		__u64 tracked : 53; /* what packets change */
-		__u64 filling : 11; /* what only the next owner does: those two */
+		__u16 owner : 11; /* counts who has had the entry: no state comes again soon */
 	};
 	__u64 word;
 };
-
-/*
- * A connection with an alias has two entries. Its requests are found by the client's port and leave
- * with another one in its place, the alias port; its replies, which are sent to that one, are found
- * by it. `alias` of the first is 1 to ALIASES and says which port (connection_other_port), that of
- * the second has ALIAS_REPLY_END as well.
- */
-#define ALIASES 15
-#define ALIAS_REPLY_END 16
 
 /*
  * A connection: a client's port and the backend that its packets to one service go to. Both

@@ -7,7 +7,6 @@
 #include <linux/in.h>
 #include <stdbool.h>
 #include "include/abi.h"
-#include "include/hash.h"
 
 /* Both sides have said FIN, or one has said RST. */
 static inline __attribute__((always_inline)) bool connection_is_closed(__u8 seen)
@@ -56,28 +55,4 @@ connection_is_served(const struct backend_record *backend, __u32 handle)
 {
 	return backend->handle == handle &&
 	       (backend->state == BACKEND_ACTIVE || backend->state == BACKEND_DRAINING);
-}
-
-/*
- * Of a connection with an alias, the port of its other end: of the client's the alias port, and of
- * that the client's. Some of the port's bits are turned, the same ones both ways, which the seed of
- * this node tells; 0: this alias does not go with this port.
- *
- * A port below 1024 and one below 512 stays below (rpcbind and others trust them), the others stay
- * above, as in netfilter (nf_nat_core.c). An even port becomes an odd one: Linux gives its
- * connections even ports while there are some, so odd ones are mostly free.
- */
-static inline __attribute__((always_inline)) __be16 connection_other_port(__u64 seed, __u8 alias,
-									  __be16 port)
-{
-	const __u64 turn = hash_mix(seed, alias & ~ALIAS_REPLY_END);
-	union {
-		__be16 port;
-		__u8 byte[2];
-	} other = {.port = port};
-	const bool trusted = other.byte[0] < 4;
-
-	other.byte[0] ^= turn & (trusted ? 0x01 : 0x3f);
-	other.byte[1] ^= (turn >> 8 & 0xff) | 1;
-	return port && trusted == (other.byte[0] < 4) ? other.port : 0;
 }

@@ -170,16 +170,14 @@ struct connection_view {
 	struct address backend_address; /* likewise */
 	__be16 backend_port;
 	__u16 client_hop;
-	__be16 alias_port; /* that the backend sees in place of the client's; 0: none */
-	__u32 backend;     /* handle */
+	__u32 backend; /* handle */
 	__u32 idle_seconds;
 	__u8 seen; /* enum tcp_seen */
 	bool is_expired;
-	bool is_lost;      /* its backend is gone */
-	bool is_reply_end; /* the second of the two entries that a connection with an alias has */
+	bool is_lost; /* its backend is gone */
 };
 
-/* Calls visit for each entry of a connection; true from it removes the entry. 0 or -errno. */
+/* Calls visit for each connection; true from it removes the connection. 0 or -errno. */
 typedef bool (*connection_visitor)(void *context, const struct connection_view *view);
 int datapath_visit_connections(struct datapath *datapath, connection_visitor visit, void *context);
 

@@ -55,22 +55,6 @@ static void complete(const struct datapath *datapath, uint32_t idle, struct conn
 	view->backend_port = record.port;
 }
 
-/* Either end is shown by the client's own port. */
-static void show_alias(const struct datapath *datapath, union connection_state state,
-		       struct connection_view *view)
-{
-	const __be16 port = view->flow.src_port;
-
-	if (!state.alias)
-		return;
-	view->alias_port = connection_other_port(datapath->seed, state.alias, port);
-	view->is_reply_end = state.alias & ALIAS_REPLY_END;
-	if (!view->is_reply_end)
-		return;
-	view->flow.src_port = view->alias_port;
-	view->alias_port = port;
-}
-
 static struct connection_view view_of(const struct pass *pass, const struct connection *connection,
 				      __u64 head, __u64 word)
 {
@@ -85,7 +69,6 @@ static struct connection_view view_of(const struct pass *pass, const struct conn
 		.idle_seconds = idle / pass->datapath->jiffies_per_second,
 	};
 
-	show_alias(pass->datapath, state, &view);
 	complete(pass->datapath, idle, &view);
 	return view;
 }

@@ -23,7 +23,6 @@ MAY_INCLUDE = {
 # What the steps of bpf/ share; all else in bpf/ is a step, and only STEP_LISTS include those.
 SHARED_BY_STEPS = {
     "affinity.h",
-    "alias.h",
     "answer_header.h",
     "claim.h",
     "client_hop.h",

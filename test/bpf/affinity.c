@@ -282,6 +282,36 @@ static void each_service_keeps_a_client_for_itself(void **state)
 	}
 }
 
+/* One client port may reach a backend by one service only; the next port goes where it belongs. */
+static void a_connection_that_would_collide_goes_elsewhere_alone(void **state)
+{
+	struct offer other = KEEPS_AT_A;
+	struct scene *scene = *state;
+
+	other.port = OTHER_PORT;
+	for (int i = 0; i < KIND_COUNT; i++) {
+		struct blueprint collides = request_from_port(&KINDS[i], FIRST_PORT);
+		struct blueprint request = request_from_port(&KINDS[i], FIRST_PORT);
+
+		collides.dst_port = htons(OTHER_PORT);
+		scene_offer(scene, &KINDS[i], &KEEPS_AT_A);
+		scene_offer(scene, &KINDS[i], &other);
+		assert_int_equal(request_goes_to(scene, &request), BACKEND_A);
+		request = request_from_port(&KINDS[i], FIRST_PORT + 1);
+		request.dst_port = htons(OTHER_PORT);
+		assert_int_equal(request_goes_to(scene, &request), BACKEND_A);
+
+		other.backends[BACKEND_B] = BACKEND_ACTIVE;
+		scene_offer(scene, &KINDS[i], &other);
+		assert_int_equal(request_goes_to(scene, &collides), BACKEND_B);
+		for (uint16_t port = FIRST_PORT + 2; port < FIRST_PORT + PORTS; port++) {
+			request.src_port = htons(port);
+			assert_int_equal(request_goes_to(scene, &request), BACKEND_A);
+		}
+		other.backends[BACKEND_B] = BACKEND_NONE;
+	}
+}
+
 static void a_lone_rst_or_fin_notes_nothing(void **state)
 {
 	static const uint8_t FLAGS[] = {RST, FIN | ACK};
@@ -353,6 +383,7 @@ int main(void)
 		scene_test(a_backend_that_takes_no_new_connections_loses_its_clients),
 		scene_test(what_leads_to_a_stranger_leads_nowhere),
 		scene_test(each_service_keeps_a_client_for_itself),
+		scene_test(a_connection_that_would_collide_goes_elsewhere_alone),
 		scene_test(a_lone_rst_or_fin_notes_nothing),
 		scene_test(services_without_it_note_nothing),
 		scene_test(a_client_that_comes_often_pushes_nobody_out),

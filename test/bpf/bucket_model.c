@@ -1,7 +1,7 @@
 /*
  * The model: see bucket_model.h.
  */
-#include "test/bpf/bucket_model_internal.h"
+#include "test/bpf/bucket_model.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -21,7 +21,7 @@ enum rank {
 	RANK_FREE,
 };
 
-struct backend_record model_record_of(const struct model *model, uint32_t handle)
+static struct backend_record record_of(const struct model *model, uint32_t handle)
 {
 	struct backend_record record;
 
@@ -31,13 +31,18 @@ struct backend_record model_record_of(const struct model *model, uint32_t handle
 
 static bool is_served(const struct model *model, const struct model_entry *entry)
 {
-	const struct backend_record record = model_record_of(model, entry->handle);
+	const struct backend_record record = record_of(model, entry->handle);
 
 	return record.handle == entry->handle &&
 	       (record.state == BACKEND_ACTIVE || record.state == BACKEND_DRAINING);
 }
 
-bool model_is_expired(const struct model *model, const struct model_entry *entry, uint32_t now)
+static uint32_t idle_of(const struct model_entry *entry, uint32_t now)
+{
+	return now - entry->last_seen;
+}
+
+static bool is_expired(const struct model *model, const struct model_entry *entry, uint32_t now)
 {
 	const uint8_t fins = entry->seen & (TCP_SEEN_REQUEST_FIN | TCP_SEEN_REPLY_FIN);
 	uint32_t seconds = TCP_OPENING_SECONDS;
@@ -56,7 +61,14 @@ bool model_is_expired(const struct model *model, const struct model_entry *entry
 static bool is_alive(const struct model *model, const struct model_entry *entry, uint32_t now)
 {
 	return is_served(model, entry) && !connection_is_closed(entry->seen) &&
-	       !model_is_expired(model, entry, now);
+	       !is_expired(model, entry, now);
+}
+
+static bool is_of_client(const struct model_entry *entry, const struct address *client, __be16 port,
+			 uint8_t protocol)
+{
+	return entry->used && entry->port == port && entry->protocol == protocol &&
+	       !memcmp(&entry->client, client, sizeof(*client));
 }
 
 static enum rank rank_of(const struct model *model, const struct model_entry *entry, uint32_t now)
@@ -85,28 +97,28 @@ static struct model_entry *way_of(struct model *model, uint64_t hash, uint32_t t
 	return &model->way[((uint32_t)hash + turn) % CONNECTION_WAYS];
 }
 
-uint64_t model_hash_of(const struct model *model, const struct address *client, __be16 port,
-		       uint8_t protocol)
+static uint64_t hash_of(const struct model *model, const struct address *client, __be16 port,
+			uint8_t protocol)
 {
 	return hash_endpoint(model->scene->datapath->seed, client, port, protocol);
 }
 
-struct model_entry *model_choose(struct model *model, const struct model_entry *wanted,
-				 uint32_t now)
+static struct model_entry *choose(struct model *model, const struct model_packet *packet,
+				  uint64_t hash)
 {
-	const uint64_t hash = model_hash_of(model, &wanted->client, wanted->port, wanted->protocol);
+	const struct blueprint *request = &packet->blueprint;
 	struct model_entry *chosen = NULL;
 	uint32_t chosen_idle = 0;
 	enum rank best = RANK_STAYS;
 
 	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
 		struct model_entry *entry = way_of(model, hash, turn);
-		enum rank rank = rank_of(model, entry, now);
+		enum rank rank = rank_of(model, entry, packet->now);
 		uint32_t idle = 0;
 
 		if (rank == RANK_UNESTABLISHED || rank == RANK_ESTABLISHED)
-			idle = idle_of(entry, now) / IDLE_STEP;
-		if (is_of_client(entry, &wanted->client, wanted->port, wanted->protocol))
+			idle = idle_of(entry, packet->now) / IDLE_STEP;
+		if (is_of_client(entry, &request->src, request->src_port, request->protocol))
 			rank = rank_of_own(rank, &idle);
 		if (rank < best || (rank == best && idle <= chosen_idle))
 			continue;
@@ -117,27 +129,24 @@ struct model_entry *model_choose(struct model *model, const struct model_entry *
 	return chosen;
 }
 
-static bool is_end_of_requests(const struct model_entry *entry)
+/* One client port reaches a backend by one service only; what is over makes room. */
+static bool claim(struct model *model, const struct model_packet *packet,
+		  const struct backend_record *backend)
 {
-	return entry->alias && !(entry->alias & ALIAS_REPLY_END);
-}
+	const struct blueprint *request = &packet->blueprint;
+	const uint64_t hash = hash_of(model, &request->src, request->src_port, request->protocol);
 
-bool model_claim(struct model *model, const struct model_entry *wanted, uint32_t now,
-		 const struct backend_record *backend)
-{
-	for (uint32_t way = 0; way < CONNECTION_WAYS; way++) {
-		struct model_entry *entry = &model->way[way];
+	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
+		struct model_entry *entry = way_of(model, hash, turn);
 		struct backend_record theirs;
 
-		if (!is_of_client(entry, &wanted->client, wanted->port, wanted->protocol) ||
-		    is_end_of_requests(entry))
+		if (!is_of_client(entry, &request->src, request->src_port, request->protocol))
 			continue;
-		theirs = model_record_of(model, entry->handle);
-		if ((theirs.service == backend->service && entry->alias == wanted->alias) ||
-		    theirs.port != backend->port ||
+		theirs = record_of(model, entry->handle);
+		if (theirs.service == backend->service || theirs.port != backend->port ||
 		    memcmp(&theirs.address, &backend->address, sizeof(theirs.address)))
 			continue;
-		if (is_alive(model, entry, now))
+		if (is_alive(model, entry, packet->now))
 			return false;
 		entry->used = false;
 	}
@@ -167,13 +176,12 @@ static enum verdict refusal(const struct blueprint *request)
 /* The backend in that slot of a ring, counted round. */
 static struct backend_record backend_at(const struct model *model, struct ring ring, uint32_t slot)
 {
-	return model_record_of(model, slot_at(model, ring.offset + slot % ring.length));
+	return record_of(model, slot_at(model, ring.offset + slot % ring.length));
 }
 
 /* Of the middle of a connection, where the ring before this one sent it, if that still serves. */
-static bool pick_previous(struct model *model, const struct model_entry *wanted,
-			  struct model_packet *packet, const struct service_record *service,
-			  uint32_t hash)
+static bool pick_previous(struct model *model, struct model_packet *packet,
+			  const struct service_record *service, uint32_t hash)
 {
 	const struct blueprint *request = &packet->blueprint;
 
@@ -182,15 +190,13 @@ static bool pick_previous(struct model *model, const struct model_entry *wanted,
 		return false;
 	packet->backend =
 		backend_at(model, service->previous, hash_slot(hash, service->previous.length));
-	packet->verdict = VERDICT_REDIRECT;
 	return packet->backend.service == service->service &&
 	       (packet->backend.state == BACKEND_ACTIVE ||
 		packet->backend.state == BACKEND_DRAINING) &&
-	       model_claim(model, wanted, packet->now, &packet->backend);
+	       claim(model, packet, &packet->backend);
 }
 
-/* DROP_COLLISION: where the first one is that it cannot have without an alias. */
-static void pick(struct model *model, const struct model_entry *wanted, struct model_packet *packet)
+static bool pick(struct model *model, struct model_packet *packet)
 {
 	const struct blueprint *request = &packet->blueprint;
 	const struct service_key key = {
@@ -198,29 +204,22 @@ static void pick(struct model *model, const struct model_entry *wanted, struct m
 	const struct flow flow = blueprint_flow(request);
 	const uint32_t hash = hash_flow(&flow);
 	struct service_record service;
-	struct backend_record backend;
-	bool collides = false;
 	uint32_t slot;
 
 	assert_int_equal(datapath_find_service(model->scene->datapath, &key, &service), 0);
-	if (pick_previous(model, wanted, packet, &service, hash))
-		return;
+	if (pick_previous(model, packet, &service, hash))
+		return true;
 	packet->verdict = refusal(request);
 	if (!service.ring.length)
-		return;
+		return false;
 	slot = hash_slot(hash, service.ring.length);
 	for (uint32_t i = 0; i < PICKS; i++) {
-		backend = backend_at(model, service.ring, slot + i);
-		if (!collides)
-			packet->backend = backend;
-		collides = true;
+		packet->backend = backend_at(model, service.ring, slot + i);
+		if (claim(model, packet, &packet->backend))
+			return true;
 		packet->verdict = VERDICT_DROP_COLLISION;
-		if (!model_claim(model, wanted, packet->now, &backend))
-			continue;
-		packet->backend = backend;
-		packet->verdict = VERDICT_REDIRECT;
-		return;
 	}
+	return false;
 }
 
 static uint64_t hop_of(const struct model_packet *packet)
@@ -262,11 +261,10 @@ static struct model_entry *find_request(struct model *model, const struct bluepr
 {
 	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
 		struct model_entry *entry = way_of(model, hash, turn);
-		const struct backend_record record = model_record_of(model, entry->handle);
+		const struct backend_record record = record_of(model, entry->handle);
 
 		if (is_of_client(entry, &request->src, request->src_port, request->protocol) &&
-		    !(entry->alias & ALIAS_REPLY_END) && record.handle == entry->handle &&
-		    record.service_port == request->dst_port)
+		    record.handle == entry->handle && record.service_port == request->dst_port)
 			return entry;
 	}
 	return NULL;
@@ -278,94 +276,66 @@ static bool starts_afresh(const struct model_packet *packet, const struct model_
 	       entry->seen & (TCP_SEEN_REQUEST_FIN | TCP_SEEN_REPLY_FIN | TCP_SEEN_RST);
 }
 
-bool model_is_lone_end(const struct blueprint *request)
-{
-	return request->protocol == IPPROTO_TCP && request->tcp_flags & (FIN | RST);
-}
-
-static bool is_same_head(const struct model_entry *a, const struct model_entry *b)
-{
-	return a->used == b->used && a->handle == b->handle && a->port == b->port;
-}
-
-bool model_record(struct model *model, const struct model_entry *wanted, uint32_t now,
-		  struct model_entry *known, const struct model_entry *as_known)
-{
-	if (!known || !is_same_head(known, as_known))
-		known = model_choose(model, wanted, now);
-	if (known)
-		*known = *wanted;
-	return known;
-}
-
-static void start(struct model *model, struct model_packet *packet, struct model_entry *known)
+static void start(struct model *model, struct model_packet *packet, struct model_entry *entry)
 {
 	const struct blueprint *request = &packet->blueprint;
-	const struct model_entry as_known = known ? *known : (struct model_entry){};
-	struct model_entry wanted = {
+	const uint64_t hash = hash_of(model, &request->src, request->src_port, request->protocol);
+	const bool lone = request->protocol == IPPROTO_TCP && request->tcp_flags & (FIN | RST);
+
+	if (!pick(model, packet))
+		return;
+	packet->verdict = VERDICT_REDIRECT;
+	if (lone)
+		return;
+	if (!entry)
+		entry = choose(model, packet, hash);
+	if (!entry) {
+		packet->verdict = VERDICT_DROP_TABLE;
+		return;
+	}
+	*entry = (struct model_entry){
 		.used = true,
 		.client = request->src,
 		.port = request->src_port,
 		.protocol = request->protocol,
+		.handle = packet->backend.handle,
 		.last_seen = packet->now,
 		.hop = hop_of(packet),
 	};
-
-	pick(model, &wanted, packet);
-	wanted.handle = packet->backend.handle;
-	if (packet->verdict == VERDICT_DROP_COLLISION)
-		model_start_aliased(model, &wanted, packet, known, &as_known);
-	else if (packet->verdict == VERDICT_REDIRECT && !model_is_lone_end(request) &&
-		 !model_record(model, &wanted, packet->now, known, &as_known))
-		packet->verdict = VERDICT_DROP_TABLE;
 }
 
 void model_request(struct model *model, struct model_packet *packet)
 {
 	const struct blueprint *request = &packet->blueprint;
-	struct model_entry *entry = find_request(
-		model, request,
-		model_hash_of(model, &request->src, request->src_port, request->protocol));
-	struct model_entry known;
+	struct model_entry *entry =
+		find_request(model, request,
+			     hash_of(model, &request->src, request->src_port, request->protocol));
 
-	packet->client_port = request->src_port;
-	if (!entry || !is_served(model, entry) || model_is_expired(model, entry, packet->now) ||
+	if (!entry || !is_served(model, entry) || is_expired(model, entry, packet->now) ||
 	    starts_afresh(packet, entry)) {
-		if (entry && entry->alias) {
-			known = model_turned(model, entry);
-			model_forget_end(model, &known);
-		}
 		start(model, packet, entry);
 		return;
 	}
 	track(model, entry, packet, false);
-	known = *entry;
-	if (known.alias && !model_track_other(model, &known, packet->now, false)) {
-		start(model, packet, entry);
-		return;
-	}
-	packet->backend = model_record_of(model, known.handle);
-	if (known.alias)
-		packet->client_port = model_other_port(model, known.port, known.alias);
+	packet->backend = record_of(model, entry->handle);
 	packet->verdict = VERDICT_REDIRECT;
 }
 
 void model_reply(struct model *model, struct model_packet *packet)
 {
 	const struct blueprint *reply = &packet->blueprint;
-	const uint64_t hash = model_hash_of(model, &reply->dst, reply->dst_port, reply->protocol);
+	const uint64_t hash = hash_of(model, &reply->dst, reply->dst_port, reply->protocol);
 
-	packet->client_port = reply->dst_port;
 	packet->verdict = VERDICT_PASS_NO_SERVICE;
 	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
 		struct model_entry *entry = way_of(model, hash, turn);
 
-		packet->backend = model_record_of(model, entry->handle);
+		packet->backend = record_of(model, entry->handle);
 		if (!is_of_client(entry, &reply->dst, reply->dst_port, reply->protocol) ||
-		    is_end_of_requests(entry) || packet->backend.handle != entry->handle ||
+		    packet->backend.handle != entry->handle ||
 		    memcmp(&packet->backend.address, &reply->src, sizeof(reply->src)))
 			continue;
-		if (model_is_expired(model, entry, packet->now))
+		if (is_expired(model, entry, packet->now))
 			return;
 		packet->verdict = VERDICT_DROP_BACKEND_GONE;
 		if (!is_served(model, entry))
@@ -373,10 +343,6 @@ void model_reply(struct model *model, struct model_packet *packet)
 		track(model, entry, packet, true);
 		memcpy(packet->blueprint.to_mac, &entry->hop, ETH_ALEN);
 		packet->verdict = VERDICT_REDIRECT;
-		if (!entry->alias)
-			return;
-		packet->client_port = model_other_port(model, entry->port, entry->alias);
-		model_track_other(model, entry, packet->now, true);
 		return;
 	}
 }

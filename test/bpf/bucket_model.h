@@ -11,8 +11,7 @@
 struct model_entry {
 	bool used;
 	struct address client;
-	__be16 port;   /* that finds it: of an end of replies the alias port */
-	uint8_t alias; /* as in union connection_state */
+	__be16 port;
 	uint8_t protocol;
 	uint8_t seen;
 	uint32_t handle;
@@ -32,11 +31,8 @@ struct model_packet {
 	uint32_t now;
 	enum verdict verdict;
 	struct backend_record backend; /* of one that leaves */
-	__be16 client_port;            /* that it leaves with */
 };
 
-/* The port at the other end of a connection with an alias. */
-__be16 model_other_port(const struct model *model, __be16 port, uint8_t alias);
 void model_request(struct model *model, struct model_packet *packet);
 void model_reply(struct model *model, struct model_packet *packet);
 /* Whether the table is what the model says. */

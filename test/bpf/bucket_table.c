@@ -15,8 +15,7 @@ static bool is_entry(const struct model *model, const struct model_entry *wanted
 		return !entry->head.word;
 	bpf_map_lookup_elem(bpf_map__fd(model->scene->datapath->skeleton->maps.client_hops), &hop,
 			    &way);
-	return entry->state.alias == wanted->alias && entry->head.backend == wanted->handle &&
-	       entry->head.client_port == wanted->port &&
+	return entry->head.backend == wanted->handle && entry->head.client_port == wanted->port &&
 	       entry->state.last_seen == wanted->last_seen && entry->state.seen == wanted->seen &&
 	       way.hop.word == wanted->hop &&
 	       !memcmp(&entry->client, &wanted->client, sizeof(entry->client));

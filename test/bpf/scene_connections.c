@@ -2,21 +2,10 @@
  * Connections of a scene: what the table remembers, how time passes for it, and whole
  * conversations.
  */
-#include <arpa/inet.h>
 #include <bpf/libbpf.h>
 #include <ctype.h>
-#include "include/connection.h"
 #include "lb/datapath_internal.h"
 #include "test/bpf/scene.h"
-
-/* The client's own, of either end. */
-static __be16 client_port(const struct scene *scene, const struct connection *connection)
-{
-	if (!(connection->state.alias & ALIAS_REPLY_END))
-		return connection->head.client_port;
-	return connection_other_port(scene->datapath->seed, connection->state.alias,
-				     connection->head.client_port);
-}
 
 /* Whether the entry is of the connection that this request belongs to. */
 static bool is_of(const struct scene *scene, const struct connection *connection,
@@ -25,7 +14,7 @@ static bool is_of(const struct scene *scene, const struct connection *connection
 	const uint32_t handle = connection->head.backend;
 	struct backend_record backend;
 
-	if (!handle || client_port(scene, connection) != request->src_port ||
+	if (!handle || connection->head.client_port != request->src_port ||
 	    memcmp(&connection->client, &request->src, sizeof(request->src)))
 		return false;
 	datapath_get_backend(scene->datapath, handle & BACKEND_INDEX_MASK, &backend);
@@ -35,16 +24,14 @@ static bool is_of(const struct scene *scene, const struct connection *connection
 }
 
 /* NULL: it is not in the table. The test fails where it is there twice. */
-static struct connection *find(const struct scene *scene, const struct blueprint *request,
-			       bool replies)
+static struct connection *find(const struct scene *scene, const struct blueprint *request)
 {
 	struct connection *entries = scene->connections.memory, *found = NULL;
 	const size_t count = scene->connections.size / sizeof(*entries);
 	const struct flow flow = blueprint_flow(request);
 
 	for (size_t i = 0; i < count; i++) {
-		if (!is_of(scene, &entries[i], &flow) ||
-		    replies == !(entries[i].state.alias & ALIAS_REPLY_END))
+		if (!is_of(scene, &entries[i], &flow))
 			continue;
 		if (found)
 			fail_msg("line %d: a connection is in the table twice", scene->line);
@@ -53,65 +40,28 @@ static struct connection *find(const struct scene *scene, const struct blueprint
 	return found;
 }
 
-static bool copy(const struct connection *found, struct connection *connection)
+bool scene_find(const struct scene *scene, const struct blueprint *request,
+		struct connection *connection)
 {
+	const struct connection *found = find(scene, request);
+
 	if (found)
 		*connection = *found;
 	return found;
 }
 
-bool scene_find(const struct scene *scene, const struct blueprint *request,
-		struct connection *connection)
+void scene_forget(struct scene *scene, const struct blueprint *request)
 {
-	return copy(find(scene, request, false), connection);
-}
-
-bool scene_find_replies(const struct scene *scene, const struct blueprint *request,
-			struct connection *connection)
-{
-	return copy(find(scene, request, true), connection);
-}
-
-static void forget(struct scene *scene, const struct blueprint *request, bool replies)
-{
-	struct connection *found = find(scene, request, replies);
+	struct connection *found = find(scene, request);
 
 	assert_non_null(found);
 	found->head.word = 0;
 }
 
-void scene_forget(struct scene *scene, const struct blueprint *request)
-{
-	forget(scene, request, false);
-}
-
-void scene_forget_replies(struct scene *scene, const struct blueprint *request)
-{
-	forget(scene, request, true);
-}
-
-__be16 scene_source_port(const struct scene *scene, const struct blueprint *request)
-{
-	const struct connection *found = find(scene, request, false);
-
-	if (!found || !found->state.alias)
-		return request->src_port;
-	return connection_other_port(scene->datapath->seed, found->state.alias, request->src_port);
-}
-
-uint32_t scene_count_entries(const struct scene *scene)
-{
-	const struct connection *entries = scene->connections.memory;
-	uint32_t count = 0;
-
-	for (size_t i = 0; i < scene->connections.size / sizeof(*entries); i++)
-		count += entries[i].head.word != 0;
-	return count;
-}
-
 static bool count_connection(void *context, const struct connection_view *view)
 {
-	*(uint32_t *)context += !view->is_reply_end;
+	(void)view;
+	++*(uint32_t *)context;
 	return false;
 }
 
@@ -125,14 +75,10 @@ uint32_t scene_count_connections(struct scene *scene)
 
 void scene_let_pass(struct scene *scene, const struct blueprint *request, unsigned int seconds)
 {
-	const uint32_t jiffies = seconds * scene->datapath->jiffies_per_second;
-	struct connection *found = find(scene, request, false);
-	struct connection *replies = find(scene, request, true);
+	struct connection *found = find(scene, request);
 
 	assert_non_null(found);
-	found->state.last_seen -= jiffies;
-	if (replies)
-		replies->state.last_seen -= jiffies;
+	found->state.last_seen -= seconds * scene->datapath->jiffies_per_second;
 }
 
 uint8_t tcp_flags_of(char letter)
@@ -153,16 +99,6 @@ uint8_t tcp_flags_of(char letter)
 	}
 }
 
-static void play_request(struct scene *scene, const struct blueprint *request)
-{
-	__be16 port;
-
-	assert_int_equal(request_lands_from(scene, request, &port), BACKEND_A);
-	if (port != scene_source_port(scene, request))
-		fail_msg("line %d: a request leaves from port %u, the table says %u", scene->line,
-			 ntohs(port), ntohs(scene_source_port(scene, request)));
-}
-
 static void play_letter(struct scene *scene, const struct blueprint *request, char letter)
 {
 	const enum family family = blueprint_is_ipv6(request) ? IPV6 : IPV4;
@@ -171,15 +107,14 @@ static void play_letter(struct scene *scene, const struct blueprint *request, ch
 
 	if (isupper((unsigned char)letter)) {
 		packet.tcp_flags = tcp_flags_of(letter);
-		play_request(scene, &packet);
+		leaves = forwarded_to(&packet, BACKEND_A, POD);
+		expect_packet(scene, UPLINK, &packet, VERDICT_REDIRECT, &leaves);
 		return;
 	}
 	packet = reply_of(&kind, BACKEND_A);
-	packet.dst_port = scene_source_port(scene, request);
+	packet.dst_port = request->src_port;
 	packet.tcp_flags = tcp_flags_of(letter);
 	leaves = returned_from_service(&packet, UPLINK);
-	leaves.src_port = request->dst_port;
-	leaves.dst_port = request->src_port;
 	expect_packet(scene, POD, &packet, VERDICT_REDIRECT, &leaves);
 }
 

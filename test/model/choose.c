@@ -113,7 +113,8 @@ struct model_backend *pick(struct walk *walk, struct model_backend **first)
 		slot = hash_slot(hash_of(walk), service->ring_length);
 	picked = pick_from(walk, slot, first);
 	/* With an alias it is picked again, by the program for what is rare. */
-	if (!picked && *first && service->algorithm == ALGORITHM_ROUND_ROBIN)
+	if (features[FEATURE_ALIASES] && !picked && *first &&
+	    service->algorithm == ALGORITHM_ROUND_ROBIN)
 		service->turns++;
 	return picked;
 }

@@ -134,8 +134,6 @@ static void compare_entry(struct world *world, const struct connection *entry, u
 	if (record.handle != entry->head.backend ||
 	    (record.state != BACKEND_ACTIVE && record.state != BACKEND_DRAINING))
 		return;
-	if (entry->state.alias & ALIAS_REPLY_END)
-		return; /* goes with the connection's own entry */
 	connection = find_connection(&world->model, entry, &record);
 	if (!connection) {
 		difference_say(difference,
