@@ -22,8 +22,8 @@ is_at() { # POD, all of them
 }
 
 address_of() { # POD of family SERVICE, as a backend of that service
-    local number=$((11 + $(printf '%d' "'${1#pod-}") - $(printf '%d' "'a")))
-    [[ $2 == \[* ]] && echo "[fd00:1::$number]:$3" || echo "10.1.0.$number:$3"
+    local last=$((11 + $(printf '%d' "'${1#pod-}") - $(printf '%d' "'a")))
+    [[ $2 == \[* ]] && echo "[fd00:1::$last]:$3" || echo "10.1.0.$last:$3"
 }
 
 test_service() { # SERVICE PROGRAM ADDRESS PORT BACKEND_PORT
