@@ -28,7 +28,7 @@ static size_t headers_end(const struct kind *kind)
 static void other_ethertypes_pass_untouched(void **state)
 {
 	static const uint16_t ETHERTYPES[] = {
-		ETH_P_ARP, ETH_P_8021Q, ETH_P_8021AD, ETH_P_LLDP, ETH_P_MPLS_UC, 0x0600, 46, 0xffff,
+		ETH_P_ARP, ETH_P_LLDP, ETH_P_MPLS_UC, 0x0600, 46, 0xffff,
 	};
 	struct blueprint request = request_of(&KINDS[0]);
 	struct scene *scene = *state;
@@ -38,25 +38,6 @@ static void other_ethertypes_pass_untouched(void **state)
 	frame_build(&request, &frame);
 	for (size_t row = 0; row < sizeof(ETHERTYPES) / sizeof(ETHERTYPES[0]); row++) {
 		write16(&frame, 12, ETHERTYPES[row]);
-
-		expect_bytes(scene, UPLINK, &frame, VERDICT_PASS_PROTOCOL, NULL);
-	}
-}
-
-static void a_request_behind_a_vlan_tag_passes_untouched(void **state)
-{
-	struct scene *scene = *state;
-	struct frame frame;
-
-	scene_offer_all(scene, &ONLY_A);
-	for (int i = 0; i < KIND_COUNT; i++) {
-		struct blueprint request = request_of(&KINDS[i]);
-
-		frame_build(&request, &frame);
-		memmove(&frame.bytes[16], &frame.bytes[12], frame.length - 12);
-		frame.length += 4;
-		write16(&frame, 12, ETH_P_8021Q);
-		write16(&frame, 14, 100);
 
 		expect_bytes(scene, UPLINK, &frame, VERDICT_PASS_PROTOCOL, NULL);
 	}
@@ -361,7 +342,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scene_test(other_ethertypes_pass_untouched),
-		scene_test(a_request_behind_a_vlan_tag_passes_untouched),
 		scene_test(other_protocols_pass_untouched),
 		scene_test(fragments_pass_untouched),
 		scene_test(a_packet_that_must_not_be_fragmented_is_not_a_fragment),
