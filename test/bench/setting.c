@@ -24,14 +24,14 @@ struct place_plan {
 };
 
 static const struct place_plan PLANS[_WORLD_COUNT] = {
-	[WORLD_ROOMY] = {{.services = 1}},
+	[WORLD_ROOMY] = {{.services = 1}, .full = false},
 	[WORLD_FULL] = {{.services = 1}, .full = true},
 	[WORLD_MANY] = {{.services = MANY_SERVICES}, .full = true},
-	[WORLD_MILLION] = {{.services = 1}},
-	[WORLD_DENY] = {{.services = 1, .denied = DENIED}},
-	[WORLD_METADATA] = {{.services = 1, .metadata = true}},
-	[WORLD_STATELESS] = {{.services = 1, .max_new_connections = 1}},
-	[WORLD_ANSWER] = {{.services = 1, .answers = true}},
+	[WORLD_MILLION] = {{.services = 1}, .full = false},
+	[WORLD_DENY] = {{.services = 1, .denied = DENIED}, .full = false},
+	[WORLD_METADATA] = {{.services = 1, .metadata = true}, .full = false},
+	[WORLD_STATELESS] = {{.services = 1, .max_new_connections = 1}, .full = false},
+	[WORLD_ANSWER] = {{.services = 1, .answers = true}, .full = false},
 };
 
 int setting_pin(int cpu)

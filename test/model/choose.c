@@ -78,7 +78,8 @@ static struct model_backend *pick_observed(struct walk *walk, struct model_backe
 		backend = pick_from(walk, slot, &blocked);
 		if (backend && was_sent_to(walk, backend, &port) && !is_untouched(walk))
 			return backend;
-		if (!backend && blocked && was_sent_to(walk, blocked, &port)) {
+		if (!backend && blocked &&
+		    (walk->observed->action == XDP_DROP || was_sent_to(walk, blocked, &port))) {
 			*first = blocked;
 			return NULL;
 		}

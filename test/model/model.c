@@ -12,7 +12,7 @@
 const bool features[_FEATURE_COUNT] = {
 	[FEATURE_EXTENSION_HEADERS] = true, [FEATURE_RESET] = true,   [FEATURE_UNREACHABLE] = true,
 	[FEATURE_AFFINITY] = true,          [FEATURE_TOO_BIG] = true, [FEATURE_TAGS] = true,
-	[FEATURE_PREVIOUS_RING] = true,     [FEATURE_ALIASES] = true,
+	[FEATURE_PREVIOUS_RING] = true,
 };
 
 const bool mended[_FLAW_COUNT] = {
