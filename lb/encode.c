@@ -119,6 +119,14 @@ struct service_record encode_service(const struct service *service,
 	};
 }
 
+/* To packets, an active backend of no weight is one that drains: it gets no new connection. */
+static __u8 encode_state(const struct backend *backend)
+{
+	const bool idles = backend->state == BACKEND_ACTIVE && !backend->weight;
+
+	return (__u8)(idles ? BACKEND_DRAINING : backend->state);
+}
+
 static struct checksum_change encode_change(const struct address *from, __be16 from_port,
 					    const struct address *to, __be16 to_port)
 {
@@ -147,7 +155,7 @@ struct backend_record encode_backend(const struct service *service,
 		.request =
 			encode_change(&key->address, key->port, &backend->address, backend->port),
 		.reply = encode_change(&backend->address, backend->port, &key->address, key->port),
-		.state = (__u8)backend->state,
+		.state = encode_state(backend),
 		.protocol = key->protocol,
 	};
 }

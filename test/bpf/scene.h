@@ -70,6 +70,8 @@ struct offer {
 	uint16_t port; /* 0: SERVICE_PORT */
 	uint32_t affinity_seconds;
 	enum backend_state backends[_ROLE_COUNT]; /* BACKEND_NONE: not a backend of it */
+	uint16_t weights[_ROLE_COUNT];            /* where has_weights; else all weigh 1 */
+	bool has_weights;
 	/* Of either family; a service gets those of its own. */
 	const char *source_ranges[MAX_OFFERED_RANGES];
 };

@@ -131,7 +131,7 @@ static struct service *model_of(const struct kind *kind, const struct offer *off
 		const struct backend backend = {
 			.address = role_address((enum role)role, kind->family),
 			.port = htons(BACKEND_PORT),
-			.weight = 1,
+			.weight = offer->has_weights ? offer->weights[role] : 1,
 			.state = offer->backends[role],
 		};
 

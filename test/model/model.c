@@ -17,7 +17,7 @@ const bool features[_FEATURE_COUNT] = {
 
 const bool mended[_FLAW_COUNT] = {
 	[FLAW_FLOODED_IS_COUNTED] = true,
-	[FLAW_AFFINITY_IGNORES_WEIGHT] = false,
+	[FLAW_AFFINITY_IGNORES_WEIGHT] = true,
 };
 
 bool model_is_strict;

@@ -146,6 +146,24 @@ static void a_backend_record_is_of_its_place_and_state(void **state)
 	service_free(service);
 }
 
+/* It gets no new connection, be it by affinity, and keeps those it has. */
+static void an_active_backend_without_weight_drains_to_packets(void **state)
+{
+	struct service *service = make_service(0, 1);
+	struct placement *placement = place(service);
+
+	(void)state;
+	service->backends[0].weight = 0;
+	assert_int_equal(encode_backend(service, placement, 0, 42).state, BACKEND_DRAINING);
+	service->backends[0].state = BACKEND_DOWN;
+	assert_int_equal(encode_backend(service, placement, 0, 42).state, BACKEND_DOWN);
+	service->backends[0].state = BACKEND_ACTIVE;
+	service->backends[0].weight = 65535;
+	assert_int_equal(encode_backend(service, placement, 0, 42).state, BACKEND_ACTIVE);
+	placement_release(&room, placement, service, NULL);
+	service_free(service);
+}
+
 static void a_handle_names_its_index_and_is_never_the_last_one(void **state)
 {
 	const uint32_t indexes[] = {1, 77, BACKEND_INDEX_MASK};
@@ -292,6 +310,7 @@ int main(void)
 		cmocka_unit_test(a_service_record_says_whether_sources_are_limited),
 		cmocka_unit_test(a_service_record_says_where_the_ring_before_was),
 		WITH_ROOM(a_backend_record_is_of_its_place_and_state),
+		WITH_ROOM(an_active_backend_without_weight_drains_to_packets),
 		cmocka_unit_test(a_handle_names_its_index_and_is_never_the_last_one),
 		cmocka_unit_test(ring_length_is_of_the_algorithm_and_the_backends),
 		WITH_ROOM(only_backends_that_take_connections_are_in_the_ring),
