@@ -29,14 +29,12 @@ static __always_inline bool may_be_answered(enum verdict verdict)
 	       verdict == VERDICT_PASS_TOO_BIG;
 }
 
-/* Ends the walk, in the program that answers where there is one and something to answer. */
-static __always_inline enum verdict refuse(const struct packet *packet, enum verdict verdict)
+/* Ends the walk in the program that answers, where there is one. */
+static __always_inline enum verdict have_answered(const struct packet *packet, enum verdict verdict)
 {
 	const __u32 first = 0;
 	struct refused *why;
 
-	if (!may_be_answered(verdict))
-		return verdict;
 	why = bpf_map_lookup_elem(&refused, &first);
 	if (!why)
 		return verdict;
@@ -50,6 +48,12 @@ static __always_inline enum verdict refuse(const struct packet *packet, enum ver
 	};
 	bpf_tail_call(packet->ctx, &programs, PROGRAM_ANSWER);
 	return verdict;
+}
+
+/* Ends the walk: there where there is something to answer. */
+static __always_inline enum verdict refuse(const struct packet *packet, enum verdict verdict)
+{
+	return may_be_answered(verdict) ? have_answered(packet, verdict) : verdict;
 }
 
 /* What counts the packet. */

@@ -6,7 +6,8 @@
  *
  * Ends with DROP_BACKEND_GONE (a reply from a backend that was removed or is down), PASS_OTHER_HOST
  * (a frame that was sent to another MAC address) and PASS_NO_SERVICE. A request whose connection is
- * over, expired or has lost its backend goes on to the step service, which starts afresh.
+ * over or expired goes on to the step service, which starts afresh; of UDP one that has lost its
+ * backend, too. TCP parts for a program that ends the connection (gone.h).
  */
 #pragma once
 
@@ -73,13 +74,20 @@ static __always_inline bool starts_afresh(const struct packet *packet, __u8 seen
 {
 	const __u8 ended = TCP_SEEN_REQUEST_FIN | TCP_SEEN_REPLY_FIN | TCP_SEEN_RST;
 
-	return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && (seen & ended);
+	return is_opening(packet) && (seen & ended);
 }
 
 static __always_inline bool is_over(const struct found *found, __u32 idle)
 {
 	return idle >= refresh_interval &&
 	       connection_is_expired(&timeouts, found->backend->protocol, found->state.seen, idle);
+}
+
+/* Of TCP whose backend is gone; a SYN opens another connection, and UDP goes on. */
+static __always_inline void part_without_backend(const struct packet *packet)
+{
+	if (packet->flow.protocol == IPPROTO_TCP && !is_opening(packet))
+		bpf_tail_call(packet->ctx, &programs, PROGRAM_GONE);
 }
 
 static __always_inline enum verdict find_request(struct packet *packet, bool is_rare)
@@ -90,7 +98,7 @@ static __always_inline enum verdict find_request(struct packet *packet, bool is_
 	enum verdict verdict;
 	__u32 idle;
 
-	if (!search(packet, &client, DIRECTION_REQUEST, &found)) {
+	if (!search(&packet->flow, &client, DIRECTION_REQUEST, &found)) {
 		packet->has_siblings = found.has_siblings;
 		return VERDICT_CONTINUE;
 	}
@@ -98,8 +106,12 @@ static __always_inline enum verdict find_request(struct packet *packet, bool is_
 	packet->known = found.connection;
 	packet->known_head = found.head;
 	idle = connection_idle(packet->now, found.state.last_seen);
-	if (!connection_is_served(found.backend, (__u32)found.head) || is_over(&found, idle) ||
-	    starts_afresh(packet, found.state.seen))
+	if (!connection_is_served(found.backend, (__u32)found.head)) {
+		if (!is_over(&found, idle))
+			part_without_backend(packet);
+		return VERDICT_CONTINUE;
+	}
+	if (is_over(&found, idle) || starts_afresh(packet, found.state.seen))
 		return VERDICT_CONTINUE;
 	verdict = track(packet, &found, DIRECTION_REQUEST, idle, is_rare);
 	if (verdict != VERDICT_CONTINUE)
@@ -139,15 +151,17 @@ static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_
 	enum verdict verdict;
 	__u32 idle;
 
-	if (!search(packet, &client, DIRECTION_REPLY, &found)) {
+	if (!search(&packet->flow, &client, DIRECTION_REPLY, &found)) {
 		part_with_stateless_reply(packet, client.hash);
 		return VERDICT_CONTINUE;
 	}
 	idle = connection_idle(packet->now, found.state.last_seen);
 	if (is_over(&found, idle))
 		return VERDICT_CONTINUE;
-	if (!connection_is_served(found.backend, (__u32)found.head))
+	if (!connection_is_served(found.backend, (__u32)found.head)) {
+		part_without_backend(packet);
 		return VERDICT_DROP_BACKEND_GONE;
+	}
 	verdict = go_back(packet, found.state.client_hop, is_rare);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
@@ -182,7 +196,7 @@ static __always_inline bool find_alive(struct packet *packet, const struct clien
 {
 	struct found found;
 
-	if (!search(packet, client, direction, &found) ||
+	if (!search(&packet->flow, client, direction, &found) ||
 	    !connection_is_served(found.backend, (__u32)found.head) ||
 	    is_over(&found, connection_idle(packet->now, found.state.last_seen)))
 		return false;

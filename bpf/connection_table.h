@@ -131,11 +131,9 @@ struct client {
 };
 
 /* Whether a packet that goes this way is of a connection to this backend. */
-static __always_inline bool is_of_backend(const struct packet *packet, enum direction direction,
+static __always_inline bool is_of_backend(const struct flow *flow, enum direction direction,
 					  const struct backend_record *backend)
 {
-	const struct flow *flow = &packet->flow;
-
 	if (backend->protocol != flow->protocol)
 		return false;
 	if (direction == DIRECTION_REQUEST)
@@ -159,7 +157,7 @@ static __always_inline bool is_of_one_owner(const struct connection *connection,
  * The connection of a packet that goes this way, even one that has expired or whose backend has
  * gone while its index was not given to another.
  */
-static __always_inline bool search(const struct packet *packet, const struct client *client,
+static __always_inline bool search(const struct flow *flow, const struct client *client,
 				   enum direction direction, struct found *found)
 {
 	const __u32 wanted = client_half(client->port, client->hash);
@@ -184,7 +182,7 @@ static __always_inline bool search(const struct packet *packet, const struct cli
 			continue;
 		found->backend = backend_of((__u32)head);
 		if (!found->backend || found->backend->handle != (__u32)head ||
-		    !is_of_backend(packet, direction, found->backend))
+		    !is_of_backend(flow, direction, found->backend))
 			continue;
 		found->connection = connection;
 		found->head = head;

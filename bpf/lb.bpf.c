@@ -19,6 +19,7 @@
 #include "bpf/connection.h"
 #include "bpf/service.h"
 #include "bpf/forward.h"
+#include "bpf/gone.h"
 #include "bpf/nat.h"
 #include "bpf/count.h"
 #include "bpf/metadata.h"
@@ -81,6 +82,27 @@ static __always_inline enum verdict walk_stateless(struct packet *packet)
 	verdict = find_egress(packet, true);
 	if (verdict != VERDICT_CONTINUE)
 		return refuse(packet, verdict);
+	translate(packet, true);
+	return egress_verdict(packet);
+}
+
+/* TCP whose backend is gone. */
+static __always_inline enum verdict walk_gone(struct packet *packet)
+{
+	enum verdict verdict;
+
+	verdict = parse(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = lose_backend(packet);
+	if (verdict == VERDICT_DROP_BACKEND_GONE)
+		return have_answered(packet, verdict);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = find_egress(packet, true);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	become_reset(packet);
 	translate(packet, true);
 	return egress_verdict(packet);
 }
@@ -174,6 +196,19 @@ int stateless(struct xdp_md *ctx)
 	packet_init(&packet, ctx);
 	packet.is_rare = true;
 	verdict = walk_stateless(&packet);
+	count(&packet, verdict);
+	return act(&packet, verdict);
+}
+
+SEC("xdp")
+int gone(struct xdp_md *ctx)
+{
+	struct packet packet = {};
+	enum verdict verdict;
+
+	packet_init(&packet, ctx);
+	packet.is_rare = true;
+	verdict = walk_gone(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
 }

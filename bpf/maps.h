@@ -239,6 +239,7 @@ enum program {
 	PROGRAM_RARE,
 	PROGRAM_STATELESS,
 	PROGRAM_ANSWER,
+	PROGRAM_GONE,
 	_PROGRAM_COUNT,
 };
 
@@ -246,6 +247,7 @@ int icmp(struct xdp_md *ctx);
 int rare(struct xdp_md *ctx);
 int stateless(struct xdp_md *ctx);
 int answer(struct xdp_md *ctx);
+int gone(struct xdp_md *ctx);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -256,7 +258,8 @@ struct {
 	.values = {[PROGRAM_ICMP] = (void *)&icmp,
 		   [PROGRAM_RARE] = (void *)&rare,
 		   [PROGRAM_STATELESS] = (void *)&stateless,
-		   [PROGRAM_ANSWER] = (void *)&answer},
+		   [PROGRAM_ANSWER] = (void *)&answer,
+		   [PROGRAM_GONE] = (void *)&gone},
 };
 
 /* From the program that refuses a packet to the one that answers it. Packets alone. */

@@ -111,6 +111,12 @@ static __always_inline __u32 packet_ingress(const struct packet *packet)
 	return packet->ctx->ingress_ifindex;
 }
 
+/* Does it open a connection of TCP? With ACK it would answer one that does. */
+static __always_inline bool is_opening(const struct packet *packet)
+{
+	return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
 /* Written as it will be read, in halves: the processor need not wait for two stores to meet. */
 static __always_inline struct address map_ipv4(__be32 address)
 {

@@ -101,10 +101,14 @@ int connections_flush(struct daemon *daemon, struct connection_filter filter, si
 	return error;
 }
 
+/*
+ * TCP whose backend is gone is kept until it expires, so that both sides are reset whenever their
+ * next packet comes; where the backend's index is another's, not even the protocol is known.
+ */
 static bool visit_expired(void *context, const struct connection_view *view)
 {
 	(void)context;
-	return view->is_expired || view->is_lost;
+	return view->is_expired || (view->is_lost && view->flow.protocol != IPPROTO_TCP);
 }
 
 int connections_sweep_some(struct daemon *daemon)

@@ -121,7 +121,7 @@ enum backend_state {
 	BACKEND_NONE, /* the index is free; what still names it finds nothing */
 	BACKEND_ACTIVE,
 	BACKEND_DRAINING, /* keeps its connections, gets no new one; or has no weight */
-	BACKEND_DOWN,     /* gets nothing; its connections go to another backend */
+	BACKEND_DOWN,     /* gets nothing; its connections end (TCP) or go to another backend */
 	_BACKEND_STATE_COUNT,
 };
 

@@ -20,7 +20,7 @@
 	_(PASS_UNRESOLVED, "pass-unresolved", "translated, next hop unknown: the stack forwards")  \
 	_(PASS_BY_STACK, "pass-by-stack", "translated, its way out takes no such XDP frames")      \
 	_(DROP_NO_BACKEND, "drop-no-backend", "the service has no backend to send it to")          \
-	_(DROP_BACKEND_GONE, "drop-backend-gone", "a reply from a backend that was removed")       \
+	_(DROP_BACKEND_GONE, "drop-backend-gone", "of a connection whose backend is gone")         \
 	_(DROP_COLLISION, "drop-collision", "no backend where its replies would be its own")       \
 	_(DROP_TABLE, "drop-table", "the connection table refused the entry")                      \
 	_(TX, "tx", "sent back out of the interface it came in by")                                \

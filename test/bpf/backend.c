@@ -29,8 +29,21 @@ static void a_request_to_a_service_without_backends_is_refused(void **state)
 	assert_int_equal(scene_count_connections(scene), 0);
 }
 
-/* What the removed one still has to say is dropped until its connection is another's. */
-static void connections_of_a_removed_backend_go_to_another(void **state)
+/* What becomes of what a backend that is gone still has to say. */
+static void expect_stale(struct scene *scene, const struct kind *kind)
+{
+	const struct blueprint stale = reply_of(kind, BACKEND_A);
+	struct blueprint returned = returned_from_service(&stale, UPLINK);
+
+	returned.tcp_flags = RST | ACK;
+	if (kind->protocol == IPPROTO_TCP)
+		expect_packet(scene, POD, &stale, VERDICT_REDIRECT, &returned);
+	else
+		expect_packet(scene, POD, &stale, VERDICT_DROP_BACKEND_GONE, NULL);
+}
+
+/* What the removed one still has to say is refused until its connection is another's. */
+static void new_connections_of_a_port_that_a_removed_backend_had_go_to_another(void **state)
 {
 	struct scene *scene = *state;
 
@@ -46,7 +59,7 @@ static void connections_of_a_removed_backend_go_to_another(void **state)
 		scene_offer(scene, &KINDS[i], &BOTH);
 		scene_offer(scene, &KINDS[i], &ONLY_B);
 
-		expect(scene, POD, &stale, VERDICT_DROP_BACKEND_GONE, NULL);
+		expect_stale(scene, &KINDS[i]);
 		expect(scene, UPLINK, &request, VERDICT_REDIRECT, &forwarded);
 		expect(scene, POD, &reply, VERDICT_REDIRECT, &returned);
 		expect(scene, POD, &stale, VERDICT_PASS_NO_SERVICE, NULL);
@@ -170,20 +183,19 @@ static void a_draining_backend_keeps_its_connections_and_gets_no_new_one(void **
 	}
 }
 
-static void a_backend_that_is_down_gets_nothing_not_even_its_connections(void **state)
+static void a_backend_that_is_down_gets_no_new_connection(void **state)
 {
 	struct scene *scene = *state;
 
 	for (int i = 0; i < KIND_COUNT; i++) {
 		struct blueprint request = request_of(&KINDS[i]);
-		struct blueprint stale = reply_of(&KINDS[i], BACKEND_A);
 		struct blueprint forwarded = forwarded_to(&request, BACKEND_B, POD);
 
 		scene_offer(scene, &KINDS[i], &ONLY_A);
 		scene_play(scene, &request, "SsA");
 		scene_offer(scene, &KINDS[i], &A_DOWN_B_ACTIVE);
 
-		expect(scene, POD, &stale, VERDICT_DROP_BACKEND_GONE, NULL);
+		expect_stale(scene, &KINDS[i]);
 		expect(scene, UPLINK, &request, VERDICT_REDIRECT, &forwarded);
 	}
 }
@@ -231,30 +243,32 @@ static void a_withdrawn_service_leaves_nothing_behind(void **state)
 	scene_offer_all(scene, &ONLY_A);
 	for (int i = 0; i < KIND_COUNT; i++) {
 		struct blueprint request = request_of(&KINDS[i]);
-		struct blueprint reply = reply_of(&KINDS[i], BACKEND_A);
 
 		scene_play(scene, &request, "SsA");
 		scene_withdraw(scene, &KINDS[i]);
 
 		expect(scene, UPLINK, &request, VERDICT_PASS_NO_SERVICE, NULL);
-		expect(scene, POD, &reply, VERDICT_DROP_BACKEND_GONE, NULL);
+		expect_stale(scene, &KINDS[i]);
 	}
 }
 
-/* With a different id or index in the meantime: the connection belongs to what is there now. */
-static void a_service_that_is_offered_again_takes_its_clients_back(void **state)
+/* Its backends are others than before, though at the same places: TCP knows of none of them. */
+static void a_service_that_is_offered_again_begins_anew(void **state)
 {
 	struct scene *scene = *state;
 
 	for (int i = 0; i < KIND_COUNT; i++) {
-		struct blueprint request = request_of(&KINDS[i]);
+		struct blueprint request = request_of(&KINDS[i]), segment = request;
 
 		scene_offer(scene, &KINDS[i], &ONLY_A);
 		scene_play(scene, &request, "SsA");
 		scene_withdraw(scene, &KINDS[i]);
 		scene_offer(scene, &KINDS[i], &ONLY_A);
 
-		scene_play(scene, &request, "AaA");
+		segment.tcp_flags = ACK;
+		if (KINDS[i].protocol == IPPROTO_TCP)
+			expect_answer(scene, UPLINK, &segment, VERDICT_ANSWER_RESET);
+		scene_play(scene, &request, "SsA");
 	}
 }
 
@@ -262,17 +276,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scene_test(a_request_to_a_service_without_backends_is_refused),
-		scene_test(connections_of_a_removed_backend_go_to_another),
+		scene_test(new_connections_of_a_port_that_a_removed_backend_had_go_to_another),
 		scene_test(
 			a_backend_that_takes_over_an_index_gets_no_connection_of_its_predecessor),
 		scene_test(an_index_handed_out_again_has_a_handle_that_nobody_has_seen),
 		scene_test(a_slot_that_names_a_backend_that_is_gone_is_skipped_for_the_next),
 		scene_test(a_draining_backend_keeps_its_connections_and_gets_no_new_one),
-		scene_test(a_backend_that_is_down_gets_nothing_not_even_its_connections),
+		scene_test(a_backend_that_is_down_gets_no_new_connection),
 		scene_test(a_backend_that_comes_up_again_still_has_its_connections),
 		scene_test(an_added_backend_gets_new_connections),
 		scene_test(a_withdrawn_service_leaves_nothing_behind),
-		scene_test(a_service_that_is_offered_again_takes_its_clients_back),
+		scene_test(a_service_that_is_offered_again_begins_anew),
 	};
 
 	return cmocka_run_group_tests(tests, network_make, NULL);

@@ -72,6 +72,8 @@ static struct blueprint forwarded(const struct model_packet *sent,
 
 	if (sent->in == UPLINK)
 		return forwarded_to(&leaves, role_of_address(&judged->backend.address), POD);
+	if (judged->becomes_reset)
+		leaves.tcp_flags = RST | (leaves.tcp_flags & ACK);
 	leaves = returned_from_service(&leaves, UPLINK);
 	leaves.src_port = judged->backend.service_port;
 	memcpy(leaves.to_mac, judged->blueprint.to_mac, ETH_ALEN);

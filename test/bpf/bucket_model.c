@@ -304,6 +304,28 @@ static void start(struct model *model, struct model_packet *packet, struct model
 	};
 }
 
+/* TCP ends with its backend, at its next packet; a SYN opens another connection. */
+static bool ends_with_backend(const struct model *model, const struct model_packet *packet,
+			      const struct model_entry *entry)
+{
+	return entry->protocol == IPPROTO_TCP && packet->blueprint.tcp_flags != SYN &&
+	       !is_served(model, entry) && !is_expired(model, entry, packet->now);
+}
+
+static void end(struct model_entry *entry, struct model_packet *packet)
+{
+	if (packet->in == POD && !(entry->seen & TCP_SEEN_RST)) {
+		packet->becomes_reset = true;
+		packet->verdict = VERDICT_REDIRECT;
+		memcpy(packet->blueprint.to_mac, &entry->hop, ETH_ALEN);
+	} else {
+		packet->verdict = packet->blueprint.tcp_flags & RST ? VERDICT_DROP_BACKEND_GONE
+								    : VERDICT_ANSWER_RESET;
+	}
+	entry->seen |= TCP_SEEN_RST;
+	entry->last_seen = packet->now;
+}
+
 void model_request(struct model *model, struct model_packet *packet)
 {
 	const struct blueprint *request = &packet->blueprint;
@@ -311,6 +333,10 @@ void model_request(struct model *model, struct model_packet *packet)
 		find_request(model, request,
 			     hash_of(model, &request->src, request->src_port, request->protocol));
 
+	if (entry && ends_with_backend(model, packet, entry)) {
+		end(entry, packet);
+		return;
+	}
 	if (!entry || !is_served(model, entry) || is_expired(model, entry, packet->now) ||
 	    starts_afresh(packet, entry)) {
 		start(model, packet, entry);
@@ -338,6 +364,8 @@ void model_reply(struct model *model, struct model_packet *packet)
 		if (is_expired(model, entry, packet->now))
 			return;
 		packet->verdict = VERDICT_DROP_BACKEND_GONE;
+		if (ends_with_backend(model, packet, entry))
+			end(entry, packet);
 		if (!is_served(model, entry))
 			return;
 		track(model, entry, packet, true);

@@ -30,6 +30,7 @@ struct model_packet {
 	enum interface in;
 	uint32_t now;
 	enum verdict verdict;
+	bool becomes_reset;            /* as it leaves */
 	struct backend_record backend; /* of one that leaves */
 };
 

@@ -209,6 +209,18 @@ static bool is_right_reply(struct hammer_thread *thread, const struct caller *ca
 	return caller->calling == CALLS_HAIRPIN && leaves_as(thread, &wanted);
 }
 
+/* What a backend that is gone says first leaves as a reset. */
+static bool is_right_reset(struct hammer_thread *thread, const struct caller *caller,
+			   const struct blueprint *reply, uint32_t service, bool sent)
+{
+	struct blueprint reset = *reply;
+
+	if (!thread->lbd || caller->kind->protocol != IPPROTO_TCP)
+		return false;
+	reset.tcp_flags = RST | (reply->tcp_flags & ACK);
+	return is_right_reply(thread, caller, &reset, service, sent);
+}
+
 static void judge_reply(struct hammer_thread *thread, const struct caller *caller,
 			const struct blueprint *reply, enum role backend, enum fate fate)
 {
@@ -224,7 +236,8 @@ static void judge_reply(struct hammer_thread *thread, const struct caller *calle
 	if (!may_come_from(caller, service, backend))
 		find(thread, caller, "a reply leaves as from a service it is not of", service,
 		     backend);
-	else if (!is_right_reply(thread, caller, reply, service, is_sent(fate)))
+	else if (!is_right_reply(thread, caller, reply, service, is_sent(fate)) &&
+		 !is_right_reset(thread, caller, reply, service, is_sent(fate)))
 		find(thread, caller, "a reply leaves wrongly translated or the wrong way", service,
 		     backend);
 }

@@ -94,7 +94,7 @@ static bool is_flushed(void *context, const struct connection_view *view)
 static bool is_swept(void *context, const struct connection_view *view)
 {
 	(void)context;
-	return view->is_expired || view->is_lost;
+	return view->is_expired || (view->is_lost && view->flow.protocol != IPPROTO_TCP);
 }
 
 static void sweep(struct hammer_lbd *lbd)

@@ -67,7 +67,8 @@ enum verdict turn_away_size(const struct walk *walk)
 		return VERDICT_PASS_BY_STACK;
 	if (!is_to_us(walk))
 		return VERDICT_PASS_OTHER_HOST;
-	return may_be_answered(walk) ? late(LATE_ANSWER_TOO_BIG) : VERDICT_PASS_TOO_BIG;
+	return may_be_answered(walk) && !walk->becomes_reset ? late(LATE_ANSWER_TOO_BIG)
+							     : VERDICT_PASS_TOO_BIG;
 }
 
 enum verdict check_echo(const struct walk *walk)

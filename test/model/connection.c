@@ -185,11 +185,31 @@ static bool starts_afresh(const struct walk *walk, const struct model_connection
 	       (connection->seen & (FINS | TCP_SEEN_RST));
 }
 
+/* TCP ends with its backend, at its next packet; a SYN opens another connection. */
+static bool ends_with_backend(const struct walk *walk, const struct model_connection *connection)
+{
+	return walk->packet.protocol == IPPROTO_TCP && (walk->tcp_flags & (SYN | ACK)) != SYN &&
+	       !is_expired(walk->model, connection) && !is_served(walk->model, connection);
+}
+
+/* Nobody counts it: whose it was is over. */
+static enum verdict end(struct walk *walk, struct model_connection *connection)
+{
+	walk->service = NULL;
+	if (!is_to_us(walk))
+		return VERDICT_PASS_OTHER_HOST;
+	connection->seen |= TCP_SEEN_RST;
+	connection->idle = 0;
+	return turn_away(walk, VERDICT_DROP_BACKEND_GONE);
+}
+
 static enum verdict meet_request(struct walk *walk, struct model_connection *known)
 {
 	walk->direction = DIRECTION_REQUEST;
 	if (known && model_is_live(walk->model, known) && !starts_afresh(walk, known))
 		walk->connection = known;
+	if (known && ends_with_backend(walk, known))
+		return end(walk, known);
 	if (!is_to_us(walk))
 		return VERDICT_PASS_OTHER_HOST;
 	if (!known || !model_is_live(walk->model, known) || starts_afresh(walk, known))
@@ -199,11 +219,26 @@ static enum verdict meet_request(struct walk *walk, struct model_connection *kno
 	return VERDICT_CONTINUE;
 }
 
+/* The first that comes goes on to the client, as a reset. */
+static enum verdict end_reply(struct walk *walk, struct model_connection *connection)
+{
+	const bool is_first = !(connection->seen & TCP_SEEN_RST);
+	const enum verdict verdict = end(walk, connection);
+
+	if (!is_first || verdict == VERDICT_PASS_OTHER_HOST)
+		return verdict;
+	use(walk, connection);
+	walk->becomes_reset = true;
+	return VERDICT_CONTINUE;
+}
+
 static enum verdict meet_reply(struct walk *walk, struct model_connection *known)
 {
 	walk->direction = DIRECTION_REPLY;
 	if (!known || is_expired(walk->model, known))
 		return VERDICT_PASS_NO_SERVICE;
+	if (ends_with_backend(walk, known))
+		return end_reply(walk, known);
 	if (!is_served(walk->model, known))
 		return VERDICT_DROP_BACKEND_GONE;
 	use(walk, known);

@@ -177,10 +177,25 @@ static void translate_error(struct walk *walk)
 	update(walk->frame, packet->transport + ICMP_CHECKSUM_AT, &quote, false, NULL);
 }
 
+/* Of its flags nothing is left but that it acknowledges something, if it did. */
+static void become_reset(struct walk *walk)
+{
+	const size_t at = walk->packet.transport + 12;
+	struct change change = {};
+	uint8_t word[2];
+
+	get_bytes(walk->frame, at, word, 2);
+	word[1] = RST | (word[1] & ACK);
+	put(walk->frame, at, word, 2, &change);
+	update(walk->frame, walk->packet.transport + TCP_CHECKSUM_AT, &change, false, NULL);
+}
+
 void translate(struct walk *walk)
 {
 	const bool is_request = walk->direction == DIRECTION_REQUEST;
 
+	if (walk->becomes_reset)
+		become_reset(walk);
 	if (walk->is_error)
 		translate_error(walk);
 	else

@@ -52,6 +52,7 @@ struct walk {
 	struct model_backend *backend;
 	struct model_service *service; /* that refused it */
 	bool is_hairpin;
+	bool becomes_reset; /* a reply of a backend that is gone, for its client */
 	__be16 client_port; /* as the client has it, */
 	__be16 alias;       /* and as its backend has it */
 

@@ -1,0 +1,125 @@
+/*
+ * Step gone: of a packet of TCP whose connection has lost its backend (removed, or down), in a
+ * program of its own. The connection ends: at no other backend anybody knows of it. What the
+ * backend says first goes on to the client, as a reset: the client may be waiting for nothing else,
+ * and say nothing.
+ *
+ * Ends with PASS_OTHER_HOST, and with DROP_BACKEND_GONE: whoever sent any other packet gets a reset
+ * (answer.h).
+ */
+#pragma once
+
+#include <linux/in.h>
+#include <linux/tcp.h>
+#include "bpf/client_hop.h"
+#include "bpf/connection_table.h"
+#include "bpf/knobs.h"
+#include "bpf/maps.h"
+#include "bpf/packet.h"
+#include "include/checksum.h"
+#include "include/connection.h"
+#include "include/verdict.h"
+
+/* What is told of a connection that has ended. */
+struct loss {
+	struct connection *connection; /* NULL: none */
+	__u32 backend;                 /* handle */
+	__u16 client_hop;
+	bool is_known; /* and was not the first time */
+	bool is_hairpin;
+	__u8 direction; /* enum direction, of the packet that met it */
+};
+
+static __always_inline bool is_lost(const struct found *found, __u32 now)
+{
+	const __u32 idle = connection_idle(now, found->state.last_seen);
+
+	return !connection_is_served(found->backend, (__u32)found->head) &&
+	       !connection_is_expired(&timeouts, found->backend->protocol, found->state.seen, idle);
+}
+
+/* Until its entry expires, what else comes is of a connection that is over. */
+static __always_inline void end_connection(const struct found *found, __u32 now)
+{
+	union connection_state fresh = found->state;
+
+	fresh.seen |= TCP_SEEN_RST;
+	fresh.last_seen = now;
+	refresh(found->connection, found->head, found->state.word, fresh.word, false);
+}
+
+static __always_inline bool lose(const struct flow *flow, const struct client *client,
+				 enum direction direction, struct loss *loss)
+{
+	const __u32 now = (__u32)bpf_jiffies64();
+	struct found found;
+
+	if (!search(flow, client, direction, &found) || !is_lost(&found, now))
+		return false;
+	loss->backend = (__u32)found.head;
+	loss->client_hop = found.state.client_hop;
+	loss->is_known = found.state.seen & TCP_SEEN_RST;
+	loss->direction = direction;
+	end_connection(&found, now);
+	return true;
+}
+
+/* A pod that is its own backend answers itself, by an address that stands for it. */
+static __always_inline struct client client_of_lost_reply(const struct flow *flow, bool is_hairpin)
+{
+	struct client client = {.port = flow->dst_port};
+
+	client.address = is_hairpin ? &flow->src : &flow->dst;
+	client.hash = hash_endpoint(hash_seed, client.address, client.port, flow->protocol);
+	return client;
+}
+
+/* A global function: verified once. True: a connection has ended, or had before. */
+__noinline int lose_connection(const struct flow *flow, struct loss *loss)
+{
+	struct client client;
+
+	if (!flow || !loss)
+		return false; /* VERIFIER: a global function's pointers may be NULL */
+	client = (struct client){
+		&flow->src, flow->src_port,
+		hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol)};
+	if (lose(flow, &client, DIRECTION_REQUEST, loss))
+		return true;
+	loss->is_hairpin = is_same_address(&flow->dst, hairpin_of(false)) ||
+			   is_same_address(&flow->dst, hairpin_of(true));
+	client = client_of_lost_reply(flow, loss->is_hairpin);
+	return lose(flow, &client, DIRECTION_REPLY, loss);
+}
+
+static __always_inline enum verdict lose_backend(struct packet *packet)
+{
+	struct loss loss = {};
+	__u16 in;
+
+	if (!is_for_us(packet, &in))
+		return VERDICT_PASS_OTHER_HOST;
+	if (!lose_connection(&packet->flow, &loss) || loss.direction == DIRECTION_REQUEST ||
+	    loss.is_known)
+		return VERDICT_DROP_BACKEND_GONE;
+	packet->backend = backend_of(loss.backend);
+	if (!packet->backend)
+		return VERDICT_DROP_BACKEND_GONE;
+	packet->is_hairpin = loss.is_hairpin;
+	set_backend(packet, DIRECTION_REPLY, packet->backend);
+	return go_back(packet, loss.client_hop, true);
+}
+
+/* Data may come with it (RFC 1122, 4.2.2.12). */
+static __always_inline void become_reset(struct packet *packet)
+{
+	struct tcphdr *tcp = packet->transport;
+	__u16 *word = (__u16 *)tcp + TCP_FLAGS_OFFSET / 2, before;
+	__u8 *flags = (__u8 *)tcp + TCP_FLAGS_OFFSET;
+
+	if ((void *)(tcp + 1) > packet->end)
+		return; /* VERIFIER: does not know that it is TCP (6.18) */
+	before = *word;
+	*flags = TCP_RST | (*flags & TCP_ACK);
+	tcp->check = checksum_update(tcp->check, checksum_fold(checksum_replace(0, before, *word)));
+}
