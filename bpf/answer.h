@@ -97,7 +97,8 @@ static __always_inline bool spend_error(void)
 
 /*
  * What becomes of a packet that was refused because of `why`. A reset is never answered (RFC 9293,
- * 3.10.7.1), nor what may have come from many or gone to many (RFC 1122, 3.2.2).
+ * 3.10.7.1), nor what may have come from many or gone to many, nor a fragment but the first (RFC
+ * 1122, 3.2.2).
  */
 static __always_inline enum verdict judge(const struct packet *packet, enum verdict why)
 {
@@ -107,6 +108,8 @@ static __always_inline enum verdict judge(const struct packet *packet, enum verd
 		return VERDICT_PASS_OTHER_HOST;
 	if (is_martian(packet))
 		return VERDICT_DROP_MARTIAN;
+	if (is_later_fragment(packet))
+		return VERDICT_DROP_FRAGMENT;
 	if (is_group(packet->ethernet->h_dest) || is_group(packet->ethernet->h_source))
 		return why;
 	if (why == VERDICT_PASS_TOO_BIG)

@@ -20,15 +20,6 @@
 #include "include/connection.h"
 #include "include/verdict.h"
 
-static __always_inline bool filter_has(void *filter, __u32 mask, __u64 hash)
-{
-	const __u32 bit = hash_bit(hash, mask);
-	const __u32 index = bit / 64;
-	const __u64 *word = bpf_map_lookup_elem(filter, &index);
-
-	return word && *word >> bit % 64 & 1;
-}
-
 /* What this packet adds to what was seen. */
 static __always_inline __u8 see(const struct packet *packet, enum direction direction, __u8 seen)
 {

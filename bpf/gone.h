@@ -1,11 +1,11 @@
 /*
  * Step gone: of a packet of TCP whose connection has lost its backend (removed, or down), in a
  * program of its own. The connection ends: at no other backend anybody knows of it. What the
- * backend says first goes on to the client, as a reset: the client may be waiting for nothing else,
- * and say nothing.
+ * backend says first goes on to the client, as a reset, unless it is a fragment: the client may be
+ * waiting for nothing else, and say nothing.
  *
- * Ends with PASS_OTHER_HOST, and with DROP_BACKEND_GONE: whoever sent any other packet gets a reset
- * (answer.h).
+ * Ends with PASS_OTHER_HOST, DROP_FRAGMENT, and with DROP_BACKEND_GONE: whoever sent any other
+ * packet gets a reset (answer.h).
  */
 #pragma once
 
@@ -99,8 +99,10 @@ static __always_inline enum verdict lose_backend(struct packet *packet)
 
 	if (!is_for_us(packet, &in))
 		return VERDICT_PASS_OTHER_HOST;
+	if (is_later_fragment(packet))
+		return VERDICT_DROP_FRAGMENT; /* it has no ports */
 	if (!lose_connection(&packet->flow, &loss) || loss.direction == DIRECTION_REQUEST ||
-	    loss.is_known)
+	    loss.is_known || packet->fragment)
 		return VERDICT_DROP_BACKEND_GONE;
 	packet->backend = backend_of(loss.backend);
 	if (!packet->backend)

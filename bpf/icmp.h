@@ -20,8 +20,6 @@
 #include "bpf/packet.h"
 #include "include/verdict.h"
 
-#define IPV4_OFFSET bpf_htons(0x1fff) /* RFC 791, 3.1 */
-
 /*
  * Source quench and redirects are not: the one is obsolete (RFC 6633), the other speaks of a link
  * that its receiver is not on.

@@ -31,6 +31,7 @@ const volatile __u64 hash_seed = 0;
 const volatile __u32 connection_buckets = 2;
 const volatile __u32 service_filter_mask = 127;
 const volatile __u32 backend_filter_mask = 127;
+const volatile __u32 address_filter_mask = 127;
 const volatile __u32 backend_count = 2; /* a CPU's share of backend_counters */
 
 /* Whether what goes to the stack carries why it does: include/metadata.h. */

@@ -16,6 +16,7 @@
 #include "bpf/deny.h"
 #include "bpf/parse.h"
 #include "bpf/icmp.h"
+#include "bpf/fragment.h"
 #include "bpf/connection.h"
 #include "bpf/service.h"
 #include "bpf/forward.h"
@@ -48,23 +49,46 @@ static __always_inline enum verdict walk_icmp(struct packet *packet)
 	return egress_verdict(packet);
 }
 
-static __always_inline enum verdict walk(struct packet *packet, bool is_rare)
+static __always_inline enum verdict walk(struct packet *packet)
 {
 	enum verdict verdict;
 
 	verdict = parse(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	verdict = find_connection(packet, is_rare);
+	verdict = find_connection(packet, false);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	verdict = find_service(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return refuse(packet, verdict);
-	verdict = find_egress(packet, is_rare);
+	verdict = find_egress(packet, false);
 	if (verdict != VERDICT_CONTINUE)
 		return refuse(packet, verdict);
-	translate(packet, is_rare);
+	translate(packet, false);
+	return egress_verdict(packet);
+}
+
+/* The same of what few packets have: tags, extension headers, fragments. */
+static __always_inline enum verdict walk_rare(struct packet *packet)
+{
+	enum verdict verdict;
+
+	verdict = find_fragment(packet, parse(packet));
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	let_headers_go(packet);
+	verdict = find_connection(packet, true);
+	if (verdict == VERDICT_CONTINUE)
+		verdict = find_service(packet);
+	if (verdict == VERDICT_CONTINUE)
+		verdict = find_egress(packet, true);
+	verdict = settle_fragment(packet, verdict);
+	if (verdict != VERDICT_CONTINUE)
+		return refuse(packet, verdict);
+	if (!take_headers_up(packet))
+		return VERDICT_PASS_MALFORMED;
+	translate(packet, true);
 	return egress_verdict(packet);
 }
 
@@ -73,13 +97,13 @@ static __always_inline enum verdict walk_stateless(struct packet *packet)
 {
 	enum verdict verdict;
 
-	verdict = parse(packet);
+	verdict = find_fragment(packet, parse(packet));
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	verdict = find_without_entry(packet);
-	if (verdict != VERDICT_CONTINUE)
-		return refuse(packet, verdict);
-	verdict = find_egress(packet, true);
+	if (verdict == VERDICT_CONTINUE)
+		verdict = find_egress(packet, true);
+	verdict = settle_fragment(packet, verdict);
 	if (verdict != VERDICT_CONTINUE)
 		return refuse(packet, verdict);
 	translate(packet, true);
@@ -95,6 +119,7 @@ static __always_inline enum verdict walk_gone(struct packet *packet)
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	verdict = lose_backend(packet);
+	remember_fragment(packet, verdict);
 	if (verdict == VERDICT_DROP_BACKEND_GONE)
 		return have_answered(packet, verdict);
 	if (verdict != VERDICT_CONTINUE)
@@ -135,6 +160,7 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_ANSWER_UNREACHABLE:
 	case VERDICT_DROP_RATE_LIMITED:
 	case VERDICT_ANSWER_TOO_BIG:
+	case VERDICT_DROP_FRAGMENT:
 	case _VERDICT_COUNT:
 		return XDP_DROP;
 	}
@@ -182,7 +208,7 @@ static __always_inline int forward(struct xdp_md *ctx, bool is_rare)
 
 	packet_init(&packet, ctx);
 	packet.is_rare = is_rare;
-	verdict = walk(&packet, is_rare);
+	verdict = is_rare ? walk_rare(&packet) : walk(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
 }
@@ -231,6 +257,7 @@ int answer(struct xdp_md *ctx)
 	if (verdict == VERDICT_CONTINUE)
 		verdict = judge(&packet, why->verdict);
 	count(&packet, verdict);
+	remember_fragment(&packet, verdict);
 	if (!is_answer(verdict))
 		return keep_packet(&packet, verdict);
 	return write_answer(&packet, verdict, why->mtu) ? send_back(ctx) : XDP_DROP;

@@ -6,7 +6,9 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include <stdbool.h>
 #include "include/abi.h"
+#include "include/hash.h"
 #include "include/verdict.h"
 
 #define MAX_PORTS 4096 /* interfaces of one node that packets leave by */
@@ -134,6 +136,15 @@ struct {
 	__uint(max_entries, 2);
 } backend_filter SEC(".maps");
 
+/* The same by address alone, of both services and backends: for fragments, which have no ports. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 2);
+} address_filter SEC(".maps");
+
 /* The seed of hash_endpoint, for the next lbd: its program gets it as a constant. lbd alone. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -141,6 +152,17 @@ struct {
 	__type(value, __u64);
 	__uint(max_entries, 1);
 } seed SEC(".maps");
+
+/*
+ * What the first fragment of a datagram says of the others. Packets write and read. Full: the one
+ * that was used least recently gives way, and what comes of its datagram is early once more.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__type(key, struct fragment_key);
+	__type(value, struct fragment);
+	__uint(max_entries, 2);
+} fragments SEC(".maps");
 
 /* lbd writes through mapped memory, packets read. lbd refuses a backend past the end. */
 struct {
@@ -282,6 +304,15 @@ struct {
 static __always_inline __u64 load_word(const __u64 *word)
 {
 	return *(const volatile __u64 *)word;
+}
+
+static __always_inline bool filter_has(void *filter, __u32 mask, __u64 hash)
+{
+	const __u32 bit = hash_bit(hash, mask);
+	const __u32 index = bit / 64;
+	const __u64 *word = bpf_map_lookup_elem(filter, &index);
+
+	return word && *word >> bit % 64 & 1;
 }
 
 /* NULL is an unresolved one. */

@@ -137,7 +137,8 @@ static __always_inline void translate(struct packet *packet, bool is_rare)
 	if (!packet->backend)
 		return; /* VERIFIER: does not know that there is one (6.18) */
 	change = change_of(packet);
-	rewrite_transport(packet, change.all);
+	if (!is_rare || packet->checksum)
+		rewrite_transport(packet, change.all);
 	if (packet->is_ipv6)
 		rewrite_ipv6(packet);
 	else

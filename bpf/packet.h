@@ -15,6 +15,14 @@
 #define IPV4_MAPPED bpf_htonl(0xffff)       /* word 2 of ::ffff:a.b.c.d */
 #define IPV4_UNFRAGMENTED bpf_htons(0x4000) /* don't fragment (RFC 791, 3.1) */
 
+/* Of IPv4's flags and offset of a fragment (RFC 791, 3.1). */
+#define IPV4_OFFSET bpf_htons(0x1fff)
+#define IPV4_FRAGMENT bpf_htons(0x3fff) /* more fragments, or an offset */
+
+/* Which piece of a datagram a packet is, as IPv6's fragment header says it (RFC 8200, 4.5). */
+#define FRAGMENT_MORE 1        /* others lie behind it */
+#define FRAGMENT_OFFSET 0xfff8 /* in bytes; the first has 0, and the ports */
+
 enum tcp_flag {
 	TCP_FIN = 1 << 0,
 	TCP_SYN = 1 << 1,
@@ -46,6 +54,8 @@ enum icmpv6_type {
 	ICMPV6_PARAMETER_PROBLEM,
 };
 
+#define MAX_HEADER_OFFSET 16384 /* what the verifier is told of any header's */
+
 struct packet {
 	/* Facts. Headers point into the packet; what they point at was checked to be there. */
 	struct xdp_md *ctx;
@@ -53,7 +63,7 @@ struct packet {
 	struct ethhdr *ethernet;
 	void *network;     /* struct iphdr, or struct ipv6hdr where is_ipv6 */
 	void *transport;   /* struct tcphdr or udphdr, both begin with the ports; or struct icmp */
-	__sum16 *checksum; /* of the transport */
+	__sum16 *checksum; /* of the transport; NULL: not in this fragment */
 	struct flow flow; /* of an ICMP error, once it was read: that of what it quotes, reversed */
 	__u32 bytes;      /* of the frame, fragments (xdp.frags) included */
 	__u32 length;     /* of an ICMP message or, of what is rare, a TCP segment, as IP says */
@@ -64,6 +74,11 @@ struct packet {
 	bool is_rare;
 	__u8 hop_limit;
 	__u8 tcp_flags; /* enum tcp_flag; 0 of UDP */
+	__u16 fragment; /* FRAGMENT_MORE, FRAGMENT_OFFSET; 0: it is whole, as all are but rare ones
+			 */
+	__u16 transport_at; /* while the pointers are let go */
+	__u16 checksum_at;
+	__be32 identification; /* of a fragment's datagram */
 
 	/* Decisions. */
 	__u32 now;                /* jiffies */
@@ -104,6 +119,43 @@ static __always_inline void packet_init(struct packet *packet, struct xdp_md *ct
 static __always_inline bool knows_rare(const struct packet *packet)
 {
 	return packet->is_rare || packet->is_icmp;
+}
+
+/* It has neither ports nor checksum, and says nothing of its connection. */
+static __always_inline bool is_later_fragment(const struct packet *packet)
+{
+	return packet->fragment & FRAGMENT_OFFSET;
+}
+
+/*
+ * VERIFIER: between reading a packet and writing it nothing looks at its headers, but where they
+ * were found (after which extension headers, TCP's or UDP's, of a fragment none) makes a case of
+ * its own, for which all steps are verified anew. Where there are many such cases, they are kept as
+ * numbers meanwhile, of which the verifier knows nothing.
+ */
+static __always_inline void let_headers_go(struct packet *packet)
+{
+	const void *start = packet->ethernet;
+
+	packet->transport_at = packet->transport - start;
+	packet->checksum_at = packet->checksum ? (const void *)packet->checksum - start : 0;
+	packet->transport = NULL;
+	packet->checksum = NULL;
+}
+
+/* False: never. */
+static __always_inline bool take_headers_up(struct packet *packet)
+{
+	void *start = packet->ethernet;
+
+	if (!packet->checksum_at)
+		return true; /* a fragment after the first */
+	if (packet->transport_at > MAX_HEADER_OFFSET || packet->checksum_at > MAX_HEADER_OFFSET)
+		return false;
+	packet->transport = start + packet->transport_at;
+	packet->checksum = start + packet->checksum_at;
+	return packet->transport + sizeof(struct udphdr) <= packet->end &&
+	       (void *)(packet->checksum + 1) <= packet->end;
 }
 
 static __always_inline __u32 packet_ingress(const struct packet *packet)

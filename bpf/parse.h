@@ -1,10 +1,11 @@
 /*
  * Step parse: bytes to facts. Ethernet, IPv4 with options, IPv6, TCP, UDP, and of ICMP the first
- * eight bytes. What is rare (VLAN tags, IPv6 extension headers) is read by a program of its own, so
- * that others pay nothing for it. Reads, never writes.
+ * eight bytes. What is rare (VLAN tags, IPv6 extension headers, fragments) is read by a program of
+ * its own, so that others pay nothing for it. Reads, never writes.
  *
  * Ends with PASS_PROTOCOL (not ours to look at), PASS_MALFORMED (headers cut short, or lengths that
- * contradict each other), PASS_FRAGMENT.
+ * contradict each other; of fragments the step fragment has the last word), PASS_FRAGMENT (of
+ * ICMP).
  */
 #pragma once
 
@@ -19,7 +20,6 @@
 #include "bpf/tag.h"
 #include "include/verdict.h"
 
-#define IPV4_FRAGMENT bpf_htons(0x3fff) /* more fragments, or an offset (RFC 791, 3.1) */
 #define TCP_FLAGS_OFFSET 13
 #define TCP_DOFF_MIN 5 /* 32-bit words (RFC 9293, 3.1) */
 
@@ -36,6 +36,24 @@ static __always_inline enum verdict sort_protocol(const struct packet *packet, _
 	if (protocol == icmp)
 		return part(packet, PROGRAM_ICMP);
 	return packet->is_rare ? VERDICT_PASS_PROTOCOL : part(packet, PROGRAM_RARE);
+}
+
+/*
+ * Fragments are read where what is rare is; of ICMP they are the stack's. VERIFIER: by arithmetic
+ * alone, so that a whole packet and a fragment are one case for all that follows.
+ */
+static __always_inline enum verdict read_ipv4_fragment(struct packet *packet,
+						       const struct iphdr *ip)
+{
+	const __u16 word = bpf_ntohs(ip->frag_off);
+
+	if (!packet->is_rare && (ip->frag_off & IPV4_FRAGMENT))
+		return packet->is_icmp ? VERDICT_PASS_FRAGMENT : part(packet, PROGRAM_RARE);
+	if (packet->is_rare) {
+		packet->fragment = word << 3 | (word >> 13 & FRAGMENT_MORE);
+		packet->identification = ip->id;
+	}
+	return VERDICT_CONTINUE;
 }
 
 /* *length: the bytes that IP says follow its header; more may lie there, that is padding. */
@@ -55,8 +73,9 @@ static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *len
 	verdict = sort_protocol(packet, ip->protocol, IPPROTO_ICMP);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	if (ip->frag_off & IPV4_FRAGMENT)
-		return VERDICT_PASS_FRAGMENT;
+	verdict = read_ipv4_fragment(packet, ip);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
 	*length = total - header;
 	packet->transport = packet->network + header;
 	packet->hop_limit = ip->ttl;
@@ -73,7 +92,7 @@ static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *len
 static __always_inline bool is_extension(__u8 protocol)
 {
 	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
-	       protocol == IPPROTO_DSTOPTS;
+	       protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_FRAGMENT;
 }
 
 /* Where the extension headers of a packet have led to, at first those of none. */
@@ -81,32 +100,58 @@ struct extensions {
 	__u32 offset; /* of what follows, in the frame */
 	__u32 length; /* of that, as IP says */
 	__u32 protocol;
+	__u32 fragment; /* as in struct packet, and: */
+	__be32 identification;
 };
 
-#define MAX_OFFSET 16384 /* of a transport header: what the verifier is told */
+/*
+ * A fragment header (RFC 8200, 4.5). One for a packet in one piece ("atomic", RFC 6946) makes no
+ * fragment of it.
+ */
+static __always_inline enum verdict read_fragment_header(const __u8 *header,
+							 struct extensions *extensions)
+{
+	if (extensions->fragment)
+		return VERDICT_PASS_MALFORMED; /* of a fragment: nobody sends such */
+	extensions->fragment =
+		bpf_ntohs(*(const __be16 *)(header + 2)) & (FRAGMENT_OFFSET | FRAGMENT_MORE);
+	extensions->identification = *(const __be32 *)(header + 4);
+	return VERDICT_CONTINUE;
+}
 
 /*
- * Passes over one (RFC 8200, 4): its type, a length in eight bytes beyond the first eight, of a
- * routing header then its kind and the segments left. While there are some, the packet is on its
- * way to others than its destination.
+ * Of any but that: a length in eight bytes beyond the first eight (RFC 8200, 4), of a routing
+ * header then its kind and the segments left. While there are some, the packet is on its way to
+ * others than its destination.
  */
+static __always_inline enum verdict
+read_extension(const __u8 *header, const struct extensions *extensions, __u32 *bytes)
+{
+	if (extensions->protocol == IPPROTO_ROUTING && header[3])
+		return VERDICT_PASS_PROTOCOL;
+	*bytes = (header[1] + 1u) * 8;
+	return *bytes > extensions->length ? VERDICT_PASS_MALFORMED : VERDICT_CONTINUE;
+}
+
+/* Passes over one: it begins with what follows it. */
 static __always_inline enum verdict skip_extension(const struct xdp_md *ctx,
 						   struct extensions *extensions)
 {
 	const void *end = (const void *)(long)ctx->data_end;
 	const __u8 *header = (const void *)(long)ctx->data;
-	__u32 bytes;
+	enum verdict verdict;
+	__u32 bytes = 8;
 
-	if (extensions->offset > MAX_OFFSET)
+	if (extensions->offset > MAX_HEADER_OFFSET)
 		return VERDICT_PASS_MALFORMED;
 	header += extensions->offset;
 	if (extensions->length < 8 || (const void *)(header + 8) > end)
 		return VERDICT_PASS_MALFORMED;
-	if (extensions->protocol == IPPROTO_ROUTING && header[3])
-		return VERDICT_PASS_PROTOCOL;
-	bytes = (header[1] + 1u) * 8;
-	if (bytes > extensions->length)
-		return VERDICT_PASS_MALFORMED;
+	verdict = extensions->protocol == IPPROTO_FRAGMENT
+			  ? read_fragment_header(header, extensions)
+			  : read_extension(header, extensions, &bytes);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
 	extensions->protocol = header[0];
 	extensions->offset += bytes;
 	extensions->length -= bytes;
@@ -114,8 +159,8 @@ static __always_inline enum verdict skip_extension(const struct xdp_md *ctx,
 }
 
 /*
- * A global function: verified once. Inlined, what follows would be verified anew for each number of
- * headers.
+ * Of a fragment after the first its own header is the last. A global function: verified once.
+ * Inlined, what follows would be verified anew for each number of headers.
  */
 __noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions)
 {
@@ -124,6 +169,8 @@ __noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions
 	if (!extensions)
 		return VERDICT_PASS_MALFORMED; /* VERIFIER: its pointers may be NULL */
 	for (int i = 0; i < MAX_EXTENSIONS && is_extension((__u8)extensions->protocol); i++) {
+		if (extensions->fragment & FRAGMENT_OFFSET)
+			break;
 		verdict = skip_extension(ctx, extensions);
 		if (verdict != VERDICT_CONTINUE)
 			break;
@@ -138,10 +185,18 @@ static __always_inline enum verdict find_transport(struct packet *packet, __u32 
 		.length = *length,
 		.protocol = packet->flow.protocol,
 	};
+	const bool is_rare = packet->is_rare, is_icmp = packet->is_icmp;
 	const enum verdict verdict = skip_extensions(packet->ctx, &extensions);
 
+	/* The compiler does not know that the call leaves them alone, and would ask them again. */
+	packet->is_rare = is_rare;
+	packet->is_icmp = is_icmp;
+	if (extensions.fragment && is_icmp)
+		return VERDICT_PASS_FRAGMENT;
+	packet->fragment = extensions.fragment;
+	packet->identification = extensions.identification;
 	/* VERIFIER: does not know what a global function may return. */
-	if (verdict == VERDICT_PASS_MALFORMED || extensions.offset > MAX_OFFSET)
+	if (verdict == VERDICT_PASS_MALFORMED || extensions.offset > MAX_HEADER_OFFSET)
 		return VERDICT_PASS_MALFORMED;
 	if (verdict != VERDICT_CONTINUE)
 		return VERDICT_PASS_PROTOCOL;
@@ -151,10 +206,16 @@ static __always_inline enum verdict find_transport(struct packet *packet, __u32 
 	return VERDICT_CONTINUE;
 }
 
+static __always_inline void copy_ipv6_addresses(struct packet *packet, const struct ipv6hdr *ip)
+{
+	__builtin_memcpy(&packet->flow.src, &ip->saddr, sizeof(packet->flow.src));
+	__builtin_memcpy(&packet->flow.dst, &ip->daddr, sizeof(packet->flow.dst));
+}
+
 static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *length)
 {
 	struct ipv6hdr *ip = packet->network;
-	enum verdict verdict;
+	enum verdict verdict = VERDICT_CONTINUE;
 	__u32 header;
 
 	if ((void *)(ip + 1) > packet->end)
@@ -167,21 +228,25 @@ static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *len
 	packet->transport = ip + 1;
 	packet->hop_limit = ip->hop_limit;
 	packet->flow.protocol = ip->nexthdr;
-	if (knows_rare(packet)) {
+	if (knows_rare(packet))
 		verdict = find_transport(packet, length);
-		if (verdict != VERDICT_CONTINUE)
-			return verdict;
-	}
-	if (packet->flow.protocol == IPPROTO_FRAGMENT)
-		return VERDICT_PASS_FRAGMENT;
-	verdict = sort_protocol(packet, packet->flow.protocol, IPPROTO_ICMPV6);
-	if (verdict != VERDICT_CONTINUE)
-		return verdict;
-	__builtin_memcpy(&packet->flow.src, &ip->saddr, sizeof(packet->flow.src));
-	__builtin_memcpy(&packet->flow.dst, &ip->daddr, sizeof(packet->flow.dst));
-	if (is_mapped(&packet->flow.src) || is_mapped(&packet->flow.dst))
+	/* Of fragments that begin with an extension header the first alone says what else it is. */
+	if (verdict == VERDICT_CONTINUE &&
+	    !(packet->is_rare && is_later_fragment(packet) && is_extension(packet->flow.protocol)))
+		verdict = sort_protocol(packet, packet->flow.protocol, IPPROTO_ICMPV6);
+	if (verdict != VERDICT_CONTINUE && !packet->is_rare)
+		return verdict; /* fragments are asked for theirs, whatever is wrong with them */
+	copy_ipv6_addresses(packet, ip);
+	if (is_mapped(&packet->flow.src) || is_mapped(&packet->flow.dst)) {
+		packet->fragment = 0; /* nor of IPv4 */
 		return VERDICT_PASS_MALFORMED;
-	return VERDICT_CONTINUE;
+	}
+	if (packet->is_rare) {
+		/* VERIFIER: to forget what it has learnt of them, which would be many cases. */
+		asm volatile("" ::: "memory");
+		copy_ipv6_addresses(packet, ip);
+	}
+	return verdict;
 }
 
 static __always_inline enum verdict parse_ports(struct packet *packet, __u32 length)
@@ -257,7 +322,7 @@ static __always_inline enum verdict parse(struct packet *packet)
 		verdict = parse_ipv6(packet, &length);
 	else
 		verdict = sort_ethertype(packet, ethertype);
-	if (verdict != VERDICT_CONTINUE)
+	if (verdict != VERDICT_CONTINUE || (packet->is_rare && is_later_fragment(packet)))
 		return verdict;
 	return packet->is_icmp ? parse_icmp(packet, length) : parse_ports(packet, length);
 }

@@ -174,7 +174,7 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
 		      "interface, xdp-mode, replace, metadata, refuse, timeouts, "
 		      "hairpin-ipv4, hairpin-ipv6, max-services, max-backends, max-connections, "
-		      "max-new-connections, max-affinity, icmp-errors",
+		      "max-new-connections, max-affinity, max-fragments, icmp-errors",
 		      options->config_path, key);
 }
 

@@ -14,6 +14,7 @@ const struct number_range NUMBER_OPTIONS[_NUMBER_OPTION_COUNT] = {
 	[NUMBER_MAX_NEW_CONNECTIONS] = {"max-new-connections", 0, 100000000, 0},
 	[NUMBER_MAX_AFFINITY] = {"max-affinity", 1, 10000000, 65536},
 	[NUMBER_ICMP_ERRORS] = {"icmp-errors", 0, 100000000, 1000},
+	[NUMBER_MAX_FRAGMENTS] = {"max-fragments", 1, 1000000, 8192},
 };
 
 uint32_t *number_option_of(struct datapath_options *options, enum number_option option)
@@ -31,6 +32,8 @@ uint32_t *number_option_of(struct datapath_options *options, enum number_option 
 		return &options->max_affinity;
 	case NUMBER_ICMP_ERRORS:
 		return &options->icmp_errors;
+	case NUMBER_MAX_FRAGMENTS:
+		return &options->max_fragments;
 	case _NUMBER_OPTION_COUNT:
 		break;
 	}

@@ -44,6 +44,7 @@ static const struct option LONG_OPTIONS[] = {
 	{"max-new-connections", required_argument, NULL,
 	 OPTION_NUMBER + NUMBER_MAX_NEW_CONNECTIONS},
 	{"max-affinity", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_AFFINITY},
+	{"max-fragments", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_FRAGMENTS},
 	{"metadata", no_argument, NULL, OPTION_METADATA},
 	{"refuse", required_argument, NULL, OPTION_REFUSE},
 	{"icmp-errors", required_argument, NULL, OPTION_NUMBER + NUMBER_ICMP_ERRORS},
@@ -76,6 +77,7 @@ static const char HELP[] =
 	"  --max-connections N   262144\n"
 	"  --max-new-connections N  a second of a service and CPU that get entries; 0: all\n"
 	"  --max-affinity N      65536\n"
+	"  --max-fragments N     8192: datagrams in pieces at once\n"
 	"  --refuse answer|drop  whom there is no backend for: an error at once (default), or not\n"
 	"  --icmp-errors N       such errors a second and CPU at most (1000), resets apart\n"
 	"  --check               check config and tables, then end\n"

@@ -202,11 +202,12 @@ json_t *report_status(const struct daemon *daemon)
 	add_number(status, "backends", reconcile_count_backends(daemon->reconcile));
 	add_number(status, "denied", deny_list_count(daemon->deny));
 	json_object_set_new(status, "limits",
-			    json_pack("{s:I, s:I, s:I, s:I}", "services",
+			    json_pack("{s:I, s:I, s:I, s:I, s:I}", "services",
 				      (json_int_t)options->datapath.max_services, "backends",
 				      (json_int_t)options->datapath.max_backends, "connections",
 				      (json_int_t)options->datapath.max_connections, "affinity",
-				      (json_int_t)options->datapath.max_affinity));
+				      (json_int_t)options->datapath.max_affinity, "fragments",
+				      (json_int_t)options->datapath.max_fragments));
 	json_object_set_new(status, "sources", report_sources(daemon));
 	json_object_set_new(status, "interfaces",
 			    json_pack("{s:I, s:I}", "wanted", (json_int_t)interfaces.wanted,

@@ -314,6 +314,29 @@ struct ingress {
 	__u32 port; /* index in the map ports */
 };
 
+/* What the fragments of one datagram have in common (RFC 791, 3.2; RFC 8200, 4.5). */
+struct fragment_key {
+	struct address src;
+	struct address dst;
+	__be32 identification; /* of IPv4 the 16 bits, first in memory */
+	__u8 protocol; /* as IPv4's header says it; of IPv6, where fragments may differ: 0 */
+	__u8 zero[3];
+};
+
+/* What the others must know of the first of them, which alone has the ports. */
+struct fragment {
+	union {
+		struct {
+			__be16 src_port;
+			__be16 dst_port;
+			__u8 protocol; /* that has these ports; 0: it was dropped */
+			__u8 tcp_flags;
+			__u16 second; /* when it came; of the coarse clock, modulo 65,536 */
+		};
+		__u64 word;
+	};
+};
+
 /* How long a connection lives without a packet, in jiffies: at most 49 days of 1,000 a second. */
 struct timeouts {
 	__u32 tcp_opening; /* no answer from the backend yet, or none to that answer */

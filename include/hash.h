@@ -46,6 +46,19 @@ hash_endpoint(__u64 seed, const struct address *address, __be16 port, __u8 proto
 	return hash_mix(hash_address(seed, address), (__u64)port << 8 | protocol);
 }
 
+/* What an address is of, whatever the port. */
+enum address_role {
+	ADDRESS_OF_SERVICE = 1,
+	ADDRESS_OF_BACKEND,
+};
+
+/* Of an address alone: its place in the filter of addresses. */
+static inline __attribute__((always_inline)) __u64
+hash_role(__u64 seed, const struct address *address, enum address_role role)
+{
+	return hash_mix(hash_address(seed, address), role);
+}
+
 static inline __attribute__((always_inline)) __u16 hash_tag(__u64 hash)
 {
 	return (__u16)(hash >> 32);

@@ -12,7 +12,7 @@
 	_(CONTINUE, "continue", "not a verdict: the next step decides")                            \
 	_(PASS_PROTOCOL, "pass-protocol", "not TCP or UDP over IPv4 or IPv6: the stack's")         \
 	_(PASS_MALFORMED, "pass-malformed", "cut short or inconsistent: the stack judges it")      \
-	_(PASS_FRAGMENT, "pass-fragment", "a fragment: the stack's")                               \
+	_(PASS_FRAGMENT, "pass-fragment", "a fragment of nothing that is ours: the stack's")       \
 	_(PASS_OTHER_HOST, "pass-other-host", "sent to another MAC address: not for this node")    \
 	_(PASS_NO_SERVICE, "pass-no-service", "of no service and no known connection")             \
 	_(PASS_HOP_LIMIT, "pass-hop-limit", "hop limit used up: the stack answers time exceeded")  \
@@ -31,7 +31,8 @@
 	_(ANSWER_RESET, "answer-reset", "refused: its sender gets a TCP reset from us")            \
 	_(ANSWER_UNREACHABLE, "answer-unreachable", "refused: its sender gets port unreachable")   \
 	_(DROP_RATE_LIMITED, "drop-rate-limited", "no ICMP error about it: enough were sent")      \
-	_(ANSWER_TOO_BIG, "answer-too-big", "larger than its way's MTU: its sender is told")
+	_(ANSWER_TOO_BIG, "answer-too-big", "larger than its way's MTU: its sender is told")       \
+	_(DROP_FRAGMENT, "drop-fragment", "a fragment that hides its ports, or follows a drop")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

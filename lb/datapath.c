@@ -33,6 +33,7 @@
 /* A bit in so many of a full filter is set: what passes it for nothing costs a lookup. */
 #define BITS_PER_SERVICE 16
 #define BITS_PER_BACKEND 8
+#define BITS_PER_ADDRESS 4 /* only fragments ask it */
 #define FILTER_WORD_BITS 64
 
 /* Four entries for each connection, so that few buckets are ever full. */
@@ -110,6 +111,8 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
 	knobs->backend_filter_mask =
 		bpf_map__max_entries(skeleton->maps.backend_filter) * FILTER_WORD_BITS - 1;
 	knobs->max_new_connections = options->max_new_connections;
+	knobs->address_filter_mask =
+		bpf_map__max_entries(skeleton->maps.address_filter) * FILTER_WORD_BITS - 1;
 	knobs->backend_count = bpf_map__max_entries(skeleton->maps.backends);
 }
 
@@ -149,6 +152,10 @@ static void set_sizes(const struct datapath *datapath, const struct datapath_opt
 				 filter_words(options->max_services, BITS_PER_SERVICE));
 	bpf_map__set_max_entries(skeleton->maps.backend_filter,
 				 filter_words(options->max_backends, BITS_PER_BACKEND));
+	bpf_map__set_max_entries(
+		skeleton->maps.address_filter,
+		filter_words(options->max_services + options->max_backends, BITS_PER_ADDRESS));
+	bpf_map__set_max_entries(skeleton->maps.fragments, options->max_fragments);
 	bpf_map__set_max_entries(skeleton->maps.service_counters, options->max_services + 1);
 	bpf_map__set_max_entries(skeleton->maps.retired_counters, options->max_services + 1);
 	bpf_map__set_max_entries(skeleton->maps.backend_counters, datapath->cpus * backends);

@@ -30,6 +30,7 @@ struct datapath_options {
 	uint32_t max_backends;
 	uint32_t max_connections;
 	uint32_t max_affinity;        /* clients that are kept at their backends */
+	uint32_t max_fragments;       /* datagrams in pieces that are remembered at once */
 	uint32_t tcp_opening_seconds; /* no answer from the backend, or none to that answer */
 	uint32_t tcp_established_seconds;
 	uint32_t tcp_closing_seconds; /* one side has sent FIN */

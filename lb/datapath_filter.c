@@ -71,7 +71,7 @@ static void filter_publish(struct filter *filter)
 	}
 }
 
-void filter_add(struct filter *filter, uint64_t hash)
+static void filter_add(struct filter *filter, uint64_t hash)
 {
 	const uint32_t bit = hash_bit(hash, filter->mask);
 
@@ -79,7 +79,7 @@ void filter_add(struct filter *filter, uint64_t hash)
 	set_bit(filter, bit, true);
 }
 
-void filter_remove(struct filter *filter, uint64_t hash)
+static void filter_remove(struct filter *filter, uint64_t hash)
 {
 	const uint32_t bit = hash_bit(hash, filter->mask);
 
@@ -94,19 +94,37 @@ static uint64_t hash_service(const struct datapath *datapath, const struct servi
 	return hash_endpoint(datapath->seed, &key->address, key->port, key->protocol);
 }
 
-uint64_t filter_hash_backend(const struct datapath *datapath, const struct backend_record *record)
+static uint64_t hash_backend(const struct datapath *datapath, const struct backend_record *record)
 {
 	return hash_endpoint(datapath->seed, &record->address, record->port, record->protocol);
 }
 
 void datapath_announce_service(struct datapath *datapath, const struct service_key *key)
 {
+	filter_add(&datapath->address_filter,
+		   hash_role(datapath->seed, &key->address, ADDRESS_OF_SERVICE));
 	filter_add(&datapath->service_filter, hash_service(datapath, key));
 }
 
 void datapath_withdraw_service(struct datapath *datapath, const struct service_key *key)
 {
 	filter_remove(&datapath->service_filter, hash_service(datapath, key));
+	filter_remove(&datapath->address_filter,
+		      hash_role(datapath->seed, &key->address, ADDRESS_OF_SERVICE));
+}
+
+void filters_add_backend(struct datapath *datapath, const struct backend_record *record)
+{
+	filter_add(&datapath->address_filter,
+		   hash_role(datapath->seed, &record->address, ADDRESS_OF_BACKEND));
+	filter_add(&datapath->backend_filter, hash_backend(datapath, record));
+}
+
+void filters_remove_backend(struct datapath *datapath, const struct backend_record *record)
+{
+	filter_remove(&datapath->backend_filter, hash_backend(datapath, record));
+	filter_remove(&datapath->address_filter,
+		      hash_role(datapath->seed, &record->address, ADDRESS_OF_BACKEND));
 }
 
 static int count_services(struct datapath *datapath)
@@ -118,8 +136,11 @@ static int count_services(struct datapath *datapath)
 
 	if (error)
 		return error;
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
 		filter_count(&datapath->service_filter, hash_service(datapath, &keys[i]));
+		filter_count(&datapath->address_filter,
+			     hash_role(datapath->seed, &keys[i].address, ADDRESS_OF_SERVICE));
+	}
 	free(keys);
 	free(records);
 	return 0;
@@ -131,9 +152,11 @@ static void count_backends(struct datapath *datapath)
 
 	for (uint32_t i = 1; i < datapath_capacity_backends(datapath); i++) {
 		datapath_get_backend(datapath, i, &record);
-		if (record.handle)
-			filter_count(&datapath->backend_filter,
-				     filter_hash_backend(datapath, &record));
+		if (!record.handle)
+			continue;
+		filter_count(&datapath->backend_filter, hash_backend(datapath, &record));
+		filter_count(&datapath->address_filter,
+			     hash_role(datapath->seed, &record.address, ADDRESS_OF_BACKEND));
 	}
 }
 
@@ -145,12 +168,16 @@ int filters_open(struct datapath *datapath)
 		error = filter_init(&datapath->backend_filter,
 				    datapath->skeleton->maps.backend_filter);
 	if (!error)
+		error = filter_init(&datapath->address_filter,
+				    datapath->skeleton->maps.address_filter);
+	if (!error)
 		error = count_services(datapath);
 	if (error)
 		return error;
 	count_backends(datapath);
 	filter_publish(&datapath->service_filter);
 	filter_publish(&datapath->backend_filter);
+	filter_publish(&datapath->address_filter);
 	return 0;
 }
 
@@ -158,4 +185,5 @@ void filters_close(struct datapath *datapath)
 {
 	filter_finish(&datapath->service_filter);
 	filter_finish(&datapath->backend_filter);
+	filter_finish(&datapath->address_filter);
 }

@@ -40,6 +40,7 @@ struct datapath {
 	struct mapping ports;
 	struct filter service_filter;
 	struct filter backend_filter;
+	struct filter address_filter;
 };
 
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
@@ -48,13 +49,12 @@ void mapping_close(struct mapping *mapping);
 
 /* datapath_filter.c. The words of a filter for so many entries. */
 uint32_t filter_words(uint32_t entries, uint32_t bits_per_entry);
-/* Maps both filters, counts what is in the tables and sets the bits right. 0 or -errno. */
+/* Maps the filters, counts what is in the tables and sets the bits right. 0 or -errno. */
 int filters_open(struct datapath *datapath);
 void filters_close(struct datapath *datapath);
-uint64_t filter_hash_backend(const struct datapath *datapath, const struct backend_record *record);
-/* Before what has this hash is in a table, and after it is gone. */
-void filter_add(struct filter *filter, uint64_t hash);
-void filter_remove(struct filter *filter, uint64_t hash);
+/* Before a backend is in its table, and after it is gone. */
+void filters_add_backend(struct datapath *datapath, const struct backend_record *record);
+void filters_remove_backend(struct datapath *datapath, const struct backend_record *record);
 
 /*
  * datapath_ends.c: by which ends of flows replies are known that no connection knows, where the

@@ -70,8 +70,8 @@ static int check_layout(const struct bpf_map *map, int fd, const char *path,
 		return refuse_with(
 			refusal, EPROTO,
 			"%s: pinned with %u entries, wanted are %u; start with the same "
-			"--max-services, --max-backends, --max-connections and "
-			"--max-affinity, or remove the pin directory, which ends the connections "
+			"--max-services, --max-backends, --max-connections, --max-affinity and "
+			"--max-fragments, or remove the pin directory, which ends the connections "
 			"it holds",
 			path, info.max_entries, bpf_map__max_entries(map));
 	return 0;

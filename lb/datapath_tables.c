@@ -67,12 +67,12 @@ void datapath_set_backend(struct datapath *datapath, uint32_t index,
 
 	datapath_get_backend(datapath, index, &old);
 	if (record->handle)
-		filter_add(&datapath->backend_filter, filter_hash_backend(datapath, record));
+		filters_add_backend(datapath, record);
 	ends_add(datapath, index, record);
 	store_words(element(&datapath->backends, index, sizeof(*record)), record, sizeof(*record));
 	ends_remove(datapath, index, &old);
 	if (old.handle)
-		filter_remove(&datapath->backend_filter, filter_hash_backend(datapath, &old));
+		filters_remove_backend(datapath, &old);
 }
 
 void datapath_get_backend(const struct datapath *datapath, uint32_t index,

@@ -37,7 +37,8 @@ static const char *const PACKETS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_OUT_OF_RANGE] = "outside of the source ranges",
 	[TRAFFIC_DENIED] = "denied",
 	[TRAFFIC_NOT_IP] = "not IP",
-	[TRAFFIC_FRAGMENT] = "fragment",
+	[TRAFFIC_FRAGMENT] = "first fragment",
+	[TRAFFIC_FRAGMENT_OF_OTHERS] = "fragment of no service",
 	[TRAFFIC_ECHO] = "ICMP echo",
 	[TRAFFIC_ICMP_ERROR] = "ICMP error",
 };

@@ -33,6 +33,7 @@ enum traffic {
 	/* Always the same frame: */
 	TRAFFIC_NOT_IP,
 	TRAFFIC_FRAGMENT,   /* the first of some */
+	TRAFFIC_FRAGMENT_OF_OTHERS,
 	TRAFFIC_ECHO,       /* a ping of a service's address */
 	TRAFFIC_ICMP_ERROR, /* a backend's, about a request */
 	_TRAFFIC_COUNT,

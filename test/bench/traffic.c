@@ -39,7 +39,8 @@ static const struct plan PLANS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_OUT_OF_RANGE] = {{XDP_DROP, VERDICT_DROP_SOURCE_RANGE}, SYN, SERVICE_CLOSED},
 	[TRAFFIC_DENIED] = {{XDP_DROP, VERDICT_DROP_DENIED}, SYN},
 	[TRAFFIC_NOT_IP] = {{XDP_PASS, VERDICT_PASS_PROTOCOL}, .is_fixed = true},
-	[TRAFFIC_FRAGMENT] = {{XDP_PASS, VERDICT_PASS_FRAGMENT}, .is_fixed = true},
+	[TRAFFIC_FRAGMENT] = {TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},
+	[TRAFFIC_FRAGMENT_OF_OTHERS] = {{XDP_PASS, VERDICT_PASS_FRAGMENT}, .is_fixed = true},
 	[TRAFFIC_ECHO] = {{XDP_PASS, VERDICT_PASS_PROTOCOL}, .is_fixed = true},
 	[TRAFFIC_ICMP_ERROR] = {TO_BACKEND, ACK, SERVICE_SINGLE, .is_reply = true,
 				.is_answered = true, .is_fixed = true},
@@ -125,7 +126,7 @@ struct blueprint traffic_request(const struct row *row, uint8_t tcp_flags)
 		.options_length = row->options ? OPTIONS_LENGTH : 0,
 	};
 
-	if (row->traffic == TRAFFIC_NO_SERVICE)
+	if (row->traffic == TRAFFIC_NO_SERVICE || row->traffic == TRAFFIC_FRAGMENT_OF_OTHERS)
 		address_parse(row_kind(row)->family == IPV6 ? "fd00:112::" : "10.112.0.0",
 			      &request.dst);
 	memcpy(request.from_mac, role_mac(CLIENT), ETH_ALEN);

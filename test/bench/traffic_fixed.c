@@ -88,7 +88,7 @@ static void build_plain(const struct row *row, struct frame *frame)
 {
 	struct blueprint packet = request_of_flow(row);
 
-	if (row->traffic == TRAFFIC_FRAGMENT)
+	if (row->traffic == TRAFFIC_FRAGMENT || row->traffic == TRAFFIC_FRAGMENT_OF_OTHERS)
 		packet.fragment = MORE_FRAGMENTS;
 	frame_build(&packet, frame);
 	if (row->traffic == TRAFFIC_NOT_IP) {
@@ -108,6 +108,17 @@ void traffic_fixed(const struct row *row, struct frame *frame)
 		build_plain(row, frame);
 }
 
+static void build_fragment_wanted(const struct row *row, struct frame *frame)
+{
+	struct blueprint packet = request_of_flow(row);
+
+	packet.fragment = MORE_FRAGMENTS;
+	packet.dst = world_backend(row_kind(row), 0);
+	packet.dst_port = world_backend_port(traffic_shape(row));
+	traffic_route(row, &packet);
+	frame_build(&packet, frame);
+}
+
 /* All others are passed as they came. */
 void traffic_fixed_result(const struct row *row, struct frame *frame)
 {
@@ -115,6 +126,8 @@ void traffic_fixed_result(const struct row *row, struct frame *frame)
 
 	if (row->traffic == TRAFFIC_ICMP_ERROR)
 		frame_build_error(&error, frame);
+	else if (row->traffic == TRAFFIC_FRAGMENT)
+		build_fragment_wanted(row, frame);
 	else
 		traffic_fixed(row, frame);
 }

@@ -73,25 +73,6 @@ static void other_protocols_pass_untouched(void **state)
 	}
 }
 
-static void fragments_pass_untouched(void **state)
-{
-	static const uint16_t WORDS[] = {0x2000, 0x2001, 0x0001, 0x00b9, 0x1fff, 0x6000};
-	struct scene *scene = *state;
-
-	scene_offer_all(scene, &ONLY_A);
-	for (int i = 0; i < KIND_COUNT; i++) {
-		for (size_t row = 0; row < sizeof(WORDS) / sizeof(WORDS[0]); row++) {
-			struct blueprint packet = request_of(&KINDS[i]);
-
-			packet.fragment = WORDS[row];
-			if (KINDS[i].family == IPV6)
-				packet.protocol = IPPROTO_FRAGMENT;
-
-			expect(scene, UPLINK, &packet, VERDICT_PASS_FRAGMENT, NULL);
-		}
-	}
-}
-
 static void a_packet_that_must_not_be_fragmented_is_not_a_fragment(void **state)
 {
 	struct scene *scene = *state;
@@ -343,7 +324,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scene_test(other_ethertypes_pass_untouched),
 		scene_test(other_protocols_pass_untouched),
-		scene_test(fragments_pass_untouched),
 		scene_test(a_packet_that_must_not_be_fragmented_is_not_a_fragment),
 		scene_test(what_is_for_no_service_passes_untouched),
 		scene_test(a_frame_cut_short_anywhere_passes_untouched),

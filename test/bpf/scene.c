@@ -35,6 +35,7 @@ static int open_datapath(struct scene *scene, uint32_t connections, options_chan
 		.max_backends = MAX_BACKENDS,
 		.max_connections = connections,
 		.max_affinity = MAX_SCENE_AFFINITY,
+		.max_fragments = MAX_SCENE_FRAGMENTS,
 		.tcp_opening_seconds = TCP_OPENING_SECONDS,
 		.tcp_established_seconds = TCP_ESTABLISHED_SECONDS,
 		.tcp_closing_seconds = TCP_CLOSING_SECONDS,

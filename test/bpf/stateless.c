@@ -3,6 +3,7 @@
  */
 #include <arpa/inet.h>
 #include <string.h>
+#include "test/bpf/fragment_story.h"
 #include "test/bpf/scene.h"
 
 #define LIMIT 4
@@ -76,6 +77,33 @@ static void a_flow_keeps_its_backend_without_an_entry(void **state)
 			request.tcp_flags = ACK;
 			assert_int_equal(request_goes_to(scene, &request), first);
 		}
+	}
+}
+
+static void send_pieces(struct scene *scene, const struct crossing *crossing)
+{
+	for (size_t number = 0; number < PIECE_COUNT; number++) {
+		const struct cut cut = piece_of(number, FIRST_IDENTIFICATION);
+
+		expect_piece(scene, crossing, &cut, VERDICT_REDIRECT);
+	}
+}
+
+static void pieces_of_a_datagram_need_no_entry(void **state)
+{
+	static struct crossing crossing;
+	struct scene *scene = *state;
+
+	scene_offer_all(scene, &ONLY_A);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		const uint32_t before = scene_count_connections(scene);
+
+		use_up(scene, &KINDS[i], SERVICE_PORT);
+		cross_request(&KINDS[i], SYN, &crossing);
+		send_pieces(scene, &crossing);
+		cross_reply(&KINDS[i], SYN | ACK, &crossing);
+		send_pieces(scene, &crossing);
+		assert_int_equal(scene_count_connections(scene), before + LIMIT);
 	}
 }
 
@@ -177,6 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		limited_scene_test(what_is_one_too_many_makes_no_entry_and_is_answered),
 		limited_scene_test(a_flow_keeps_its_backend_without_an_entry),
+		limited_scene_test(pieces_of_a_datagram_need_no_entry),
 		limited_scene_test(a_reply_to_nobody_that_was_balanced_passes),
 		limited_scene_test(a_backend_of_two_services_gets_entries),
 		limited_scene_test(algorithms_without_memory_of_a_flow_make_entries),

@@ -39,13 +39,16 @@ static bool is_group(const uint8_t *mac)
 static bool may_be_answered(const struct walk *walk)
 {
 	return !is_group(walk->frame->bytes) && !is_group(walk->frame->bytes + ETH_ALEN) &&
-	       !is_martian(&walk->packet.flow.src) && !walk->is_error &&
-	       walk->packet.part != PART_LATER;
+	       !is_martian(&walk->packet.flow.src) && !walk->is_error;
 }
 
 enum verdict turn_away(const struct walk *walk, enum verdict otherwise)
 {
-	if (walk->model->is_silent || !may_be_answered(walk))
+	if (walk->model->is_silent)
+		return otherwise;
+	if (walk->packet.part == PART_LATER)
+		return VERDICT_DROP_FRAGMENT;
+	if (!may_be_answered(walk))
 		return otherwise;
 	/* RFC 9293, 3.10.7.1: a reset is never answered by one. */
 	if (walk->packet.protocol == IPPROTO_TCP)
@@ -67,6 +70,8 @@ enum verdict turn_away_size(const struct walk *walk)
 		return VERDICT_PASS_BY_STACK;
 	if (!is_to_us(walk))
 		return VERDICT_PASS_OTHER_HOST;
+	if (walk->packet.part == PART_LATER)
+		return VERDICT_DROP_FRAGMENT;
 	return may_be_answered(walk) && !walk->becomes_reset ? late(LATE_ANSWER_TOO_BIG)
 							     : VERDICT_PASS_TOO_BIG;
 }

@@ -198,6 +198,8 @@ static enum verdict end(struct walk *walk, struct model_connection *connection)
 	walk->service = NULL;
 	if (!is_to_us(walk))
 		return VERDICT_PASS_OTHER_HOST;
+	if (walk->packet.part == PART_LATER)
+		return VERDICT_DROP_FRAGMENT;
 	connection->seen |= TCP_SEEN_RST;
 	connection->idle = 0;
 	return turn_away(walk, VERDICT_DROP_BACKEND_GONE);
@@ -219,13 +221,13 @@ static enum verdict meet_request(struct walk *walk, struct model_connection *kno
 	return VERDICT_CONTINUE;
 }
 
-/* The first that comes goes on to the client, as a reset. */
+/* The first that comes goes on to the client, as a reset, if it is whole. */
 static enum verdict end_reply(struct walk *walk, struct model_connection *connection)
 {
 	const bool is_first = !(connection->seen & TCP_SEEN_RST);
 	const enum verdict verdict = end(walk, connection);
 
-	if (!is_first || verdict == VERDICT_PASS_OTHER_HOST)
+	if (!is_first || verdict == VERDICT_PASS_OTHER_HOST || walk->packet.part != PART_WHOLE)
 		return verdict;
 	use(walk, connection);
 	walk->becomes_reset = true;

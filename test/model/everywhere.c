@@ -15,6 +15,7 @@ static const char *const SETUP[] = {
 	"packet pod %1$s%2$c a:8080 > c1:40000 flags=SA",
 	"packet uplink %1$s%2$c c1:40000 > s1:80 flags=A",
 	"packet pod %1$s%2$c a:1024 > s1:80 flags=S",
+	"packet uplink length=24 id=77 %1$s%2$c c1:40000 > s1:80 flags=A data=40",
 };
 
 static const char *const KINDS_OF_PACKETS[] = {
@@ -29,6 +30,9 @@ static const char *const KINDS_OF_PACKETS[] = {
 	"packet uplink tag=81000064 %1$s%2$c c1:40000 > s1:80 flags=A data=4",
 	"packet uplink tag=88a80064 tag=81000065 %1$s%2$c c1:40000 > s1:80 flags=S data=4",
 	"packet uplink frag=2000 %1$s%2$c c1:40000 > s1:80 flags=A data=4",
+	"packet uplink length=32 %1$s%2$c c1:40000 > s1:80 flags=A data=40",
+	"packet uplink part=24 id=77 %1$s%2$c c1:40000 > s1:80 data=40",
+	"packet uplink ext=60.2.0 part=24 id=77 %1$s%2$c c1:40000 > s1:80 data=40",
 	"packet uplink %1$s%2$c c1:40000 > x:9 flags=S data=4",
 	"packet pod type=%3$d code=1 icmp%2$c r > c1 "
 	"about %1$s%2$c c1:40000 > a:8080 flags=A data=9",

@@ -1,7 +1,9 @@
 /*
- * Fragments: the first one has the ports, the others find them by addresses, identification and
- * protocol (RFC 791, 2.3; RFC 8200, 4.5).
+ * Fragments: the first one has the ports, the others find them by addresses, identification and, of
+ * IPv4, protocol (RFC 791, 2.3; RFC 8200, 4.5), and come to the same end.
  */
+#include <linux/bpf.h>
+#include <linux/in.h>
 #include <string.h>
 #include "test/model/walk.h"
 
@@ -13,9 +15,9 @@ static struct model_fragment fragment_of(const struct walk *walk)
 		.src = packet->flow.src,
 		.dst = packet->flow.dst,
 		.id = packet->id,
-		.protocol = packet->protocol,
-		.src_port = packet->flow.src_port,
-		.dst_port = packet->flow.dst_port,
+		.protocol = packet->is_ipv6 ? 0 : packet->protocol,
+		.flow = packet->flow,
+		.tcp_flags = walk->tcp_flags,
 	};
 }
 
@@ -45,32 +47,84 @@ static bool may_be_ours(const struct walk *walk)
 	       is_backend(walk->model, &walk->packet.flow.src);
 }
 
-void note_ports(struct walk *walk)
+/* RFC 3128: over the header that the first one has shown. */
+static bool lies_over_header(const struct headers *packet)
 {
-	const struct model_fragment note = fragment_of(walk);
-	struct model *model = walk->model;
-	struct model_fragment *found = find(model, &note);
+	return packet->protocol == IPPROTO_TCP && packet->offset && packet->offset < TCP_HEADER;
+}
 
-	if (!may_be_ours(walk))
-		return;
+static void note(struct walk *walk, bool is_ours, bool is_dropped)
+{
+	struct model_fragment fragment = fragment_of(walk);
+	struct model *model = walk->model;
+	struct model_fragment *found = find(model, &fragment);
+
 	if (!found && model->fragment_count == MODEL_FRAGMENTS) {
 		model->is_uncertain = true;
 		return;
 	}
 	if (!found)
 		found = &model->fragments[model->fragment_count++];
-	*found = note;
+	fragment.was_ours = is_ours;
+	fragment.was_dropped = is_dropped;
+	*found = fragment;
 }
 
-enum verdict recall_ports(struct walk *walk)
+static enum verdict recall(struct walk *walk)
 {
 	const struct model_fragment like = fragment_of(walk);
 	const struct model_fragment *found = find(walk->model, &like);
 
 	if (!found)
-		return may_be_ours(walk) ? late(LATE_DROP_FRAGMENT_EARLY) : VERDICT_PASS_FRAGMENT;
-	walk->packet.flow.src_port = found->src_port;
-	walk->packet.flow.dst_port = found->dst_port;
-	walk->packet.flow.protocol = found->protocol;
+		return VERDICT_PASS_FRAGMENT;
+	if (!found->was_ours) {
+		walk->model->is_uncertain = true; /* whether it was looked at */
+		return VERDICT_PASS_FRAGMENT;
+	}
+	if (found->was_dropped)
+		return VERDICT_DROP_FRAGMENT;
+	walk->packet.flow = found->flow;
+	walk->packet.protocol = found->flow.protocol;
+	walk->tcp_flags = found->tcp_flags;
 	return VERDICT_CONTINUE;
+}
+
+/*
+ * The datapath tells by hashes whose addresses are ours; what it takes for ours by chance is passed
+ * all the same, but for what nobody should send.
+ */
+static enum verdict pass_stranger(struct walk *walk)
+{
+	if (walk->packet.part == PART_FIRST)
+		note(walk, false, false);
+	walk->model->is_uncertain |= walk->observed->action == XDP_DROP;
+	return VERDICT_PASS_FRAGMENT;
+}
+
+enum verdict meet_part(struct walk *walk, enum verdict parsed)
+{
+	struct headers *packet = &walk->packet;
+
+	if (packet->part == PART_WHOLE || (parsed && parsed != VERDICT_PASS_MALFORMED))
+		return parsed;
+	if (!may_be_ours(walk))
+		return pass_stranger(walk);
+	if (parsed || lies_over_header(packet)) {
+		if (packet->part == PART_FIRST)
+			note(walk, true, true);
+		return VERDICT_DROP_FRAGMENT;
+	}
+	walk->is_known_part = true;
+	return packet->part == PART_LATER ? recall(walk) : VERDICT_CONTINUE;
+}
+
+enum verdict settle_part(struct walk *walk, enum verdict verdict)
+{
+	if (!walk->is_known_part)
+		return verdict;
+	if (walk->packet.part == PART_FIRST)
+		note(walk, true,
+		     is_answer(verdict) ||
+			     model_action(walk->model, walk->in, verdict) == XDP_DROP);
+	return verdict == VERDICT_PASS_NO_SERVICE ? VERDICT_PASS_FRAGMENT : verdict;
 }

@@ -12,7 +12,6 @@ static const char *const NAMES[_LATE_COUNT] = {
 	[LATE_ANSWER_UNREACHABLE] = "answer-unreachable",
 	[LATE_ANSWER_TOO_BIG] = "answer-too-big",
 	[LATE_DROP_NOT_SERVED] = "drop-not-served",
-	[LATE_DROP_FRAGMENT_EARLY] = "drop-fragment-early",
 };
 
 static enum verdict named(const char *name)

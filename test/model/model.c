@@ -10,9 +10,10 @@
 #include "test/model/walk.h"
 
 const bool features[_FEATURE_COUNT] = {
-	[FEATURE_EXTENSION_HEADERS] = true, [FEATURE_RESET] = true,   [FEATURE_UNREACHABLE] = true,
-	[FEATURE_AFFINITY] = true,          [FEATURE_TOO_BIG] = true, [FEATURE_TAGS] = true,
-	[FEATURE_PREVIOUS_RING] = true,
+	[FEATURE_EXTENSION_HEADERS] = true, [FEATURE_RESET] = true,
+	[FEATURE_UNREACHABLE] = true,       [FEATURE_AFFINITY] = true,
+	[FEATURE_TOO_BIG] = true,           [FEATURE_TAGS] = true,
+	[FEATURE_PREVIOUS_RING] = true,     [FEATURE_FRAGMENTS] = true,
 };
 
 const bool mended[_FLAW_COUNT] = {
@@ -62,14 +63,17 @@ static enum verdict recognise(struct walk *walk)
 
 	if (!verdict)
 		verdict = check_denied(walk);
-	if (!verdict)
-		verdict = parse_network(walk);
 	if (verdict)
 		return verdict;
+	verdict = parse_network(walk);
 	if (!is_icmp(&walk->packet)) {
-		verdict = parse_transport(walk);
+		if (!verdict)
+			verdict = parse_transport(walk);
+		verdict = meet_part(walk, verdict);
 		return verdict ? verdict : find_connection(walk);
 	}
+	if (verdict)
+		return verdict;
 	verdict = parse_icmp(walk);
 	return verdict ? verdict : find_connection_of_error(walk);
 }
@@ -125,6 +129,7 @@ enum verdict model_judge(struct model *model, uint32_t in, const struct observed
 
 	if (!verdict)
 		verdict = forward(&walk);
+	verdict = settle_part(&walk, verdict);
 	if (is_answer(verdict))
 		answer(&walk, verdict);
 	if (is_translated(verdict))
@@ -143,7 +148,7 @@ uint32_t model_action(const struct model *model, uint32_t in, enum verdict verdi
 		return XDP_REDIRECT;
 	if (is_refused(verdict) || verdict == VERDICT_DROP_BACKEND_GONE ||
 	    verdict == VERDICT_DROP_TABLE || verdict == VERDICT_DROP_DENIED ||
-	    is_late(verdict, LATE_DROP_NOT_SERVED) || is_late(verdict, LATE_DROP_FRAGMENT_EARLY))
+	    verdict == VERDICT_DROP_FRAGMENT || is_late(verdict, LATE_DROP_NOT_SERVED))
 		return XDP_DROP;
 	return XDP_PASS;
 }

@@ -136,10 +136,12 @@ struct model_note {
 struct model_fragment {
 	struct address src;
 	struct address dst;
-	uint32_t id; /* as in the packet */
-	uint8_t protocol;
-	__be16 src_port;
-	__be16 dst_port;
+	uint32_t id;      /* as in the packet */
+	uint8_t protocol; /* in IPv4's header; IPv6: 0 */
+	struct flow flow;
+	uint8_t tcp_flags;
+	bool was_ours;    /* when it came, as far as addresses tell */
+	bool was_dropped; /* then the others are */
 };
 
 struct model {

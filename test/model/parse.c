@@ -37,17 +37,18 @@ static bool is_handled(const struct headers *packet)
 	       packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
-static enum verdict parse_part(struct walk *walk, bool is_later, bool has_more)
+static enum part part_of(size_t offset, bool has_more)
 {
-	struct headers *packet = &walk->packet;
+	if (offset)
+		return PART_LATER;
+	return has_more ? PART_FIRST : PART_WHOLE;
+}
 
-	if (is_later)
-		packet->part = PART_LATER;
-	else if (has_more)
-		packet->part = PART_FIRST;
+/* A part of an error says nothing about what it quotes. */
+static enum verdict sort_part(const struct headers *packet)
+{
 	if (packet->part == PART_WHOLE)
 		return VERDICT_CONTINUE;
-	/* A part of an error says nothing about what it quotes. */
 	if (!features[FEATURE_FRAGMENTS] || packet->protocol == IPPROTO_ICMP ||
 	    packet->protocol == IPPROTO_ICMPV6)
 		return VERDICT_PASS_FRAGMENT;
@@ -73,60 +74,69 @@ static enum verdict parse_ipv4(struct walk *walk)
 		return VERDICT_PASS_PROTOCOL;
 	packet->id = get16(walk->frame, packet->ip + 4);
 	/* More fragments, or an offset: DF alone says nothing. */
-	return parse_part(walk, get16(walk->frame, packet->ip + 6) & 0x1fff,
-			  get16(walk->frame, packet->ip + 6) & 0x2000);
+	packet->offset = (get16(walk->frame, packet->ip + 6) & 0x1fffu) * 8;
+	packet->part = part_of(packet->offset, get16(walk->frame, packet->ip + 6) & 0x2000);
+	return sort_part(packet);
 }
 
 static bool is_extension(uint8_t protocol)
 {
 	return protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
-	       protocol == IPPROTO_DSTOPTS;
+	       protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_FRAGMENT;
 }
 
 /*
  * RFC 8200, 4: the next one's type, its own length in units of 8 bytes without the first; of
  * routing how many segments are left to go.
  */
-static enum verdict skip_extensions(struct walk *walk)
+static enum verdict skip_extension(struct headers *packet, const uint8_t *extension)
 {
-	struct headers *packet = &walk->packet;
+	const size_t length = (extension[1] + 1u) * 8;
 
-	for (int i = 0; i < MAX_EXTENSIONS && is_extension(packet->protocol); i++) {
-		const uint8_t *extension = &walk->frame->bytes[packet->transport];
-		const size_t left = packet->end - packet->transport;
-
-		if (left < 8)
-			return VERDICT_PASS_MALFORMED;
-		if (packet->protocol == IPPROTO_ROUTING && extension[3])
-			return VERDICT_PASS_PROTOCOL;
-		if (left < (extension[1] + 1u) * 8)
-			return VERDICT_PASS_MALFORMED;
-		packet->transport += (extension[1] + 1u) * 8;
-		packet->protocol = extension[0];
-	}
+	if (packet->protocol == IPPROTO_ROUTING && extension[3])
+		return VERDICT_PASS_PROTOCOL;
+	if (packet->end - packet->transport < length)
+		return VERDICT_PASS_MALFORMED;
+	packet->protocol = extension[0];
+	packet->transport += length;
 	return VERDICT_CONTINUE;
 }
 
 /*
  * RFC 8200, 4.5: next header, reserved, offset (13 bits), reserved (2), more; identification. What
- * is alone in its fragment is a whole packet (RFC 6946).
+ * is alone in its fragment is a whole packet (RFC 6946); fragments are not cut again.
  */
-static enum verdict parse_fragment_header(struct walk *walk)
+static enum verdict take_fragment_header(struct walk *walk)
 {
 	struct headers *packet = &walk->packet;
 	const size_t at = packet->transport;
 
-	if (!features[FEATURE_FRAGMENTS])
-		return VERDICT_PASS_FRAGMENT;
-	if (packet->end - at < 8)
+	if (packet->part != PART_WHOLE)
 		return VERDICT_PASS_MALFORMED;
 	packet->protocol = walk->frame->bytes[at];
+	packet->offset = get16(walk->frame, at + 2) & 0xfff8;
+	packet->part = part_of(packet->offset, get16(walk->frame, at + 2) & 1);
 	packet->id = (uint32_t)get16(walk->frame, at + 4) << 16 | get16(walk->frame, at + 6);
 	packet->transport += 8;
-	if (!is_handled(packet))
-		return VERDICT_PASS_PROTOCOL;
-	return parse_part(walk, get16(walk->frame, at + 2) & 0xfff8,
-			  get16(walk->frame, at + 2) & 1);
+	return VERDICT_CONTINUE;
+}
+
+/* What follows the header of a later fragment is no header. */
+static enum verdict skip_extensions(struct walk *walk)
+{
+	struct headers *packet = &walk->packet;
+	enum verdict verdict = VERDICT_CONTINUE;
+
+	for (int i = 0; i < MAX_EXTENSIONS && !verdict && is_extension(packet->protocol) &&
+			packet->part != PART_LATER;
+	     i++) {
+		if (packet->end - packet->transport < 8)
+			return VERDICT_PASS_MALFORMED;
+		verdict = packet->protocol == IPPROTO_FRAGMENT
+				  ? take_fragment_header(walk)
+				  : skip_extension(packet, &walk->frame->bytes[packet->transport]);
+	}
+	return verdict;
 }
 
 /* RFC 8200, 3. An IPv4-mapped address is none that is ever on the wire (RFC 4942, 2.2). */
@@ -147,9 +157,9 @@ static enum verdict parse_ipv6(struct walk *walk)
 		verdict = skip_extensions(walk);
 	if (verdict)
 		return verdict;
-	if (packet->protocol == IPPROTO_FRAGMENT)
-		return parse_fragment_header(walk);
-	return is_handled(packet) ? VERDICT_CONTINUE : VERDICT_PASS_PROTOCOL;
+	if (!is_handled(packet) && !(packet->part == PART_LATER && is_extension(packet->protocol)))
+		return VERDICT_PASS_PROTOCOL;
+	return sort_part(packet);
 }
 
 enum verdict parse_network(struct walk *walk)
@@ -179,12 +189,5 @@ static enum verdict parse_ports(struct walk *walk)
 
 enum verdict parse_transport(struct walk *walk)
 {
-	enum verdict verdict;
-
-	if (walk->packet.part == PART_LATER)
-		return recall_ports(walk);
-	verdict = parse_ports(walk);
-	if (!verdict && walk->packet.part == PART_FIRST)
-		note_ports(walk);
-	return verdict;
+	return walk->packet.part == PART_LATER ? VERDICT_CONTINUE : parse_ports(walk);
 }

@@ -31,7 +31,8 @@ struct headers {
 	struct flow flow;
 	uint8_t protocol;
 	enum part part;
-	uint32_t id; /* of the packet that a part is of */
+	size_t offset; /* of the part, in what IP carries */
+	uint32_t id;   /* of the packet that a part is of */
 };
 
 struct walk {
@@ -43,6 +44,7 @@ struct walk {
 	struct headers packet;
 	uint8_t hop_limit;
 	uint8_t tcp_flags;
+	bool is_known_part;    /* of a packet that may be ours */
 	bool is_error;         /* ICMP about another packet: */
 	struct headers quoted; /* this one */
 
@@ -83,7 +85,6 @@ enum late {
 	LATE_ANSWER_UNREACHABLE,
 	LATE_ANSWER_TOO_BIG,
 	LATE_DROP_NOT_SERVED,
-	LATE_DROP_FRAGMENT_EARLY,
 	_LATE_COUNT,
 };
 enum verdict late(enum late which);
@@ -145,9 +146,12 @@ enum verdict check_echo(const struct walk *walk);
 bool is_answer(enum verdict verdict);
 void answer(struct walk *walk, enum verdict verdict);
 
-/* fragment.c: the ports of a later one, or what becomes of it; the first one's are noted. */
-enum verdict recall_ports(struct walk *walk);
-void note_ports(struct walk *walk);
+/*
+ * fragment.c: a part, as far as it was parsed: those that do not go on, the ports of a later one.
+ * In the end what became of it is settled, and of the first noted.
+ */
+enum verdict meet_part(struct walk *walk, enum verdict parsed);
+enum verdict settle_part(struct walk *walk, enum verdict verdict);
 
 /* tag.c: VLAN tags, between the MAC addresses and the ethertype. */
 bool is_tag(uint16_t ethertype);

@@ -163,6 +163,7 @@ void world_reset(struct world *world)
 		world->location[station] = station_home((enum station)station);
 	forget_connections(world);
 	world_forget_affinity(world);
+	world_forget_fragments(world);
 	model_reset(&world->model);
 	verdicts_read(world->scene->datapath, world->verdicts);
 }

@@ -59,6 +59,9 @@ void world_pass(struct world *world, uint32_t seconds);
 void world_pass_affinity(struct world *world, uint32_t seconds);
 void world_forget_affinity(struct world *world);
 
+/* world_fragments.c */
+void world_forget_fragments(struct world *world);
+
 /* world_service.c. Differences: a ring that holds what it should not; counters of what goes. */
 int world_open_room(struct world *world);
 void world_close_room(struct world *world);

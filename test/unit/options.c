@@ -24,6 +24,7 @@ static void without_options_the_defaults_hold(void **state)
 	assert_int_equal(datapath->max_affinity, 65536);
 	assert_int_equal(datapath->refuse, REFUSE_ANSWER);
 	assert_int_equal(datapath->icmp_errors, 1000);
+	assert_int_equal(datapath->max_fragments, 8192);
 	assert_int_equal(datapath->tcp_opening_seconds, 30);
 	assert_int_equal(datapath->tcp_established_seconds, 6 * 60 * 60);
 	assert_int_equal(datapath->tcp_closing_seconds, 120);
@@ -41,7 +42,7 @@ static void every_option_sets_its_field(void **state)
 	given_line("--socket /s --pin /p --state=/t --tables a --tables b --interface eth0 "
 		   "--interface veth* --xdp-mode generic --max-services 1 --max-backends 10000000 "
 		   "--max-connections 100000000 --max-affinity 10000000 --metadata --replace "
-		   "--refuse drop --icmp-errors 5");
+		   "--refuse drop --icmp-errors 5 --max-fragments 1000000");
 
 	assert_string_equal(options.socket_path, "/s");
 	assert_string_equal(options.pin_path, "/p");
@@ -54,6 +55,7 @@ static void every_option_sets_its_field(void **state)
 	assert_int_equal(options.datapath.max_connections, 100000000);
 	assert_true(options.datapath.metadata);
 	assert_int_equal(options.datapath.max_affinity, 10000000);
+	assert_int_equal(options.datapath.max_fragments, 1000000);
 	assert_true(options.datapath.replace);
 	assert_int_equal(options.datapath.refuse, REFUSE_DROP);
 	assert_int_equal(options.datapath.icmp_errors, 5);
@@ -150,6 +152,8 @@ static void a_bad_value_is_refused_by_its_word(void **state)
 		{"--max-connections 99999999999999999999",
 		 "--max-connections 99999999999999999999"},
 		{"--max-new-connections -1", "--max-new-connections -1: not 0–100000000"},
+		{"--max-fragments 0", "--max-fragments 0: not 1–1000000"},
+		{"--max-fragments 1000001", "--max-fragments 1000001: not 1–1000000"},
 		{"--metrics 127.0.0.1:9", "--metrics 127.0.0.1:9: this version serves no metrics"},
 		{"--refuse no", "--refuse no: not answer or drop"},
 		{"--icmp-errors many", "--icmp-errors many: not 0–100000000"},
@@ -169,7 +173,7 @@ static void what_is_no_option_is_refused_by_its_word(void **state)
 	static const char *const rows[][2] = {
 		{"--colour", "--colour: no such option"},
 		{"--check --colour=red --pin /p", "--colour=red: no such option"},
-		{"--max 5", "--max: no such option"}, /* of three that begin so */
+		{"--max 5", "--max: no such option"}, /* of four that begin so */
 		{"-x", "-x: no such option"},
 		{"-xy", "-xy: no such option"},
 		{"--check -help", "-help: no such option"},
@@ -190,7 +194,7 @@ static void a_missing_value_is_refused_by_its_option(void **state)
 		"--config",          "--tables",       "--interface",
 		"--xdp-mode",        "--socket",       "--pin",
 		"--state",           "--max-services", "--max-backends",
-		"--max-connections", "--max-affinity",
+		"--max-connections", "--max-affinity", "--max-fragments",
 	};
 	char line[LINE_BYTES], words[LINE_BYTES];
 
@@ -209,7 +213,7 @@ static void help_names_every_option(void **state)
 		"--xdp-mode",     "--replace",         "--socket",
 		"--pin",          "--state",           "--max-services",
 		"--max-backends", "--max-connections", "--max-new-connections",
-		"--max-backends", "--max-connections", "--max-affinity",
+		"--max-backends", "--max-affinity",    "--max-fragments",
 		"--check",        "--version",         "--help",
 		"--refuse",       "--icmp-errors",     "--metadata",
 	};

@@ -10,7 +10,7 @@ static void every_key_sets_its_field(void **state)
 		     " \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
 		     " \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
 		     " \"refuse\": \"drop\", \"icmp-errors\": 0,"
-		     " \"max-services\": 1000000, \"max-affinity\": 4,"
+		     " \"max-services\": 1000000, \"max-affinity\": 4, \"max-fragments\": 4,"
 		     " \"max-backends\": 2, \"max-connections\": 3,"
 		     " \"hairpin-ipv4\": \"192.0.2.1\", \"hairpin-ipv6\": \"2001:db8::1\"}");
 	given_line("--config CONFIG");
@@ -29,6 +29,7 @@ static void every_key_sets_its_field(void **state)
 	assert_int_equal(options.datapath.max_backends, 2);
 	assert_int_equal(options.datapath.max_connections, 3);
 	assert_int_equal(options.datapath.max_affinity, 4);
+	assert_int_equal(options.datapath.max_fragments, 4);
 	assert_address(&options.datapath.hairpin.ipv4, "192.0.2.1");
 	assert_address(&options.datapath.hairpin.ipv6, "2001:db8::1");
 }
@@ -144,6 +145,7 @@ static void a_number_out_of_range_is_refused_by_its_path(void **state)
 		{"{\"max-backends\": 4294967297}", "max-backends: not 1–10000000"},
 		{"{\"max-connections\": 100000001}", "max-connections: not 1–100000000"},
 		{"{\"max-affinity\": 10000001}", "max-affinity: not 1–10000000"},
+		{"{\"max-fragments\": 1000001}", "max-fragments: not 1–1000000"},
 		{"{\"timeouts\": {\"tcp_opening\": 0}}", "timeouts.tcp_opening: not 1–2592000"},
 		{"{\"timeouts\": {\"tcp_closed\": -5}}", "timeouts.tcp_closed: not 1–2592000"},
 		{"{\"timeouts\": {\"udp\": 5, \"tcp_established\": 2592001}}",

@@ -16,7 +16,7 @@
 #include "control/options.h"
 #include "lb/address.h"
 
-#define WORDS_MAX 32
+#define WORDS_MAX 40
 #define LINE_BYTES 2048
 
 static char config_path[] = "/tmp/lbd-options-XXXXXX";

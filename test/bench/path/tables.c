@@ -18,6 +18,7 @@
 #define MAX_SERVICES 65536
 #define MAX_BACKENDS 262144
 #define MAX_CONNECTIONS 1048576
+#define MAX_FRAGMENTS 8192
 #define SMALL_CHANGES 501
 #define FIRST_PORT 2000 /* of the services added: none of the document has it */
 
@@ -54,6 +55,7 @@ static struct datapath *open_datapath(const char *pin, int number)
 					   .max_backends = MAX_BACKENDS,
 					   .max_connections = MAX_CONNECTIONS,
 					   .max_affinity = 1024,
+					   .max_fragments = MAX_FRAGMENTS,
 					   .tcp_established_seconds = 21600,
 					   .udp_seconds = 120};
 	struct datapath *datapath;

@@ -312,7 +312,8 @@ bool shadow_read(struct datapath *datapath, const struct datapath_options *optio
 	read_backends(datapath, model);
 	datapath_visit_denied(datapath, add_denied, model);
 	return model->denied_count <= MODEL_PREFIXES && read_services(datapath, model) &&
-	       read_connections(datapath, model) && read_affinity(datapath, model);
+	       read_connections(datapath, model) && read_affinity(datapath, model) &&
+	       shadow_read_fragments(datapath, model);
 }
 
 uint32_t shadow_ingress(const struct datapath *datapath, uint32_t ifindex)

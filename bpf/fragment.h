@@ -1,0 +1,152 @@
+/*
+ * Step fragment: of a datagram in pieces only the first has the ports. They are remembered once it
+ * was decided what becomes of it, and the others go the same walk with them.
+ *
+ * Ends with PASS_FRAGMENT (concerns neither a service nor a backend, as far as addresses tell; or
+ * the first has not come), DROP_FRAGMENT (a first one without its whole transport header, which
+ * would hide what it is; one that lies over that header, RFC 3128; one whose first was dropped).
+ */
+#pragma once
+
+#include <linux/in.h>
+#include <linux/tcp.h>
+#include "bpf/knobs.h"
+#include "bpf/maps.h"
+#include "bpf/packet.h"
+#include "include/fragment.h"
+#include "include/hash.h"
+#include "include/metadata.h"
+#include "include/verdict.h"
+
+static __always_inline struct fragment_key fragment_key_of(const struct packet *packet)
+{
+	return (struct fragment_key){
+		.src = packet->flow.src,
+		.dst = packet->flow.dst,
+		.identification = packet->identification,
+		.protocol = packet->is_ipv6 ? 0 : packet->flow.protocol,
+	};
+}
+
+/*
+ * Whether it is for the address of a service or from that of a backend; ports are not asked. A
+ * global function, as are those below: verified once, with a stack of its own, and one case for the
+ * walk, whatever the answer comes from.
+ */
+__noinline int concerns_us(const struct fragment_key *key)
+{
+	if (!key)
+		return false; /* VERIFIER: a global function's pointers may be NULL */
+	return filter_has(&address_filter, address_filter_mask,
+			  hash_role(hash_seed, &key->dst, ADDRESS_OF_SERVICE)) ||
+	       filter_has(&address_filter, address_filter_mask,
+			  hash_role(hash_seed, &key->src, ADDRESS_OF_BACKEND));
+}
+
+/* What the first has said, in *first. 0, or -1 where it has not come. */
+__noinline int recall_first(const struct fragment_key *key, struct fragment *first)
+{
+	const struct fragment *there;
+
+	if (!key || !first)
+		return -1; /* VERIFIER: as above */
+	there = bpf_map_lookup_elem(&fragments, key);
+	if (!there)
+		return -1;
+	first->word = load_word(&there->word);
+	return fragment_is_over(first, fragment_second(bpf_ktime_get_coarse_ns())) ? -1 : 0;
+}
+
+static __always_inline enum verdict recall_ports(struct packet *packet,
+						 const struct fragment_key *key)
+{
+	struct fragment first = {};
+
+	if (recall_first(key, &first))
+		return VERDICT_PASS_FRAGMENT;
+	if (!first.protocol)
+		return VERDICT_DROP_FRAGMENT;
+	packet->flow.protocol = first.protocol;
+	packet->tcp_flags = first.tcp_flags;
+	packet->flow.src_port = first.src_port;
+	packet->flow.dst_port = first.dst_port;
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline bool is_dropped(enum verdict verdict)
+{
+	return verdict != VERDICT_CONTINUE && metadata_class_of(verdict) == METADATA_NONE;
+}
+
+/*
+ * `word`: a struct fragment. Written in place where the identification comes again: an update of a
+ * full LRU hash evicts, even where the key is there.
+ */
+__noinline int remember_first(const struct fragment_key *key, __u64 word, __u32 verdict)
+{
+	struct fragment first = {.word = word};
+	struct fragment *there;
+
+	if (!key)
+		return -1; /* VERIFIER: as above */
+	if (is_dropped(verdict))
+		first.protocol = 0;
+	first.second = fragment_second(bpf_ktime_get_coarse_ns());
+	there = bpf_map_lookup_elem(&fragments, key);
+	if (there)
+		*(volatile __u64 *)&there->word = first.word;
+	else
+		bpf_map_update_elem(&fragments, key, &first, BPF_ANY);
+	return 0;
+}
+
+/* `verdict`: what becomes of a first fragment, before anything in it is written. */
+static __always_inline void remember_fragment(const struct packet *packet, enum verdict verdict)
+{
+	const struct fragment first = {
+		.src_port = packet->flow.src_port,
+		.dst_port = packet->flow.dst_port,
+		.protocol = packet->flow.protocol,
+		.tcp_flags = packet->tcp_flags,
+	};
+	struct fragment_key key;
+
+	if (!packet->fragment || is_later_fragment(packet))
+		return;
+	key = fragment_key_of(packet);
+	remember_first(&key, first.word, verdict);
+}
+
+/* Where TCP's flags would be written over, or what lies behind them. */
+static __always_inline bool lies_over_header(const struct packet *packet)
+{
+	const __u16 offset = packet->fragment & FRAGMENT_OFFSET;
+
+	return packet->flow.protocol == IPPROTO_TCP && offset && offset < sizeof(struct tcphdr);
+}
+
+/* `parsed`: what parse made of the packet. */
+static __always_inline enum verdict find_fragment(struct packet *packet, enum verdict parsed)
+{
+	struct fragment_key key;
+
+	if (!packet->fragment || (parsed != VERDICT_CONTINUE && parsed != VERDICT_PASS_MALFORMED))
+		return parsed;
+	key = fragment_key_of(packet);
+	if (!concerns_us(&key))
+		return VERDICT_PASS_FRAGMENT;
+	if (parsed != VERDICT_CONTINUE || lies_over_header(packet)) {
+		remember_fragment(packet, VERDICT_DROP_FRAGMENT);
+		return VERDICT_DROP_FRAGMENT;
+	}
+	return is_later_fragment(packet) ? recall_ports(packet, &key) : VERDICT_CONTINUE;
+}
+
+/* Fragments of nothing that is ours are one kind, whether the filter of addresses knew or not. */
+static __always_inline enum verdict settle_fragment(const struct packet *packet,
+						    enum verdict verdict)
+{
+	remember_fragment(packet, verdict);
+	return packet->fragment && verdict == VERDICT_PASS_NO_SERVICE ? VERDICT_PASS_FRAGMENT
+								      : verdict;
+}
