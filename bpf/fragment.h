@@ -1,15 +1,18 @@
 /*
  * Step fragment: of a datagram in pieces only the first has the ports. They are remembered once it
- * was decided what becomes of it, and the others go the same walk with them.
+ * was decided what becomes of it, and the others go the same walk with them. Those that come before
+ * it are handed to lbd, which sends them through here again (control/fragments.c).
  *
- * Ends with PASS_FRAGMENT (concerns neither a service nor a backend, as far as addresses tell; or
- * the first has not come), DROP_FRAGMENT (a first one without its whole transport header, which
- * would hide what it is; one that lies over that header, RFC 3128; one whose first was dropped).
+ * Ends with PASS_FRAGMENT (concerns neither a service nor a backend, or another host, as far as
+ * addresses tell), DROP_FRAGMENT (a first one without its whole transport header, which would hide
+ * what it is; one that lies over that header, RFC 3128; one whose first was dropped),
+ * DROP_FRAGMENT_HELD, DROP_FRAGMENT_EARLY.
  */
 #pragma once
 
 #include <linux/in.h>
 #include <linux/tcp.h>
+#include "bpf/client_hop.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
@@ -57,13 +60,49 @@ __noinline int recall_first(const struct fragment_key *key, struct fragment *fir
 	return fragment_is_over(first, fragment_second(bpf_ktime_get_coarse_ns())) ? -1 : 0;
 }
 
+/* Hands a frame to lbd; what lies in later buffers, too. 0, or -1 where there is no room for it. */
+__noinline int hand_over(struct xdp_md *ctx, const struct fragment_key *key)
+{
+	const __u64 length = bpf_xdp_get_buff_len(ctx);
+	struct early_fragment *early;
+
+	if (!key || !length || length > EVENT_FRAME_MAX)
+		return -1;
+	early = bpf_ringbuf_reserve(&events, sizeof(*early), 0);
+	if (!early)
+		return -1;
+	if (bpf_xdp_load_bytes(ctx, 0, early->frame, length)) {
+		bpf_ringbuf_discard(early, 0);
+		return -1;
+	}
+	early->kind = EVENT_EARLY_FRAGMENT;
+	early->ifindex = ctx->ingress_ifindex;
+	early->time_ns = bpf_ktime_get_coarse_ns();
+	early->key = *key;
+	early->length = length;
+	bpf_ringbuf_submit(early, 0);
+	return 0;
+}
+
+/* The first has not come yet, or never will. Whoever is not addressed need not wait for it. */
+static __always_inline enum verdict hold_fragment(const struct packet *packet,
+						  const struct fragment_key *key)
+{
+	__u16 in;
+
+	if (!is_for_us(packet, &in))
+		return VERDICT_PASS_FRAGMENT;
+	return hand_over(packet->ctx, key) ? VERDICT_DROP_FRAGMENT_EARLY
+					   : VERDICT_DROP_FRAGMENT_HELD;
+}
+
 static __always_inline enum verdict recall_ports(struct packet *packet,
 						 const struct fragment_key *key)
 {
 	struct fragment first = {};
 
 	if (recall_first(key, &first))
-		return VERDICT_PASS_FRAGMENT;
+		return hold_fragment(packet, key);
 	if (!first.protocol)
 		return VERDICT_DROP_FRAGMENT;
 	packet->flow.protocol = first.protocol;

@@ -161,6 +161,8 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_DROP_RATE_LIMITED:
 	case VERDICT_ANSWER_TOO_BIG:
 	case VERDICT_DROP_FRAGMENT:
+	case VERDICT_DROP_FRAGMENT_HELD:
+	case VERDICT_DROP_FRAGMENT_EARLY:
 	case _VERDICT_COUNT:
 		return XDP_DROP;
 	}

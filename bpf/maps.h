@@ -155,7 +155,7 @@ struct {
 
 /*
  * What the first fragment of a datagram says of the others. Packets write and read. Full: the one
- * that was used least recently gives way, and what comes of its datagram is early once more.
+ * that was used least recently gives way, and what still comes of its datagram waits in vain.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -163,6 +163,17 @@ struct {
 	__type(value, struct fragment);
 	__uint(max_entries, 2);
 } fragments SEC(".maps");
+
+/*
+ * What packets hand to lbd: fragments that come before their first. lbd reads. Full, as when no lbd
+ * reads: nothing is handed over, and the packet is dropped.
+ */
+#define EVENTS_BYTES (1 << 20)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, EVENTS_BYTES);
+} events SEC(".maps");
 
 /* lbd writes through mapped memory, packets read. lbd refuses a backend past the end. */
 struct {

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include "control/events.h"
 #include "control/files.h"
 #include "control/link.h"
 #include "control/log.h"
@@ -308,6 +309,8 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		return error;
 	error = upkeep_start(daemon);
 	if (!error)
+		error = events_start(daemon);
+	if (!error)
 		error = upkeep_add_timer(daemon, check_ready, READY_INTERVAL_MS);
 	return error ? refuse_with(refusal, -error, "cannot start: %s", strerror(-error)) : 0;
 }
@@ -321,6 +324,7 @@ void daemon_finish(struct daemon *daemon)
 	interfaces_free(daemon->interfaces);
 	reconcile_free(daemon->reconcile);
 	deny_list_free(daemon->deny);
+	fragments_free(daemon->fragments);
 	datapath_close(daemon->datapath);
 	loop_free(daemon->loop);
 }

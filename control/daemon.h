@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "control/deny.h"
+#include "control/fragments.h"
 #include "control/interface.h"
 #include "control/loop.h"
 #include "control/neighbour.h"
@@ -25,11 +26,13 @@ struct daemon {
 	struct links *links;
 	struct operator* operator;
 	struct server *server;
+	struct fragments *fragments;
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
 	int sweep_timer;
 	int expiry_timer;    /* of the deny list */
 	int drain_timer;     /* of a deadline within a second */
+	int fragment_timer;  /* runs while some are held */
 	uint64_t trimmed_at; /* the number of changes when memory was last given back */
 	bool metadata_told;  /* that packets pass without it */
 	bool adopted;        /* what an earlier lbd had pinned */

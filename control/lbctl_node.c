@@ -130,6 +130,17 @@ static void cell_resolved(struct table *table, const json_t *row, const char *ke
 		   object_get_integer(json_object_get(row, key), "unresolved"));
 }
 
+static void cell_fragments(struct table *table, const json_t *row, const char *key)
+{
+	const json_t *fragments = json_object_get(row, key);
+
+	table_addf(table,
+		   "%" JSON_INTEGER_FORMAT " held, %" JSON_INTEGER_FORMAT
+		   " sent, %" JSON_INTEGER_FORMAT " given up",
+		   object_get_integer(fragments, "held"), object_get_integer(fragments, "sent"),
+		   object_get_integer(fragments, "given_up"));
+}
+
 int print_status(const struct invocation *invocation, const json_t *result)
 {
 	static const struct field FIELDS[] = {
@@ -144,6 +155,7 @@ int print_status(const struct invocation *invocation, const json_t *result)
 		{"connections", "limits.connections", cell_value, COLUMN_TEXT},
 		{"interfaces", "interfaces", cell_attached, COLUMN_TEXT},
 		{"neighbours", "neighbours", cell_resolved, COLUMN_TEXT},
+		{"fragments", "fragments", cell_fragments, COLUMN_TEXT},
 		{"repaired", "repaired", cell_value, COLUMN_TEXT},
 		{"socket", "socket", cell_value, COLUMN_TEXT},
 		{"state", "state", cell_value, COLUMN_TEXT},

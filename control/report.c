@@ -183,6 +183,16 @@ static void add_number(json_t *object, const char *key, uint64_t number)
 	json_object_set_new(object, key, json_integer((json_int_t)number));
 }
 
+static void add_fragments(json_t *status, const struct fragments *fragments)
+{
+	const struct fragment_counts counts = fragments_count(fragments);
+
+	json_object_set_new(status, "fragments",
+			    json_pack("{s:I, s:I, s:I}", "held", (json_int_t)counts.held, "sent",
+				      (json_int_t)counts.sent, "given_up",
+				      (json_int_t)counts.given_up));
+}
+
 json_t *report_status(const struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
@@ -215,6 +225,7 @@ json_t *report_status(const struct daemon *daemon)
 	json_object_set_new(status, "neighbours",
 			    json_pack("{s:I, s:I}", "resolved", (json_int_t)neighbours.resolved,
 				      "unresolved", (json_int_t)neighbours.unresolved));
+	add_fragments(status, daemon->fragments);
 	add_number(status, "repaired", reconcile_mended(daemon->reconcile));
 	json_object_set_new(status, "pin", json_string(options->pin_path));
 	json_object_set_new(status, "state", json_string(options->state_path));

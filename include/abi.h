@@ -337,6 +337,24 @@ struct fragment {
 	};
 };
 
+/* What packets hand to lbd through the ring buffer events: each begins with its kind. */
+enum event_kind {
+	EVENT_EARLY_FRAGMENT = 1,
+};
+
+#define EVENT_FRAME_MAX 2048 /* bytes: more than an MTU of 1,500 with tags */
+
+/* A fragment that came before the first of its datagram, as it came. */
+struct early_fragment {
+	__u32 kind;
+	__u32 ifindex; /* that it came in by */
+	__u64 time_ns; /* when, by the coarse monotonic clock */
+	struct fragment_key key;
+	__u32 length; /* of the frame */
+	__u8 frame[EVENT_FRAME_MAX];
+	__u8 zero[4];
+};
+
 /* How long a connection lives without a packet, in jiffies: at most 49 days of 1,000 a second. */
 struct timeouts {
 	__u32 tcp_opening; /* no answer from the backend yet, or none to that answer */

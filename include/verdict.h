@@ -32,7 +32,9 @@
 	_(ANSWER_UNREACHABLE, "answer-unreachable", "refused: its sender gets port unreachable")   \
 	_(DROP_RATE_LIMITED, "drop-rate-limited", "no ICMP error about it: enough were sent")      \
 	_(ANSWER_TOO_BIG, "answer-too-big", "larger than its way's MTU: its sender is told")       \
-	_(DROP_FRAGMENT, "drop-fragment", "a fragment that hides its ports, or follows a drop")
+	_(DROP_FRAGMENT, "drop-fragment", "a fragment that hides its ports, or follows a drop")    \
+	_(DROP_FRAGMENT_HELD, "drop-fragment-held", "came before its first: lbd runs it again")    \
+	_(DROP_FRAGMENT_EARLY, "drop-fragment-early", "the same, but lbd had no room to hold it")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

@@ -314,6 +314,7 @@ void datapath_close(struct datapath *datapath)
 	mapping_close(&datapath->nexthops);
 	mapping_close(&datapath->ports);
 	filters_close(datapath);
+	events_close(datapath);
 	lb_bpf__destroy(datapath->skeleton);
 	free(datapath->pin_path);
 	free(datapath);

@@ -198,6 +198,23 @@ int datapath_sweep_some(struct datapath *datapath, struct connection_cursor *cur
 /* How many packets passed without metadata that should carry it, because there was no room. */
 uint64_t datapath_metadata_missing(const struct datapath *datapath);
 
+/*
+ * Fragments that came before the first of their datagram. The fd of their arrival is readable while
+ * there are some, and ends with the datapath; or -errno. Taking hands at most so many to `visit`.
+ */
+typedef void (*early_fragment_visitor)(void *context, const struct early_fragment *early);
+int datapath_open_events(struct datapath *datapath);
+int datapath_take_events(struct datapath *datapath, unsigned int most, early_fragment_visitor visit,
+			 void *context);
+/* Whether the first has come, so that the others will find it. */
+bool datapath_has_first_fragment(struct datapath *datapath, const struct fragment_key *key);
+/*
+ * A frame comes in by the interface once more and meets what any frame meets there; it is counted
+ * again. 0 or -errno (-ENODEV: the interface is gone).
+ */
+int datapath_send_again(struct datapath *datapath, uint32_t ifindex, const void *frame,
+			uint32_t length);
+
 /* Sums over CPUs. 0 or -errno. */
 int datapath_read_verdicts(struct datapath *datapath, struct counter counters[_VERDICT_COUNT]);
 /* Of a service what its backends do not count: packets that got none, backends that are gone. */

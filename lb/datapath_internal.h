@@ -41,6 +41,8 @@ struct datapath {
 	struct filter service_filter;
 	struct filter backend_filter;
 	struct filter address_filter;
+	struct ring_buffer *events; /* NULL: nobody wants them */
+	struct taking *taking;      /* what is done with them just now */
 };
 
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
@@ -63,6 +65,9 @@ void filters_remove_backend(struct datapath *datapath, const struct backend_reco
 void ends_open(struct datapath *datapath); /* of what is in the tables */
 void ends_add(struct datapath *datapath, uint32_t index, const struct backend_record *record);
 void ends_remove(struct datapath *datapath, uint32_t index, const struct backend_record *record);
+
+/* datapath_events.c. */
+void events_close(struct datapath *datapath);
 
 /* datapath_deny.c: tells the new program whether anything is denied. 0 or -errno. */
 int denied_open(struct datapath *datapath);

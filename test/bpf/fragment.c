@@ -98,7 +98,7 @@ static void an_atomic_fragment_is_a_packet_like_others(void **state)
 			continue;
 		cross_request(&KINDS[i], SYN, &crossing);
 		expect_piece(scene, &crossing, &all, VERDICT_REDIRECT);
-		expect_piece(scene, &crossing, &later, VERDICT_PASS_FRAGMENT);
+		expect_piece(scene, &crossing, &later, VERDICT_DROP_FRAGMENT_HELD);
 		cross_reply(&KINDS[i], SYN | ACK, &crossing);
 		expect_piece(scene, &crossing, &all, VERDICT_REDIRECT);
 	}

@@ -255,10 +255,10 @@ static void a_piece_finds_the_first_of_its_own_datagram_only(void **state)
 		cross_request(&KINDS[i], SYN, &crossing);
 		expect_piece(scene, &crossing, &first, VERDICT_REDIRECT);
 		expect_piece(scene, &crossing, &other,
-			     is_ipv6 ? VERDICT_PASS_FRAGMENT : VERDICT_REDIRECT);
+			     is_ipv6 ? VERDICT_DROP_FRAGMENT_HELD : VERDICT_REDIRECT);
 		packet.src = role_address(STRANGER, KINDS[i].family);
 		cross_untouched(&packet, UPLINK);
-		expect_piece(scene, &crossing, &second, VERDICT_PASS_FRAGMENT);
+		expect_piece(scene, &crossing, &second, VERDICT_DROP_FRAGMENT_HELD);
 	}
 }
 
@@ -360,7 +360,7 @@ static void an_old_first_is_forgotten_and_a_new_one_takes_its_place(void **state
 		age(scene, FRAGMENT_SECONDS - 1);
 		expect_piece(scene, &crossing, &second, VERDICT_REDIRECT);
 		age(scene, 2);
-		expect_piece(scene, &crossing, &second, VERDICT_PASS_FRAGMENT);
+		expect_piece(scene, &crossing, &second, VERDICT_DROP_FRAGMENT_HELD);
 
 		packet.dst_port = htons(SERVICE_PORT + 1);
 		cross_untouched(&packet, UPLINK);

@@ -1,6 +1,7 @@
 /*
  * Fragments: the first one has the ports, the others find them by addresses, identification and, of
- * IPv4, protocol (RFC 791, 2.3; RFC 8200, 4.5), and come to the same end.
+ * IPv4, protocol (RFC 791, 2.3; RFC 8200, 4.5), and come to the same end. Those that come before it
+ * are held until it has come.
  */
 #include <linux/bpf.h>
 #include <linux/in.h>
@@ -70,13 +71,22 @@ static void note(struct walk *walk, bool is_ours, bool is_dropped)
 	*found = fragment;
 }
 
+/* It came before the first. There is room for frames of so many bytes. */
+static enum verdict hold(const struct walk *walk)
+{
+	if (!is_to_us(walk))
+		return VERDICT_PASS_FRAGMENT;
+	return walk->frame->length > EVENT_FRAME_MAX ? VERDICT_DROP_FRAGMENT_EARLY
+						     : VERDICT_DROP_FRAGMENT_HELD;
+}
+
 static enum verdict recall(struct walk *walk)
 {
 	const struct model_fragment like = fragment_of(walk);
 	const struct model_fragment *found = find(walk->model, &like);
 
 	if (!found)
-		return VERDICT_PASS_FRAGMENT;
+		return hold(walk);
 	if (!found->was_ours) {
 		walk->model->is_uncertain = true; /* whether it was looked at */
 		return VERDICT_PASS_FRAGMENT;

@@ -148,7 +148,8 @@ uint32_t model_action(const struct model *model, uint32_t in, enum verdict verdi
 		return XDP_REDIRECT;
 	if (is_refused(verdict) || verdict == VERDICT_DROP_BACKEND_GONE ||
 	    verdict == VERDICT_DROP_TABLE || verdict == VERDICT_DROP_DENIED ||
-	    verdict == VERDICT_DROP_FRAGMENT || is_late(verdict, LATE_DROP_NOT_SERVED))
+	    verdict == VERDICT_DROP_FRAGMENT || verdict == VERDICT_DROP_FRAGMENT_HELD ||
+	    verdict == VERDICT_DROP_FRAGMENT_EARLY || is_late(verdict, LATE_DROP_NOT_SERVED))
 		return XDP_DROP;
 	return XDP_PASS;
 }

@@ -58,6 +58,7 @@ struct world *world_open(struct scene *scene)
 		mapping_open(&world->client_hops, scene->datapath->skeleton->maps.client_hops), 0);
 	assert_int_equal(mapping_open(&world->rings, scene->datapath->skeleton->maps.rings), 0);
 	assert_int_equal(world_open_room(world), 0);
+	assert_true(datapath_open_events(scene->datapath) >= 0);
 	set_up_model(world);
 	set_back_ports(world);
 	world_reset(world);
