@@ -196,7 +196,7 @@ int icmp(struct xdp_md *ctx)
 	struct packet packet = {};
 	enum verdict verdict;
 
-	packet_init(&packet, ctx);
+	packet_init(&packet, ctx, false);
 	packet.is_icmp = true;
 	verdict = walk_icmp(&packet);
 	count_verdict(&packet, verdict);
@@ -208,8 +208,7 @@ static __always_inline int forward(struct xdp_md *ctx, bool is_rare)
 	struct packet packet = {};
 	enum verdict verdict;
 
-	packet_init(&packet, ctx);
-	packet.is_rare = is_rare;
+	packet_init(&packet, ctx, is_rare);
 	verdict = is_rare ? walk_rare(&packet) : walk(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
@@ -221,8 +220,7 @@ int stateless(struct xdp_md *ctx)
 	struct packet packet = {};
 	enum verdict verdict;
 
-	packet_init(&packet, ctx);
-	packet.is_rare = true;
+	packet_init(&packet, ctx, true);
 	verdict = walk_stateless(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
@@ -234,8 +232,7 @@ int gone(struct xdp_md *ctx)
 	struct packet packet = {};
 	enum verdict verdict;
 
-	packet_init(&packet, ctx);
-	packet.is_rare = true;
+	packet_init(&packet, ctx, true);
 	verdict = walk_gone(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
@@ -252,8 +249,7 @@ int answer(struct xdp_md *ctx)
 
 	if (!why)
 		return XDP_DROP; /* VERIFIER: does not know that there is one (6.1) */
-	packet_init(&packet, ctx);
-	packet.is_rare = true;
+	packet_init(&packet, ctx, true);
 	recall(&packet, why);
 	verdict = parse(&packet);
 	if (verdict == VERDICT_CONTINUE)

@@ -65,9 +65,9 @@ struct packet {
 	void *transport;   /* struct tcphdr or udphdr, both begin with the ports; or struct icmp */
 	__sum16 *checksum; /* of the transport; NULL: not in this fragment */
 	struct flow flow; /* of an ICMP error, once it was read: that of what it quotes, reversed */
-	__u32 bytes;      /* of the frame, fragments (xdp.frags) included */
-	__u32 length;     /* of an ICMP message or, of what is rare, a TCP segment, as IP says */
-	union tags tags;  /* the VLAN tags it came with */
+	__u32 bytes;     /* of the frame, or of its first piece (xdp.frags) where no more is IP's */
+	__u32 length;    /* of an ICMP message or, of what is rare, a TCP segment, as IP says */
+	union tags tags; /* the VLAN tags it came with */
 	bool is_ipv6;
 	/* Constants of each program: it is for ICMP (of the packet's family), for what is rare. */
 	bool is_icmp;
@@ -107,12 +107,26 @@ struct quote {
 	struct address reporter; /* who has sent the error */
 };
 
-static __always_inline void packet_init(struct packet *packet, struct xdp_md *ctx)
+static __always_inline void packet_init(struct packet *packet, struct xdp_md *ctx, bool is_rare)
 {
 	packet->ctx = ctx;
 	packet->end = (void *)(long)ctx->data_end;
 	packet->ethernet = (void *)(long)ctx->data;
-	packet->bytes = bpf_xdp_get_buff_len(ctx);
+	packet->is_rare = is_rare;
+	packet->bytes =
+		is_rare ? bpf_xdp_get_buff_len(ctx) : packet->end - (void *)packet->ethernet;
+}
+
+/*
+ * Whether the frame is so long. The kernel is only asked where its first piece is not (xdp.frags):
+ * a call costs what a hundred instructions do, where returns are guarded (SRSO).
+ */
+static __always_inline bool has_bytes(struct packet *packet, __u32 bytes)
+{
+	if (packet->is_rare || bytes <= packet->bytes)
+		return bytes <= packet->bytes;
+	packet->bytes = bpf_xdp_get_buff_len(packet->ctx);
+	return bytes <= packet->bytes;
 }
 
 /* Whether this program is one of those that know what few packets have. */

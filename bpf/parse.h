@@ -68,7 +68,7 @@ static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *len
 	header = ip->ihl * 4;
 	total = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || header < sizeof(*ip) || total < header ||
-	    frame_header(packet, knows_rare(packet)) + total > packet->bytes)
+	    !has_bytes(packet, frame_header(packet, knows_rare(packet)) + total))
 		return VERDICT_PASS_MALFORMED;
 	verdict = sort_protocol(packet, ip->protocol, IPPROTO_ICMP);
 	if (verdict != VERDICT_CONTINUE)
@@ -222,7 +222,7 @@ static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *len
 		return VERDICT_PASS_MALFORMED;
 	*length = bpf_ntohs(ip->payload_len);
 	header = frame_header(packet, knows_rare(packet)) + sizeof(*ip);
-	if (ip->version != 6 || header + *length > packet->bytes)
+	if (ip->version != 6 || !has_bytes(packet, header + *length))
 		return VERDICT_PASS_MALFORMED;
 	packet->is_ipv6 = true;
 	packet->transport = ip + 1;
@@ -322,6 +322,8 @@ static __always_inline enum verdict parse(struct packet *packet)
 		verdict = parse_ipv6(packet, &length);
 	else
 		verdict = sort_ethertype(packet, ethertype);
+	if (verdict != VERDICT_CONTINUE && !packet->is_rare)
+		packet->bytes = bpf_xdp_get_buff_len(packet->ctx); /* no length was read */
 	if (verdict != VERDICT_CONTINUE || (packet->is_rare && is_later_fragment(packet)))
 		return verdict;
 	return packet->is_icmp ? parse_icmp(packet, length) : parse_ports(packet, length);
