@@ -71,12 +71,6 @@ static __always_inline bool is_answer(enum verdict verdict)
 	       verdict == VERDICT_ANSWER_TOO_BIG;
 }
 
-/* The bit that says that the frame is for, or from, more than one (IEEE 802.3, 3.2.3). */
-static __always_inline bool is_group(const __u8 *mac)
-{
-	return mac[0] & 1;
-}
-
 /* One more error of this CPU, if it may still send one in this second. */
 static __always_inline bool spend_error(void)
 {
@@ -110,7 +104,7 @@ static __always_inline enum verdict judge(const struct packet *packet, enum verd
 		return VERDICT_DROP_MARTIAN;
 	if (is_later_fragment(packet))
 		return VERDICT_DROP_FRAGMENT;
-	if (is_group(packet->ethernet->h_dest) || is_group(packet->ethernet->h_source))
+	if (is_among_many(packet))
 		return why;
 	if (why == VERDICT_PASS_TOO_BIG)
 		return spend_error() ? VERDICT_ANSWER_TOO_BIG : VERDICT_DROP_RATE_LIMITED;

@@ -64,31 +64,6 @@ static __always_inline __u64 sum_to_end(void *at, const void *end, __u32 sum)
 	return sum_rest(at, end, sum);
 }
 
-/* Moves what lies before the IP header to the new start of the frame, MAC addresses swapped. */
-struct link {
-	__u8 dest[ETH_ALEN];
-	__u8 source[ETH_ALEN];
-	__u8 tags[LINK_MAX - 2 * ETH_ALEN]; /* and the type; what lies behind is written over */
-};
-
-static __always_inline bool grow_head(const struct packet *packet, __u32 bytes)
-{
-	struct link link, *there = (void *)packet->ethernet;
-
-	if ((void *)(there + 1) > packet->end)
-		return false; /* VERIFIER: as above; a link and an IP header are longer */
-	copy_mac(link.dest, there->source);
-	copy_mac(link.source, there->dest);
-	__builtin_memcpy(link.tags, there->tags, sizeof(link.tags));
-	if (bpf_xdp_adjust_head(packet->ctx, -(int)bytes))
-		return false;
-	there = (void *)(long)packet->ctx->data;
-	if ((void *)(there + 1) > (void *)(long)packet->ctx->data_end)
-		return false;
-	*there = link;
-	return true;
-}
-
 /* False: there is no room for it, and the packet is of no use any more. */
 static __always_inline bool write_error(struct packet *packet, const struct icmp_kind *kind)
 {
@@ -105,7 +80,7 @@ static __always_inline bool write_error(struct packet *packet, const struct icmp
 	/* A cut leaves the first buffer where it is. */
 	packet->ethernet = (void *)(long)packet->ctx->data;
 	packet->end = (void *)(long)packet->ctx->data_end;
-	if (!grow_head(packet, before))
+	if (!move_head(packet, -(int)before))
 		return false;
 	icmp = write_ip(packet, (void *)(long)packet->ctx->data + link, protocol,
 			sizeof(*icmp) + quote);

@@ -17,6 +17,7 @@
 #include "bpf/parse.h"
 #include "bpf/icmp.h"
 #include "bpf/fragment.h"
+#include "bpf/echo.h"
 #include "bpf/connection.h"
 #include "bpf/service.h"
 #include "bpf/forward.h"
@@ -34,6 +35,9 @@ static __always_inline enum verdict walk_icmp(struct packet *packet)
 	enum verdict verdict;
 
 	verdict = parse(packet);
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	verdict = find_echo(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	verdict = read_error(packet, &quote);
@@ -163,6 +167,7 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_DROP_FRAGMENT:
 	case VERDICT_DROP_FRAGMENT_HELD:
 	case VERDICT_DROP_FRAGMENT_EARLY:
+	case VERDICT_ANSWER_ECHO:
 	case _VERDICT_COUNT:
 		return XDP_DROP;
 	}
@@ -200,6 +205,8 @@ int icmp(struct xdp_md *ctx)
 	packet.is_icmp = true;
 	verdict = walk_icmp(&packet);
 	count_verdict(&packet, verdict);
+	if (verdict == VERDICT_ANSWER_ECHO)
+		return write_echo(&packet) ? send_back(ctx) : XDP_DROP;
 	return act(&packet, verdict);
 }
 

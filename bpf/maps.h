@@ -24,6 +24,19 @@ struct {
 	__uint(max_entries, 2);
 } services SEC(".maps");
 
+/*
+ * The addresses of services, without those that the node has itself: what is for one and no service
+ * of it is ours to refuse. lbd writes, packets read that the filter of address.h lets through. One
+ * for each service at most.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct address);
+	__type(value, __u32); /* means nothing: being there does */
+	__uint(max_entries, 2);
+} addresses SEC(".maps");
+
 /* Denied prefixes. lbd writes and refuses one past the end; packets read, while there is any. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

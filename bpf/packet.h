@@ -42,7 +42,9 @@ struct icmp {
 };
 
 enum icmpv4_type {
+	ICMPV4_ECHO_REPLY = 0,
 	ICMPV4_UNREACHABLE = 3,
+	ICMPV4_ECHO = 8,
 	ICMPV4_TIME_EXCEEDED = 11,
 	ICMPV4_PARAMETER_PROBLEM = 12,
 };
@@ -52,6 +54,8 @@ enum icmpv6_type {
 	ICMPV6_PACKET_TOO_BIG,
 	ICMPV6_TIME_EXCEEDED,
 	ICMPV6_PARAMETER_PROBLEM,
+	ICMPV6_ECHO = 128,
+	ICMPV6_ECHO_REPLY,
 };
 
 #define MAX_HEADER_OFFSET 16384 /* what the verifier is told of any header's */

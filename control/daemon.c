@@ -17,6 +17,7 @@
 #include "control/link.h"
 #include "control/log.h"
 #include "control/notify.h"
+#include "control/own_address.h"
 #include "control/requests.h"
 #include "control/server.h"
 #include "control/upkeep.h"
@@ -202,6 +203,15 @@ static int bring_tables(struct daemon *daemon, struct files *files, struct refus
 			 : 0;
 }
 
+/* Before there is a service at one of them. */
+static int learn_own_addresses(struct daemon *daemon, struct refusal *refusal)
+{
+	daemon->own_addresses = own_addresses_open(daemon->loop, daemon->datapath);
+	return daemon->own_addresses ? 0
+				     : refuse_with(refusal, errno, "cannot ask for addresses: %s",
+						   strerror(errno));
+}
+
 /* Adopt what is pinned and bring the wanted tables; the files are read in the meantime. */
 static int open_tables(struct daemon *daemon, struct refusal *refusal)
 {
@@ -212,6 +222,8 @@ static int open_tables(struct daemon *daemon, struct refusal *refusal)
 	if (!files)
 		return refuse_with(refusal, ENOMEM, "out of memory");
 	error = open_datapath(daemon, refusal);
+	if (!error)
+		error = learn_own_addresses(daemon, refusal);
 	if (!error)
 		return bring_tables(daemon, files, refusal);
 	files_drop(files);
@@ -320,6 +332,7 @@ void daemon_finish(struct daemon *daemon)
 	server_close(daemon->server);
 	operator_close(daemon->operator);
 	links_close(daemon->links);
+	own_addresses_close(daemon->own_addresses);
 	neighbours_free(daemon->neighbours);
 	interfaces_free(daemon->interfaces);
 	reconcile_free(daemon->reconcile);

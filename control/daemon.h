@@ -24,6 +24,7 @@ struct daemon {
 	struct interfaces *interfaces;
 	struct neighbours *neighbours;
 	struct links *links;
+	struct own_addresses *own_addresses;
 	struct operator* operator;
 	struct server *server;
 	struct fragments *fragments;

@@ -208,15 +208,6 @@ static void retire_unowned(struct reconcile *reconcile)
 	}
 }
 
-static int drop_service(struct datapath *datapath, const struct service_key *key)
-{
-	int error = datapath_remove_services(datapath, key, 1);
-
-	if (!error)
-		datapath_withdraw_service(datapath, key);
-	return error;
-}
-
 int reconcile_adopt(struct reconcile *reconcile)
 {
 	struct service_record *records = NULL;
@@ -232,7 +223,7 @@ int reconcile_adopt(struct reconcile *reconcile)
 	slots_distrust(reconcile->room.services);
 	for (uint32_t i = 0; !error && i < count; i++)
 		if (adopt_service(reconcile, &owners, &keys[i], &records[i]))
-			error = drop_service(reconcile->datapath, &keys[i]);
+			error = plan_remove_service(reconcile->datapath, &keys[i]);
 	for (uint32_t i = 0; !error && i < count; i++)
 		error = adopt_previous(reconcile, &keys[i], &records[i]);
 	if (!error)

@@ -75,6 +75,17 @@ static inline __attribute__((always_inline)) __u32 hash_bucket(__u64 hash, __u32
 	return hash_slot((__u32)(hash >> 32), count);
 }
 
+/*
+ * The bit of an address in the filter of services' addresses. Not seeded: whoever finds an address
+ * that shares a bit makes its packets cost a lookup, no more.
+ */
+static inline __attribute__((always_inline)) __u32 hash_address_bit(const struct address *address)
+{
+	const __u64 hash = (address->half[0] ^ address->half[1]) * 0x9E3779B97F4A7C15ull;
+
+	return (__u32)(hash >> (64 - VIRTUAL_FILTER_BITS));
+}
+
 /* The bit of a filter of mask + 1 bits, a power of two. */
 static inline __attribute__((always_inline)) __u32 hash_bit(__u64 hash, __u32 mask)
 {

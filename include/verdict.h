@@ -34,7 +34,8 @@
 	_(ANSWER_TOO_BIG, "answer-too-big", "larger than its way's MTU: its sender is told")       \
 	_(DROP_FRAGMENT, "drop-fragment", "a fragment that hides its ports, or follows a drop")    \
 	_(DROP_FRAGMENT_HELD, "drop-fragment-held", "came before its first: lbd runs it again")    \
-	_(DROP_FRAGMENT_EARLY, "drop-fragment-early", "the same, but lbd had no room to hold it")
+	_(DROP_FRAGMENT_EARLY, "drop-fragment-early", "the same, but lbd had no room to hold it")  \
+	_(ANSWER_ECHO, "answer-echo", "an echo request (ping) to a service's address: answered")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

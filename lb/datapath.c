@@ -126,9 +126,11 @@ static void set_fragments(const struct datapath *datapath)
 {
 	struct bpf_program *program;
 
-	bpf_object__for_each_program (program, datapath->skeleton->obj)
-		if (bpf_program__type(program) == BPF_PROG_TYPE_XDP && !datapath->linear)
-			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	bpf_object__for_each_program(program,
+				     datapath->skeleton->obj) if (bpf_program__type(program) ==
+									  BPF_PROG_TYPE_XDP &&
+								  !datapath->linear)
+		bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
 }
 
 /* Services get twice the room they may use: the LRU's free lists are per CPU, none is evicted. */
@@ -140,6 +142,7 @@ static void set_sizes(const struct datapath *datapath, const struct datapath_opt
 	struct lb_bpf *skeleton = datapath->skeleton;
 
 	bpf_map__set_max_entries(skeleton->maps.services, 2 * options->max_services);
+	bpf_map__set_max_entries(skeleton->maps.addresses, options->max_services);
 	bpf_map__set_max_entries(skeleton->maps.connections,
 				 connection_buckets(options->max_connections));
 	bpf_map__set_max_entries(skeleton->maps.affinity, options->max_affinity);
@@ -233,6 +236,8 @@ static int map_arrays(struct datapath *datapath)
 	if (!error)
 		error = denied_open(datapath);
 	if (!error)
+		error = addresses_open(datapath);
+	if (!error)
 		ends_open(datapath);
 	return error;
 }
@@ -315,6 +320,7 @@ void datapath_close(struct datapath *datapath)
 	mapping_close(&datapath->ports);
 	filters_close(datapath);
 	events_close(datapath);
+	addresses_close(datapath);
 	lb_bpf__destroy(datapath->skeleton);
 	free(datapath->pin_path);
 	free(datapath);

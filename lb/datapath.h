@@ -37,13 +37,13 @@ struct datapath_options {
 	uint32_t tcp_closed_seconds;  /* both have, or RST was seen */
 	uint32_t udp_seconds;
 	uint32_t max_new_connections; /* of a service, a second and CPU, that get entries; 0: all */
-	struct hairpin hairpin; /* the source a pod sees when it is sent to itself */
+	struct hairpin hairpin;       /* the source a pod sees when it is sent to itself */
 	enum refuse refuse;
-	uint32_t icmp_errors;   /* a second and CPU at most; 0: no limit */
-	uint64_t seed;          /* of the connections' hash; 0: a random one */
-	bool metadata;          /* what passes carries why: include/metadata.h */
-	bool linear;            /* for generic mode alone: the programs want frames in one piece */
-	bool replace;           /* take interfaces over from a foreign XDP program */
+	uint32_t icmp_errors; /* a second and CPU at most; 0: no limit */
+	uint64_t seed;        /* of the connections' hash; 0: a random one */
+	bool metadata;        /* what passes carries why: include/metadata.h */
+	bool linear;          /* for generic mode alone: the programs want frames in one piece */
+	bool replace;         /* take interfaces over from a foreign XDP program */
 };
 
 enum datapath_mode {
@@ -164,6 +164,19 @@ void datapath_settle(struct datapath *datapath);
  */
 void datapath_announce_service(struct datapath *datapath, const struct service_key *key);
 void datapath_withdraw_service(struct datapath *datapath, const struct service_key *key);
+
+/*
+ * The address of a service: to be said once its service is set, and taken back after that was
+ * removed. What is for such an address and none of its services is answered or refused by the
+ * datapath, unless the node has the address itself. 0 or -errno, where packets pass as those of
+ * no service do.
+ */
+int datapath_serve_address(struct datapath *datapath, const struct address *address);
+int datapath_leave_address(struct datapath *datapath, const struct address *address);
+/* The node's own addresses: one more, or all of them, in the place of those before. 0 or -errno. */
+int datapath_add_own_address(struct datapath *datapath, const struct address *address);
+int datapath_set_own_addresses(struct datapath *datapath, const struct address *addresses,
+			       size_t count);
 
 /* A connection, as it was when it was looked at. */
 struct connection_view {

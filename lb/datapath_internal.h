@@ -41,8 +41,10 @@ struct datapath {
 	struct filter service_filter;
 	struct filter backend_filter;
 	struct filter address_filter;
-	struct ring_buffer *events; /* NULL: nobody wants them */
-	struct taking *taking;      /* what is done with them just now */
+	struct ring_buffer *events;   /* NULL: nobody wants them */
+	struct taking *taking;        /* what is done with them just now */
+	struct filter virtual_filter; /* its words are the program's */
+	struct known_address *addresses;
 };
 
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
@@ -51,6 +53,9 @@ void mapping_close(struct mapping *mapping);
 
 /* datapath_filter.c. The words of a filter for so many entries. */
 uint32_t filter_words(uint32_t entries, uint32_t bits_per_entry);
+/* Before what has this hash is in a table, and after it is gone. */
+void filter_add(struct filter *filter, uint64_t hash);
+void filter_remove(struct filter *filter, uint64_t hash);
 /* Maps the filters, counts what is in the tables and sets the bits right. 0 or -errno. */
 int filters_open(struct datapath *datapath);
 void filters_close(struct datapath *datapath);
@@ -68,6 +73,10 @@ void ends_remove(struct datapath *datapath, uint32_t index, const struct backend
 
 /* datapath_events.c. */
 void events_close(struct datapath *datapath);
+
+/* datapath_addresses.c: what is in the tables, as the new program is to know it. 0 or -errno. */
+int addresses_open(struct datapath *datapath);
+void addresses_close(struct datapath *datapath);
 
 /* datapath_deny.c: tells the new program whether anything is denied. 0 or -errno. */
 int denied_open(struct datapath *datapath);

@@ -260,13 +260,26 @@ static void retire_backends(struct datapath *datapath, const struct plan_step *s
 			rewrite_backend(datapath, step, i);
 }
 
-static int remove_service(struct datapath *datapath, const struct service_key *key)
+/* Where the datapath cannot be told, packets for its other ports pass: nothing is lost but that. */
+static void serve_addresses(const struct plan *plan, struct datapath *datapath)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if (!step->before && !step->failed)
+			datapath_serve_address(datapath, &step->after->key.address);
+	}
+}
+
+int plan_remove_service(struct datapath *datapath, const struct service_key *key)
 {
 	int error = datapath_remove_services(datapath, key, 1);
 
-	if (!error)
-		datapath_withdraw_service(datapath, key);
-	return error;
+	if (error)
+		return error;
+	datapath_withdraw_service(datapath, key);
+	datapath_leave_address(datapath, &key->address);
+	return 0;
 }
 
 /* A packet that read a record with ranges must still find them. */
@@ -290,7 +303,7 @@ static int retire(struct plan *plan, struct datapath *datapath)
 		int failed = 0;
 
 		if (!step->after)
-			failed = remove_service(datapath, &step->before->key);
+			failed = plan_remove_service(datapath, &step->before->key);
 		if (step->failed && !step->before)
 			datapath_withdraw_service(datapath, &step->after->key);
 		if (failed)
@@ -313,8 +326,10 @@ int plan_apply(struct plan *plan, struct datapath *datapath)
 {
 	int made = make(plan, datapath);
 	int published = plan->count ? publish(plan, datapath) : 0;
-	int retired = retire(plan, datapath);
+	int retired;
 
+	serve_addresses(plan, datapath);
+	retired = retire(plan, datapath);
 	plan->applied = true;
 	if (made)
 		return made;

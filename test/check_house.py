@@ -22,6 +22,7 @@ MAY_INCLUDE = {
 }
 # What the steps of bpf/ share; all else in bpf/ is a step, and only STEP_LISTS include those.
 SHARED_BY_STEPS = {
+    "address.h",
     "affinity.h",
     "answer_header.h",
     "claim.h",

@@ -41,7 +41,7 @@ static const struct plan PLANS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_NOT_IP] = {{XDP_PASS, VERDICT_PASS_PROTOCOL}, .is_fixed = true},
 	[TRAFFIC_FRAGMENT] = {TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},
 	[TRAFFIC_FRAGMENT_OF_OTHERS] = {{XDP_PASS, VERDICT_PASS_FRAGMENT}, .is_fixed = true},
-	[TRAFFIC_ECHO] = {{XDP_PASS, VERDICT_PASS_PROTOCOL}, .is_fixed = true},
+	[TRAFFIC_ECHO] = {{XDP_TX, VERDICT_ANSWER_ECHO}, .is_fixed = true},
 	[TRAFFIC_ICMP_ERROR] = {TO_BACKEND, ACK, SERVICE_SINGLE, .is_reply = true,
 				.is_answered = true, .is_fixed = true},
 };

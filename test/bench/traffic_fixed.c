@@ -5,6 +5,7 @@
 #include <string.h>
 #include "test/bench/traffic_internal.h"
 #include "test/bench/wrapper.h"
+#include "test/bpf/answer_builder.h"
 #include "test/bpf/icmp_builder.h"
 
 #define ETHERTYPE_ARP 0x0806
@@ -119,6 +120,19 @@ static void build_fragment_wanted(const struct row *row, struct frame *frame)
 	frame_build(&packet, frame);
 }
 
+static void build_echo_reply(const struct row *row, struct frame *frame)
+{
+	static struct frame asked;
+	const struct refused_frame refused = {
+		.frame = &asked,
+		.network = ETH_HLEN,
+		.transport = ETH_HLEN + (is_ipv6(row) ? 40 : 20),
+	};
+
+	traffic_fixed(row, &asked);
+	frame_build_echo_reply(&refused, frame);
+}
+
 /* All others are passed as they came. */
 void traffic_fixed_result(const struct row *row, struct frame *frame)
 {
@@ -128,6 +142,8 @@ void traffic_fixed_result(const struct row *row, struct frame *frame)
 		frame_build_error(&error, frame);
 	else if (row->traffic == TRAFFIC_FRAGMENT)
 		build_fragment_wanted(row, frame);
+	else if (row->traffic == TRAFFIC_ECHO)
+		build_echo_reply(row, frame);
 	else
 		traffic_fixed(row, frame);
 }

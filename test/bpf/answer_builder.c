@@ -161,3 +161,17 @@ void frame_build_complaint(const struct refused_frame *refused, const struct icm
 			    ipv6 ? sum_pseudo_header(icmp, true, protocol, ICMP_HEADER + quote)
 				 : 0));
 }
+
+void frame_build_echo_reply(const struct refused_frame *asked, struct frame *answer)
+{
+	const size_t length = asked->network + ip_packet(asked) - asked->transport;
+	const uint8_t protocol = is_ipv6(asked) ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	uint8_t *icmp = put_headers(asked, protocol, length, answer);
+
+	memcpy(icmp, &asked->frame->bytes[asked->transport], length);
+	icmp[0] = is_ipv6(asked) ? 129 : 0;
+	write16(icmp + 2, 0);
+	write16(icmp + 2,
+		checksum_of(icmp, length,
+			    is_ipv6(asked) ? sum_pseudo_header(icmp, true, protocol, length) : 0));
+}

@@ -26,3 +26,5 @@ void frame_build_reset(const struct refused_frame *refused, struct frame *answer
 /* RFC 1812, 4.3.2; RFC 4443, 2.4 and 3 */
 void frame_build_complaint(const struct refused_frame *refused, const struct icmp_words *words,
 			   struct frame *answer);
+/* RFC 792; RFC 4443, 4.2: of an echo request. */
+void frame_build_echo_reply(const struct refused_frame *asked, struct frame *answer);

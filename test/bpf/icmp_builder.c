@@ -50,6 +50,16 @@ static void write_rest(uint8_t *message, uint32_t rest)
 	write16(message + 2, (uint16_t)rest);
 }
 
+void frame_build_echo(const struct icmp_echo *echo, struct frame *frame)
+{
+	static uint8_t message[FRAME_MAX];
+
+	write_rest(message, 0x1234000a);
+	for (size_t i = 0; i < echo->data_length; i++)
+		message[4 + i] = (uint8_t)(i * 5 + 3);
+	build(&echo->envelope, (uint16_t)(echo->type << 8), message, 4 + echo->data_length, frame);
+}
+
 void frame_build_error(const struct icmp_error *error, struct frame *frame)
 {
 	static struct frame quoted;

@@ -18,4 +18,13 @@ struct icmp_error {
 	size_t quote_length; /* from its IP header on */
 };
 
+/* An echo request or its answer: identifier and sequence number, then data. */
+struct icmp_echo {
+	struct blueprint envelope;
+	uint8_t type;
+	size_t data_length;
+};
+
+void frame_build_echo(const struct icmp_echo *echo, struct frame *frame);
+
 void frame_build_error(const struct icmp_error *error, struct frame *frame);

@@ -233,7 +233,21 @@ static void put_error(struct reply *reply, uint16_t type_and_code, uint32_t rest
 	write_checksum(reply, ICMP_CHECKSUM_AT, icmp_of(reply));
 }
 
-/* RFC 792 and RFC 4443, 4.2: the data come back as they were. */
+static uint16_t checksum_of_echo_reply(const struct reply *reply)
+{
+	const uint16_t before = get16(reply->asked, reply->headers->transport);
+	const uint16_t after = get16(reply->frame, reply->transport);
+	uint32_t sum = (uint16_t)~get16(reply->asked, reply->headers->transport + ICMP_CHECKSUM_AT);
+
+	sum += (uint16_t)~before + after;
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
+}
+
+/*
+ * RFC 792 and RFC 4443, 4.2: the data come back as they were, and a checksum that was wrong is
+ * wrong by as much (RFC 1624, equation 3).
+ */
 static void put_echo_reply(struct reply *reply)
 {
 	const struct headers *headers = reply->headers;
@@ -241,10 +255,8 @@ static void put_echo_reply(struct reply *reply)
 
 	put_network(reply, icmp_of(reply), length);
 	put8(reply, headers->is_ipv6 ? ICMPV6_ECHO_REPLY : ICMP_ECHO_REPLY);
-	put8(reply, 0);
-	put16(reply, 0);
-	put_bytes(reply, &reply->asked->bytes[headers->transport + 4], length - 4);
-	write_checksum(reply, ICMP_CHECKSUM_AT, icmp_of(reply));
+	put_bytes(reply, &reply->asked->bytes[headers->transport + 1], length - 1);
+	write16(reply, reply->transport + ICMP_CHECKSUM_AT, checksum_of_echo_reply(reply));
 }
 
 static void put_unreachable(struct reply *reply)

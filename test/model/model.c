@@ -10,10 +10,15 @@
 #include "test/model/walk.h"
 
 const bool features[_FEATURE_COUNT] = {
-	[FEATURE_EXTENSION_HEADERS] = true, [FEATURE_RESET] = true,
-	[FEATURE_UNREACHABLE] = true,       [FEATURE_AFFINITY] = true,
-	[FEATURE_TOO_BIG] = true,           [FEATURE_TAGS] = true,
-	[FEATURE_PREVIOUS_RING] = true,     [FEATURE_FRAGMENTS] = true,
+	[FEATURE_EXTENSION_HEADERS] = true,
+	[FEATURE_RESET] = true,
+	[FEATURE_UNREACHABLE] = true,
+	[FEATURE_AFFINITY] = true,
+	[FEATURE_TOO_BIG] = true,
+	[FEATURE_TAGS] = true,
+	[FEATURE_PREVIOUS_RING] = true,
+	[FEATURE_FRAGMENTS] = true,
+	[FEATURE_ECHO] = true,
 };
 
 const bool mended[_FLAW_COUNT] = {
