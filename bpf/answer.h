@@ -110,8 +110,6 @@ static __always_inline enum verdict judge(const struct packet *packet, enum verd
 		return spend_error() ? VERDICT_ANSWER_TOO_BIG : VERDICT_DROP_RATE_LIMITED;
 	if (packet->flow.protocol == IPPROTO_TCP)
 		return packet->tcp_flags & TCP_RST ? why : VERDICT_ANSWER_RESET;
-	if (packet->flow.protocol != IPPROTO_UDP)
-		return why;
 	return spend_error() ? VERDICT_ANSWER_UNREACHABLE : VERDICT_DROP_RATE_LIMITED;
 }
 

@@ -78,7 +78,8 @@ static __always_inline enum verdict read_quoted_ports(struct packet *packet, str
 	struct udphdr *udp = quote->ports;
 	struct tcphdr *tcp = (void *)udp;
 
-	if (packet->flow.protocol != IPPROTO_TCP && packet->flow.protocol != IPPROTO_UDP)
+	if (packet->flow.protocol != IPPROTO_TCP && packet->flow.protocol != IPPROTO_UDP &&
+	    packet->flow.protocol != IPPROTO_SCTP)
 		return VERDICT_PASS_PROTOCOL;
 	if (length < sizeof(*udp) || (void *)(udp + 1) > packet->end)
 		return VERDICT_PASS_MALFORMED;
@@ -88,7 +89,7 @@ static __always_inline enum verdict read_quoted_ports(struct packet *packet, str
 		quote->checksum = &udp->check;
 		return VERDICT_CONTINUE;
 	}
-	if (length < offsetof(struct tcphdr, urg_ptr))
+	if (packet->flow.protocol == IPPROTO_SCTP || length < offsetof(struct tcphdr, urg_ptr))
 		return VERDICT_CONTINUE;
 	if ((void *)&tcp->urg_ptr > packet->end)
 		return VERDICT_PASS_MALFORMED; /* in a later buffer, out of our reach */

@@ -41,6 +41,14 @@ struct icmp {
 	__be32 rest; /* by type; of an echo: identifier and sequence number */
 };
 
+/* RFC 9260, 3.1. */
+struct sctp_header {
+	__be16 source;
+	__be16 dest;
+	__be32 verification_tag;
+	__le32 checksum;
+};
+
 enum icmpv4_type {
 	ICMPV4_ECHO_REPLY = 0,
 	ICMPV4_UNREACHABLE = 3,
@@ -66,8 +74,8 @@ struct packet {
 	void *end;
 	struct ethhdr *ethernet;
 	void *network;     /* struct iphdr, or struct ipv6hdr where is_ipv6 */
-	void *transport;   /* struct tcphdr or udphdr, both begin with the ports; or struct icmp */
-	__sum16 *checksum; /* of the transport; NULL: not in this fragment */
+	void *transport;   /* TCP's, UDP's or SCTP's, which begin with the ports; or struct icmp */
+	__sum16 *checksum; /* of the transport; NULL: SCTP's, or not in this fragment */
 	struct flow flow; /* of an ICMP error, once it was read: that of what it quotes, reversed */
 	__u32 bytes;     /* of the frame, or of its first piece (xdp.frags) where no more is IP's */
 	__u32 length;    /* of an ICMP message or, of what is rare, a TCP segment, as IP says */

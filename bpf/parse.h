@@ -1,7 +1,7 @@
 /*
  * Step parse: bytes to facts. Ethernet, IPv4 with options, IPv6, TCP, UDP, and of ICMP the first
- * eight bytes. What is rare (VLAN tags, IPv6 extension headers, fragments) is read by a program of
- * its own, so that others pay nothing for it. Reads, never writes.
+ * eight bytes. What is rare (VLAN tags, IPv6 extension headers, fragments, SCTP) is read by a
+ * program of its own, so that others pay nothing for it. Reads, never writes.
  *
  * Ends with PASS_PROTOCOL (not ours to look at), PASS_MALFORMED (headers cut short, or lengths that
  * contradict each other; of fragments the step fragment has the last word), PASS_FRAGMENT (of
@@ -35,7 +35,9 @@ static __always_inline enum verdict sort_protocol(const struct packet *packet, _
 		return VERDICT_CONTINUE;
 	if (protocol == icmp)
 		return part(packet, PROGRAM_ICMP);
-	return packet->is_rare ? VERDICT_PASS_PROTOCOL : part(packet, PROGRAM_RARE);
+	if (!packet->is_rare)
+		return part(packet, PROGRAM_RARE);
+	return protocol == IPPROTO_SCTP ? VERDICT_CONTINUE : VERDICT_PASS_PROTOCOL;
 }
 
 /*
@@ -249,11 +251,28 @@ static __always_inline enum verdict parse_ipv6(struct packet *packet, __u32 *len
 	return verdict;
 }
 
+/*
+ * Ports, verification tag and CRC32c (RFC 9260, 3.1). The sum covers no address, and a service's
+ * port is its backends': nothing of it is ever written.
+ */
+static __always_inline enum verdict parse_sctp(struct packet *packet, __u32 length)
+{
+	const struct sctp_header *sctp = packet->transport;
+
+	if (length < sizeof(*sctp) || (const void *)(sctp + 1) > packet->end)
+		return VERDICT_PASS_MALFORMED;
+	packet->flow.src_port = sctp->source;
+	packet->flow.dst_port = sctp->dest;
+	return VERDICT_CONTINUE;
+}
+
 static __always_inline enum verdict parse_ports(struct packet *packet, __u32 length)
 {
 	struct udphdr *udp = packet->transport;
 	struct tcphdr *tcp = packet->transport;
 
+	if (packet->is_rare && packet->flow.protocol == IPPROTO_SCTP)
+		return parse_sctp(packet, length);
 	if (length < sizeof(*udp) || (void *)(udp + 1) > packet->end)
 		return VERDICT_PASS_MALFORMED;
 	packet->flow.src_port = udp->source;

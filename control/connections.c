@@ -12,6 +12,7 @@ struct walk {
 	json_t *list;
 	size_t tcp;
 	size_t udp;
+	size_t sctp;
 	size_t matched;
 };
 
@@ -29,7 +30,7 @@ static bool matches(const struct walk *walk, const struct flow *request)
 static const char *state_of(const struct connection_view *view)
 {
 	if (view->flow.protocol != IPPROTO_TCP)
-		return "udp";
+		return protocol_name(view->flow.protocol);
 	if (connection_is_closed(view->seen))
 		return "closed";
 	if (view->seen & (TCP_SEEN_REQUEST_FIN | TCP_SEEN_REPLY_FIN))
@@ -58,6 +59,7 @@ static bool visit_live(void *context, const struct connection_view *view)
 		return false;
 	walk->tcp += view->flow.protocol == IPPROTO_TCP;
 	walk->udp += view->flow.protocol == IPPROTO_UDP;
+	walk->sctp += view->flow.protocol == IPPROTO_SCTP;
 	if (walk->list)
 		json_array_append_new(walk->list, encode(view));
 	return false;
@@ -76,8 +78,9 @@ json_t *connections_count(const struct daemon *daemon)
 	struct walk walk = {};
 
 	datapath_visit_connections(daemon->datapath, visit_live, &walk);
-	return json_pack("{s:I, s:I, s:I, s:I}", "connections", (json_int_t)(walk.tcp + walk.udp),
-			 "tcp", (json_int_t)walk.tcp, "udp", (json_int_t)walk.udp, "limit",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I}", "connections",
+			 (json_int_t)(walk.tcp + walk.udp + walk.sctp), "tcp", (json_int_t)walk.tcp,
+			 "udp", (json_int_t)walk.udp, "sctp", (json_int_t)walk.sctp, "limit",
 			 (json_int_t)datapath_capacity_connections(daemon->datapath));
 }
 

@@ -93,7 +93,7 @@ static int put_state(struct invocation *invocation, const struct argument *argum
 
 #define BACKEND_PLACES                                                                             \
 	{"SERVICE", .key = "service", .put = put_service,                                          \
-	 .help = "ADDR:PORT[/tcp|udp], or its name: NS/NAME[:PORT[/PROTO]]"},                      \
+	 .help = "ADDR:PORT[/tcp|udp|sctp], or its name: NS/NAME[:PORT[/PROTO]]"},                 \
 	{                                                                                          \
 		"BACKEND", .key = "backend", .put = put_backend, .help = "ADDR:PORT"               \
 	}

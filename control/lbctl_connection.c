@@ -52,6 +52,7 @@ int print_connection_count(const struct invocation *invocation, const json_t *re
 		{"connections", "connections", cell_value, COLUMN_TEXT},
 		{"tcp", "tcp", cell_value, COLUMN_TEXT},
 		{"udp", "udp", cell_value, COLUMN_TEXT},
+		{"sctp", "sctp", cell_value, COLUMN_TEXT},
 		{"limit", "limit", cell_value, COLUMN_TEXT},
 		{0},
 	};

@@ -83,8 +83,9 @@ static void print_all(void)
 		add_line(&table, format_usage(command, text), command->help);
 	print_lines(&table);
 	print_arguments("\nOptions, anywhere on the line:\n", global_arguments);
-	puts("\nSERVICE is ADDR:PORT[/tcp|udp] (10.96.0.10:80, [fd00::10]:53/udp) or its name\n"
-	     "NS/NAME[:PORT[/PROTO]]; BACKEND is ADDR:PORT. `lbctl COMMAND --help` shows options.\n"
+	puts("\nSERVICE is ADDR:PORT[/tcp|udp|sctp] (10.96.0.10:80, [fd00::10]:53/udp) or its\n"
+	     "name, NS/NAME[:PORT[/PROTO]]; BACKEND is ADDR:PORT. `lbctl COMMAND --help` shows\n"
+	     "options.\n"
 	     "\nExit status: 0 done, 1 refused or failed, 2 usage, 3 no daemon at the socket.");
 }
 

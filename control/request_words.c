@@ -60,8 +60,8 @@ static int parse_name(const char *text, struct name_query *query, struct refusal
 	if (end == port || (*end && *end != '/') || query->port < 1 || query->port > 65535)
 		return refuse(refusal, "service %.128s: port %.16s is not 1–65535", text, port);
 	if (protocol_parse(*end ? end + 1 : "tcp", &protocol))
-		return refuse(refusal, "service %.128s: protocol %.16s is not tcp or udp", text,
-			      end + 1);
+		return refuse(refusal, "service %.128s: protocol %.16s is not tcp, udp or sctp",
+			      text, end + 1);
 	query->protocol = protocol;
 	return 0;
 }

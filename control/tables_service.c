@@ -51,7 +51,7 @@ static int decode_protocol(const struct cursor *object, __u8 *protocol)
 	if (error)
 		return error;
 	if (protocol_parse(text, protocol))
-		return cursor_refuse_value(&at, "tcp or udp");
+		return cursor_refuse_value(&at, "tcp, udp or sctp");
 	return 0;
 }
 

@@ -27,7 +27,7 @@ struct flow {
 	struct address dst;
 	__be16 src_port;
 	__be16 dst_port;
-	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
 	__u8 zero[3];
 };
 
@@ -162,7 +162,7 @@ struct backend_record {
 	struct checksum_change request;
 	struct checksum_change reply;
 	__u8 state;    /* enum backend_state */
-	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
 	__u8 zero[6];
 } __attribute__((aligned(64)));
 

@@ -127,7 +127,7 @@ int service_key_parse(const char *text, struct service_key *key, struct refusal 
 	int error;
 
 	if (text[length] && protocol_parse(text + length + 1, &parsed.protocol))
-		return refuse(refusal, "protocol \"%s\" in \"%s\" is not tcp or udp",
+		return refuse(refusal, "protocol \"%s\" in \"%s\" is not tcp, udp or sctp",
 			      text + length + 1, text);
 	if (length >= sizeof(endpoint))
 		return refuse(refusal, "\"%s\" is not ADDR:PORT[/PROTO]", text);
@@ -157,6 +157,8 @@ int protocol_parse(const char *text, __u8 *protocol)
 		*protocol = IPPROTO_TCP;
 	else if (!strcmp(text, "udp"))
 		*protocol = IPPROTO_UDP;
+	else if (!strcmp(text, "sctp"))
+		*protocol = IPPROTO_SCTP;
 	else
 		return -EINVAL;
 	return 0;
@@ -166,7 +168,9 @@ const char *protocol_name(__u8 protocol)
 {
 	if (protocol == IPPROTO_TCP)
 		return "tcp";
-	return protocol == IPPROTO_UDP ? "udp" : NULL;
+	if (protocol == IPPROTO_UDP)
+		return "udp";
+	return protocol == IPPROTO_SCTP ? "sctp" : NULL;
 }
 
 /* The network part. */

@@ -155,11 +155,20 @@ static int refuse_family(const struct service *service, const struct address *ad
 		      family_name(address), address_format(own, text), family_name(own));
 }
 
+/*
+ * SCTP's CRC32c covers the ports (RFC 9260, 3.1) and the datapath cannot compute one: the service's
+ * port must be the backend's.
+ */
+static bool is_of_port(const struct service *service, const struct backend *backend)
+{
+	return service->key.protocol != IPPROTO_SCTP || backend->port == service->key.port;
+}
+
 /* Apart from the refusals, whose words take longer to write than all else there is to check. */
 static bool is_addable(const struct service *service, const struct backend *backend)
 {
 	return !find_fault(&backend->address) && backend->port &&
-	       is_of_family(service, &backend->address) &&
+	       is_of_family(service, &backend->address) && is_of_port(service, backend) &&
 	       !service_find_backend(service, &backend->address, backend->port) &&
 	       service->backend_count < MAX_BACKENDS_PER_SERVICE;
 }
@@ -178,6 +187,11 @@ static int refuse_backend(const struct service *service, const struct backend *b
 		return refuse(refusal, "port 0 of %s is not 1–65535", text);
 	if (!is_of_family(service, &backend->address))
 		return refuse_family(service, &backend->address, text, refusal);
+	if (!is_of_port(service, backend))
+		return refuse(refusal,
+			      "port %u of %s is not %u: SCTP's checksum covers ports, so backends "
+			      "have the service's",
+			      ntohs(backend->port), text, ntohs(service->key.port));
 	if (service_find_backend(service, &backend->address, backend->port))
 		return refuse_with(refusal, EEXIST, "%s is already a backend of this service",
 				   text);

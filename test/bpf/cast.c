@@ -83,13 +83,18 @@ enum role role_of_address(const struct address *address)
 	return _ROLE_COUNT;
 }
 
+uint16_t usual_service_port(uint8_t protocol)
+{
+	return protocol == IPPROTO_SCTP ? BACKEND_PORT : SERVICE_PORT;
+}
+
 struct blueprint request_of(const struct kind *kind)
 {
 	struct blueprint request = {
 		.src = role_address(CLIENT, kind->family),
 		.dst = role_address(SERVICE, kind->family),
 		.src_port = htons(CLIENT_PORT),
-		.dst_port = htons(SERVICE_PORT),
+		.dst_port = htons(usual_service_port(kind->protocol)),
 		.protocol = kind->protocol,
 		.hop_limit = HOP_LIMIT,
 		.tcp_flags = SYN,
@@ -145,7 +150,7 @@ struct blueprint translated_from_service(const struct blueprint *reply)
 	struct blueprint packet = *reply;
 
 	packet.src = role_address(SERVICE, family_of(reply));
-	packet.src_port = htons(SERVICE_PORT);
+	packet.src_port = htons(usual_service_port(packet.protocol));
 	return packet;
 }
 

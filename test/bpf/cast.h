@@ -49,6 +49,9 @@ extern const struct kind KINDS[KIND_COUNT];
 #define BACKEND_PORT 8080
 #define CLIENT_PORT 40000
 
+/* Of services whose port a test does not choose; SCTP's is that of its backends. */
+uint16_t usual_service_port(uint8_t protocol);
+
 struct address role_address(enum role role, enum family family);
 /* What a backend that is its own client sees itself as. */
 struct address hairpin_address(enum family family);

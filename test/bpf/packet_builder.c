@@ -11,6 +11,7 @@
 #define IPV6_HEADER 40
 #define TCP_HEADER 20
 #define UDP_HEADER 8
+#define SCTP_HEADER 12
 #define OPTION_TIMESTAMP 68 /* RFC 791, 3.1 */
 #define OPTION_NOTHING 1
 
@@ -88,6 +89,8 @@ static size_t transport_header(const struct blueprint *blueprint)
 {
 	if (blueprint->protocol == IPPROTO_TCP)
 		return TCP_HEADER;
+	if (blueprint->protocol == IPPROTO_SCTP)
+		return SCTP_HEADER;
 	return blueprint->protocol == IPPROTO_UDP ? UDP_HEADER : 0;
 }
 
@@ -165,6 +168,14 @@ static void put_udp(struct pen *pen, const struct blueprint *blueprint, size_t s
 	put16(pen, 0);
 }
 
+static void put_sctp(struct pen *pen, const struct blueprint *blueprint)
+{
+	put_bytes(pen, &blueprint->src_port, 2);
+	put_bytes(pen, &blueprint->dst_port, 2);
+	put32(pen, 0x5afec0de); /* verification tag */
+	put32(pen, 0);
+}
+
 static void put_payload(struct pen *pen, const struct blueprint *blueprint)
 {
 	uint8_t *start = &pen->frame->bytes[pen->frame->length];
@@ -175,12 +186,28 @@ static void put_payload(struct pen *pen, const struct blueprint *blueprint)
 		write16(start, blueprint->first_payload_word);
 }
 
+/* CRC32c, reflected (RFC 9260, appendix A): least significant byte first. */
+static void write_crc32c(uint8_t *start, size_t segment)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < segment; i++) {
+		crc ^= start[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	for (int i = 0; i < 4; i++)
+		start[8 + i] = (uint8_t)(~crc >> 8 * i);
+}
+
 static void write_checksum(const struct blueprint *blueprint, uint8_t *start, size_t segment)
 {
 	const size_t at = blueprint->protocol == IPPROTO_TCP ? 16 : 6;
 	uint16_t checksum = checksum_of(start, segment, sum_pseudo_header(blueprint, segment));
 
-	if (!transport_header(blueprint))
+	if (blueprint->protocol == IPPROTO_SCTP)
+		write_crc32c(start, segment);
+	if (blueprint->protocol != IPPROTO_TCP && blueprint->protocol != IPPROTO_UDP)
 		return;
 	if (blueprint->protocol == IPPROTO_UDP) {
 		if (blueprint->udp_checksum == CHECKSUM_NONE)
@@ -228,6 +255,8 @@ void frame_build(const struct blueprint *blueprint, struct frame *frame)
 		put_tcp(&pen, blueprint);
 	else if (blueprint->protocol == IPPROTO_UDP)
 		put_udp(&pen, blueprint, segment);
+	else if (blueprint->protocol == IPPROTO_SCTP)
+		put_sctp(&pen, blueprint);
 	put_payload(&pen, blueprint);
 	write_checksum(blueprint, start, segment);
 	for (size_t i = 0; i < blueprint->padding_length; i++)

@@ -1,7 +1,7 @@
 /*
- * Whole frames from a description: Ethernet with VLAN tags, IPv4 with options or IPv6, TCP or UDP,
- * payload. What a test sends and what it expects are both built here, checksums always summed over
- * everything (RFC 1071): nothing is shared with include/checksum.h, which only ever adds
+ * Whole frames from a description: Ethernet with VLAN tags, IPv4 with options or IPv6, TCP, UDP or
+ * SCTP, payload. What a test sends and what it expects are both built here, checksums always summed
+ * over everything (RFC 1071): nothing is shared with include/checksum.h, which only ever adds
  * differences.
  */
 #pragma once
@@ -43,7 +43,7 @@ struct blueprint {
 	struct address dst;
 	__be16 src_port;
 	__be16 dst_port;
-	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP; of others only the payload follows */
+	uint8_t protocol; /* TCP, UDP, SCTP; of others only the payload follows */
 	uint8_t hop_limit;
 	uint8_t tcp_flags; /* enum tcp_flags */
 	enum udp_checksum udp_checksum;

@@ -54,7 +54,7 @@ static void other_protocols_pass_untouched(void **state)
 		IPPROTO_ESP,
 		IPPROTO_ICMPV6,
 		IPPROTO_DSTOPTS,
-		IPPROTO_SCTP,
+		IPPROTO_DCCP,
 		IPPROTO_UDPLITE,
 		255,
 	};

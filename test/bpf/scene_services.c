@@ -86,7 +86,7 @@ static struct service_key key_of(const struct kind *kind, uint16_t port)
 {
 	return (struct service_key){
 		.address = role_address(SERVICE, kind->family),
-		.port = htons(port ? port : SERVICE_PORT),
+		.port = htons(port ? port : usual_service_port(kind->protocol)),
 		.protocol = kind->protocol,
 	};
 }
@@ -195,7 +195,7 @@ void scene_withdraw_port(struct scene *scene, const struct kind *kind, uint16_t 
 
 void scene_withdraw(struct scene *scene, const struct kind *kind)
 {
-	scene_withdraw_port(scene, kind, SERVICE_PORT);
+	scene_withdraw_port(scene, kind, usual_service_port(kind->protocol));
 }
 
 struct ring scene_ring(const struct scene *scene, const struct kind *kind)

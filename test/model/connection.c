@@ -26,7 +26,7 @@ static bool is_closed(const struct model_connection *connection)
 
 static uint32_t timeout_of(const struct model *model, const struct model_connection *connection)
 {
-	if (protocol_of(model, connection) == IPPROTO_UDP)
+	if (protocol_of(model, connection) != IPPROTO_TCP)
 		return model->timeouts.udp;
 	if (is_closed(connection))
 		return model->timeouts.tcp_closed;

@@ -23,7 +23,9 @@ static void choose_services(struct generator *generator)
 {
 	struct chance *chance = &generator->chance;
 	const enum family family = (enum family)chance_below(chance, _FAMILY_COUNT);
-	const uint8_t protocol = chance_percent(chance, 60) ? IPPROTO_TCP : IPPROTO_UDP;
+	static const uint8_t PROTOCOLS[] = {IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP, IPPROTO_TCP,
+					    IPPROTO_UDP, IPPROTO_UDP, IPPROTO_UDP, IPPROTO_SCTP};
+	const uint8_t protocol = ONE_OF(generator, PROTOCOLS);
 
 	generator->service_count = 1 + chance_below(chance, POOL_SERVICES);
 	for (uint32_t i = 0; i < generator->service_count; i++) {
@@ -33,8 +35,7 @@ static void choose_services(struct generator *generator)
 					  ? family
 					  : (enum family)chance_below(chance, _FAMILY_COUNT),
 			.protocol = chance_percent(chance, 85) ? protocol
-				    : protocol == IPPROTO_TCP  ? IPPROTO_UDP
-							       : IPPROTO_TCP,
+							       : ONE_OF(generator, PROTOCOLS),
 			.port = ONE_OF(generator, SERVICE_PORTS),
 		};
 	}
@@ -150,6 +151,8 @@ static void choose_offer(struct generator *generator, struct op_offer *offer, ui
 		if (!chance_percent(chance, 75))
 			continue;
 		offer->backends[offer->backend_count] = generator->backends[i];
+		if (offer->service.protocol == IPPROTO_SCTP)
+			offer->backends[offer->backend_count].port = offer->service.port;
 		offer->backends[offer->backend_count].weight = choose_weight(chance);
 		offer->backends[offer->backend_count++].state = choose_state(generator);
 	}

@@ -59,7 +59,8 @@ static enum verdict parse_quoted(struct walk *walk)
 	verdict = quoted->is_ipv6 ? parse_quoted_ipv6(walk) : parse_quoted_ipv4(walk);
 	if (verdict)
 		return verdict;
-	if (quoted->protocol != IPPROTO_TCP && quoted->protocol != IPPROTO_UDP)
+	if (quoted->protocol != IPPROTO_TCP && quoted->protocol != IPPROTO_UDP &&
+	    quoted->protocol != IPPROTO_SCTP)
 		return VERDICT_PASS_PROTOCOL;
 	if (quoted->transport + PORTS_QUOTED > quoted->end)
 		return VERDICT_PASS_MALFORMED;

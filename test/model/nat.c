@@ -128,7 +128,9 @@ static struct change rewrite(struct walk *walk, const struct headers *headers, s
 	both = sum_of(&addresses, &ports);
 	if (!headers->is_ipv6)
 		update(walk->frame, headers->ip + 10, &addresses, false, &sums);
-	if (has_ports && checksum_at(headers) + 2 <= headers->end)
+	/* SCTP's covers ports, which stay, and no addresses. */
+	if (has_ports && headers->protocol != IPPROTO_SCTP &&
+	    checksum_at(headers) + 2 <= headers->end)
 		update(walk->frame, checksum_at(headers), &both, headers->protocol == IPPROTO_UDP,
 		       &sums);
 	return sum_of(&both, &sums);

@@ -11,6 +11,7 @@
 #define SEGMENT_MAX 9000
 #define SEQUENCE_NUMBER 0x10203040
 #define ACKNOWLEDGMENT 0x50607080
+#define VERIFICATION_TAG 0x5afec0de /* SCTP's */
 
 /* Where the next byte goes. */
 struct pen {
@@ -169,13 +170,19 @@ static void put_ipv6(struct pen *pen, const struct op_segment *segment, const st
 
 static void put_transport(struct pen *pen, const struct op_segment *segment, size_t payload)
 {
-	if (segment->protocol != IPPROTO_TCP && segment->protocol != IPPROTO_UDP)
+	if (segment->protocol != IPPROTO_TCP && segment->protocol != IPPROTO_UDP &&
+	    segment->protocol != IPPROTO_SCTP)
 		return;
 	put16(pen, segment->src_port);
 	put16(pen, segment->dst_port);
 	if (segment->protocol == IPPROTO_UDP) {
 		put16(pen, (uint16_t)(8 + payload));
 		put16(pen, 0);
+		return;
+	}
+	if (segment->protocol == IPPROTO_SCTP) {
+		put32(pen, VERIFICATION_TAG);
+		put32(pen, 0); /* a CRC32c that nobody asks for */
 		return;
 	}
 	put32(pen, SEQUENCE_NUMBER);

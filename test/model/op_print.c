@@ -9,8 +9,7 @@
 static void print_service(FILE *file, const struct op_service *service)
 {
 	fprintf(file, " %s:%u/%s%c", station_name(service->station), service->port,
-		service->protocol == IPPROTO_TCP ? "tcp" : "udp",
-		service->family == IPV6 ? '6' : '4');
+		protocol_name(service->protocol), service->family == IPV6 ? '6' : '4');
 }
 
 static void print_prefix(FILE *file, const struct op_prefix *prefix)
@@ -45,17 +44,15 @@ static void print_offer(FILE *file, const struct op_offer *offer)
 
 static bool has_ports(const struct op_segment *segment)
 {
-	return segment->protocol == IPPROTO_TCP || segment->protocol == IPPROTO_UDP;
+	return protocol_name(segment->protocol);
 }
 
 static void print_protocol(FILE *file, const struct op_segment *segment)
 {
 	const char family = segment->family == IPV6 ? '6' : '4';
 
-	if (segment->protocol == IPPROTO_TCP)
-		fprintf(file, " tcp%c", family);
-	else if (segment->protocol == IPPROTO_UDP)
-		fprintf(file, " udp%c", family);
+	if (has_ports(segment))
+		fprintf(file, " %s%c", protocol_name(segment->protocol), family);
 	else if (segment->protocol == (family == '6' ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
 		fprintf(file, " icmp%c", family);
 	else

@@ -23,13 +23,15 @@ static bool read_family(const char *text, enum family *family)
 
 static bool read_service(char *text, struct op_service *service)
 {
-	char *rest;
+	char *rest, *family;
 
 	if (!text || !op_read_end(text, &service->station, &service->port, &rest))
 		return false;
-	service->protocol = strncmp(rest, "/udp", 4) ? IPPROTO_TCP : IPPROTO_UDP;
-	return (!strncmp(rest, "/tcp", 4) || !strncmp(rest, "/udp", 4)) &&
-	       read_family(rest + 4, &service->family);
+	family = rest + strcspn(rest, "46");
+	if (*rest != '/' || !read_family(family, &service->family))
+		return false;
+	*family = 0;
+	return !protocol_parse(rest + 1, &service->protocol);
 }
 
 static bool read_prefix(char *text, struct op_prefix *prefix)

@@ -55,6 +55,8 @@ static bool read_protocol(const char *word, struct op_segment *segment)
 		number = IPPROTO_TCP;
 	else if (!strncmp(word, "udp", length))
 		number = IPPROTO_UDP;
+	else if (!strncmp(word, "sctp", length))
+		number = IPPROTO_SCTP;
 	else if (!strncmp(word, "icmp", length))
 		number = segment->family == IPV6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
 	else if (word[length + 1] != '.' || !op_read_number(word + length + 2, 10, &number))

@@ -34,6 +34,7 @@ enum verdict parse_ethernet(struct walk *walk)
 static bool is_handled(const struct headers *packet)
 {
 	return packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP ||
+	       packet->protocol == IPPROTO_SCTP ||
 	       packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
@@ -167,7 +168,7 @@ enum verdict parse_network(struct walk *walk)
 	return walk->packet.is_ipv6 ? parse_ipv6(walk) : parse_ipv4(walk);
 }
 
-/* RFC 9293, 3.1; RFC 768. */
+/* RFC 9293, 3.1; RFC 768; RFC 9260, 3.1. */
 static enum verdict parse_ports(struct walk *walk)
 {
 	const uint8_t *transport = &walk->frame->bytes[walk->packet.transport];
@@ -178,7 +179,7 @@ static enum verdict parse_ports(struct walk *walk)
 		if (length < TCP_HEADER || transport[12] >> 4 < TCP_HEADER / 4)
 			return VERDICT_PASS_MALFORMED;
 		walk->tcp_flags = transport[13];
-	} else if (length < UDP_HEADER) {
+	} else if (length < (packet->protocol == IPPROTO_SCTP ? SCTP_HEADER : UDP_HEADER)) {
 		return VERDICT_PASS_MALFORMED;
 	}
 	memcpy(&packet->flow.src_port, transport, 2);

@@ -11,6 +11,7 @@
 #define IPV6_HEADER 40
 #define TCP_HEADER 20
 #define UDP_HEADER 8
+#define SCTP_HEADER 12
 #define ICMP_HEADER 8
 #define TCP_CHECKSUM_AT 16
 #define UDP_CHECKSUM_AT 6

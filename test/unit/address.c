@@ -226,13 +226,13 @@ static void a_wrong_service_is_refused_by_its_wrong_word(void **state)
 	static const struct {
 		const char *text, *refusal;
 	} ROWS[] = {
-		{"10.96.0.10:80/sctp",
-		 "protocol \"sctp\" in \"10.96.0.10:80/sctp\" is not tcp or udp"},
+		{"10.96.0.10:80/dccp",
+		 "protocol \"dccp\" in \"10.96.0.10:80/dccp\" is not tcp, udp or sctp"},
 		{"10.96.0.10:80/TCP",
-		 "protocol \"TCP\" in \"10.96.0.10:80/TCP\" is not tcp or udp"},
-		{"10.96.0.10:80/", "protocol \"\" in \"10.96.0.10:80/\" is not tcp or udp"},
+		 "protocol \"TCP\" in \"10.96.0.10:80/TCP\" is not tcp, udp or sctp"},
+		{"10.96.0.10:80/", "protocol \"\" in \"10.96.0.10:80/\" is not tcp, udp or sctp"},
 		{"10.96.0.10:80/tcp/udp",
-		 "protocol \"tcp/udp\" in \"10.96.0.10:80/tcp/udp\" is not tcp or udp"},
+		 "protocol \"tcp/udp\" in \"10.96.0.10:80/tcp/udp\" is not tcp, udp or sctp"},
 		{"10.96.0.10/tcp",
 		 "\"10.96.0.10\" has no port; write ADDR:PORT, as in 10.96.0.10:80"},
 	};
@@ -253,12 +253,15 @@ static void a_protocol_has_one_word(void **state)
 	__u8 protocol = 7;
 
 	(void)state;
-	assert_int_equal(protocol_parse("sctp", &protocol), -EINVAL);
+	assert_int_equal(protocol_parse("dccp", &protocol), -EINVAL);
 	assert_int_equal(protocol, 7);
+	assert_int_equal(protocol_parse("sctp", &protocol), 0);
+	assert_int_equal(protocol, IPPROTO_SCTP);
 	assert_int_equal(protocol_parse("udp", &protocol), 0);
 	assert_int_equal(protocol, IPPROTO_UDP);
 	assert_string_equal(protocol_name(IPPROTO_TCP), "tcp");
-	assert_null(protocol_name(IPPROTO_SCTP));
+	assert_string_equal(protocol_name(IPPROTO_SCTP), "sctp");
+	assert_null(protocol_name(IPPROTO_DCCP));
 }
 
 static void a_prefix_has_the_length_of_the_128_bit_form(void **state)

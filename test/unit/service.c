@@ -319,6 +319,10 @@ static void a_wrong_backend_is_refused_and_the_service_stays(void **state)
 		{SERVICE, "255.255.255.255:80",
 		 "255.255.255.255:80 is a broadcast address; a backend needs a unicast one",
 		 -EINVAL},
+		{"10.96.0.10:8080/sctp", "10.1.0.6:80",
+		 "port 80 of 10.1.0.6:80 is not 8080: SCTP's checksum covers ports, so backends "
+		 "have the service's",
+		 -EINVAL},
 		{SERVICE_IPV6, "[::]:80",
 		 "[::]:80 is an unspecified address; a backend needs a unicast one", -EINVAL},
 		{SERVICE_IPV6, "[ff02::1]:80",

@@ -188,7 +188,8 @@ static const struct row WRONG_SERVICES[] = {
 	{"{" SERVICE ",\"co\\nlor\":\"red\"}",
 	 "services[0].co?lor: unknown key; known are name, address, port, protocol, "
 	 "algorithm, affinity_seconds, source_ranges, backends"},
-	{"{" SERVICE ",\"protocol\":\"sctp\"}", "services[0].protocol: \"sctp\" is not tcp or udp"},
+	{"{" SERVICE ",\"protocol\":\"dccp\"}",
+	 "services[0].protocol: \"dccp\" is not tcp, udp or sctp"},
 	{"{" SERVICE ",\"algorithm\":\"fair\"}", "services[0].algorithm: \"fair\" is not "
 						 "maglev, random, round-robin or source-hash"},
 	{"{" SERVICE ",\"algorithm\":true}", "services[0].algorithm: true is not a string"},
