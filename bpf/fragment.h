@@ -50,10 +50,12 @@ __noinline int concerns_us(const struct fragment_key *key)
 __noinline int recall_first(const struct fragment_key *key, struct fragment *first)
 {
 	const struct fragment *there;
+	struct fragment_key own;
 
 	if (!key || !first)
 		return -1; /* VERIFIER: as above */
-	there = bpf_map_lookup_elem(&fragments, key);
+	own = *key;        /* VERIFIER: that of a map may not be the caller's (6.1) */
+	there = bpf_map_lookup_elem(&fragments, &own);
 	if (!there)
 		return -1;
 	first->word = load_word(&there->word);
@@ -63,10 +65,14 @@ __noinline int recall_first(const struct fragment_key *key, struct fragment *fir
 /* Hands a frame to lbd; what lies in later buffers, too. 0, or -1 where there is no room for it. */
 __noinline int hand_over(struct xdp_md *ctx, const struct fragment_key *key)
 {
-	const __u64 length = bpf_xdp_get_buff_len(ctx);
+	__u64 length = bpf_xdp_get_buff_len(ctx);
 	struct early_fragment *early;
 
-	if (!key || !length || length > EVENT_FRAME_MAX)
+	if (!key || length < sizeof(struct ethhdr))
+		return -1;
+	/* VERIFIER: to ask of one register, and for a least that is not "not zero" (6.1). */
+	asm volatile("" : "+r"(length));
+	if (length > EVENT_FRAME_MAX)
 		return -1;
 	early = bpf_ringbuf_reserve(&events, sizeof(*early), 0);
 	if (!early)
@@ -124,18 +130,20 @@ static __always_inline bool is_dropped(enum verdict verdict)
 __noinline int remember_first(const struct fragment_key *key, __u64 word, __u32 verdict)
 {
 	struct fragment first = {.word = word};
+	struct fragment_key own;
 	struct fragment *there;
 
 	if (!key)
 		return -1; /* VERIFIER: as above */
+	own = *key;        /* VERIFIER: as in recall_first */
 	if (is_dropped(verdict))
 		first.protocol = 0;
 	first.second = fragment_second(bpf_ktime_get_coarse_ns());
-	there = bpf_map_lookup_elem(&fragments, key);
+	there = bpf_map_lookup_elem(&fragments, &own);
 	if (there)
 		*(volatile __u64 *)&there->word = first.word;
 	else
-		bpf_map_update_elem(&fragments, key, &first, BPF_ANY);
+		bpf_map_update_elem(&fragments, &own, &first, BPF_ANY);
 	return 0;
 }
 

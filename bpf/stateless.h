@@ -38,10 +38,12 @@ __noinline int is_one_too_many(__u32 service, __u32 now)
 __noinline int backend_of_end(const struct service_key *end)
 {
 	const struct backend_end *known;
+	struct service_key own;
 
 	if (!end)
 		return 0; /* VERIFIER: a global function's pointers may be NULL */
-	known = bpf_map_lookup_elem(&backend_ends, end);
+	own = *end; /* VERIFIER: the key of a map may not be the caller's (6.1) */
+	known = bpf_map_lookup_elem(&backend_ends, &own);
 	return known && known->count == 1 ? known->backends : 0;
 }
 
