@@ -69,21 +69,21 @@ static void read_backends(const struct datapath *datapath, struct model *model)
 	}
 }
 
-static bool read_ring(const struct datapath *datapath, const struct ring *ring,
-		      struct model_service *service)
+static bool read_ring(const struct datapath *datapath, const struct ring *ring, uint8_t *slots,
+		      uint32_t *length)
 {
 	const int map = bpf_map__fd(datapath->skeleton->maps.rings);
 	struct ring_row row;
 
 	if (ring->length > MODEL_RING)
 		return false;
-	service->ring_length = ring->length;
+	*length = ring->length;
 	for (uint32_t i = 0; i < ring->length; i++) {
 		const uint32_t at = ring->offset + i, index = at / RING_ROW_SLOTS;
 
 		if ((!i || !(at % RING_ROW_SLOTS)) && bpf_map_lookup_elem(map, &index, &row))
 			return false;
-		service->ring[i] = (uint8_t)row.backend[at % RING_ROW_SLOTS];
+		slots[i] = (uint8_t)row.backend[at % RING_ROW_SLOTS];
 	}
 	return true;
 }
@@ -134,7 +134,8 @@ static bool read_service(struct datapath *datapath, const struct service_key *ke
 	if (record->flags & SERVICE_HAS_SOURCE_RANGES &&
 	    !add_ranges(datapath, record->service, service))
 		return false;
-	return read_ring(datapath, &record->ring, service);
+	return read_ring(datapath, &record->ring, service->ring, &service->ring_length) &&
+	       read_ring(datapath, &record->previous, service->previous, &service->previous_length);
 }
 
 /* Of the model's services. */
