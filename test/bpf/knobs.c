@@ -1,0 +1,115 @@
+/*
+ * Every knob on, every knob off, and each of them alone: the kernel's verifier takes all programs,
+ * with so much to spare, and packets go on. What a knob does is for others to test.
+ */
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include "lb/datapath_internal.h"
+#include "test/bpf/scene.h"
+
+#define VERIFIER_LIMIT 1000000 /* instructions: the kernel's BPF_COMPLEXITY_LIMIT_INSNS */
+
+typedef void (*knob)(struct datapath_options *options);
+
+static void tell_stack(struct datapath_options *options)
+{
+	options->metadata = true;
+}
+
+static void drop_refused(struct datapath_options *options)
+{
+	options->refuse = REFUSE_DROP;
+}
+
+static void limit_new_connections(struct datapath_options *options)
+{
+	options->max_new_connections = 1000;
+}
+
+static void limit_no_errors(struct datapath_options *options)
+{
+	options->icmp_errors = 0;
+}
+
+static void want_one_piece(struct datapath_options *options)
+{
+	options->linear = true;
+}
+
+static const knob KNOBS[] = {tell_stack, drop_refused, limit_new_connections, limit_no_errors,
+			     want_one_piece};
+#define KNOB_COUNT (sizeof(KNOBS) / sizeof(KNOBS[0]))
+
+static unsigned int chosen; /* a bit a knob */
+
+static void turn_chosen(struct datapath_options *options)
+{
+	for (size_t i = 0; i < KNOB_COUNT; i++)
+		if (chosen >> i & 1)
+			KNOBS[i](options);
+}
+
+static void say_how_long_verification_was(const struct scene *scene)
+{
+	struct bpf_program *program;
+
+	printf("# knobs %#x: verified", chosen);
+	bpf_object__for_each_program(program, scene->datapath->skeleton->obj)
+	{
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+
+		assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size), 0);
+		assert_true(info.verified_insns < VERIFIER_LIMIT);
+		printf(" %s %u", bpf_program__name(program), info.verified_insns);
+	}
+	printf("\n");
+}
+
+static void load_and_send(unsigned int knobs)
+{
+	void *state = NULL;
+	struct scene *scene;
+
+	chosen = knobs;
+	assert_int_equal(scene_open_changed(&state, turn_chosen), 0);
+	scene = state;
+	say_how_long_verification_was(scene);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		const struct blueprint request = request_of(&KINDS[i]);
+
+		scene_offer(scene, &KINDS[i], &ONLY_A);
+		assert_int_equal(request_goes_to(scene, &request), BACKEND_A);
+	}
+	assert_int_equal(scene_close(&state), 0);
+}
+
+static void every_knob_on_is_accepted(void **state)
+{
+	(void)state;
+	load_and_send((1u << KNOB_COUNT) - 1);
+}
+
+static void every_knob_off_is_accepted(void **state)
+{
+	(void)state;
+	load_and_send(0);
+}
+
+static void each_knob_alone_is_accepted(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KNOB_COUNT; i++)
+		load_and_send(1u << i);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_knob_on_is_accepted),
+		cmocka_unit_test(every_knob_off_is_accepted),
+		cmocka_unit_test(each_knob_alone_is_accepted),
+	};
+
+	return cmocka_run_group_tests(tests, network_make, NULL);
+}
