@@ -16,10 +16,10 @@
 #include "test/bpf/scene.h"
 
 #define PACKETS 1000000
-#define ESTABLISHED 1000
+#define ESTABLISHED 10000
 #define MAX_CPUS 64
 
-static const uint32_t FLOOD_CONNECTIONS = 4096;
+static const uint32_t FLOOD_CONNECTIONS = 131072; /* enough that ESTABLISHED fit their buckets */
 
 struct flood {
 	struct scene *scene;
