@@ -130,12 +130,14 @@ static __always_inline void packet_init(struct packet *packet, struct xdp_md *ct
 }
 
 /*
- * Whether the frame is so long. The kernel is only asked where its first piece is not (xdp.frags):
- * a call costs what a hundred instructions do, where returns are guarded (SRSO).
+ * Whether the frame has so many bytes, all of IP's. Where that is what its first piece has, padding
+ * aside, it is taken for the whole; else the kernel is asked (xdp.frags). A call costs what a
+ * hundred instructions do, where returns are guarded (SRSO).
  */
 static __always_inline bool has_bytes(struct packet *packet, __u32 bytes)
 {
-	if (packet->is_rare || bytes <= packet->bytes)
+	if (packet->is_rare || bytes == packet->bytes ||
+	    (bytes < packet->bytes && packet->bytes <= ETH_ZLEN))
 		return bytes <= packet->bytes;
 	packet->bytes = bpf_xdp_get_buff_len(packet->ctx);
 	return bytes <= packet->bytes;
