@@ -141,7 +141,9 @@ PROGRAM = (("floor B", 1), ("floor B", 65536), ("floor B, new", 0), ("establishe
            ("of no service", 1), ("no backend", 1), ("no backend, reset sent", 1),
            ("outside of 256 source ranges", 4096),
            ("denied, each prefix in turn", 10000), ("not denied, of no service", 10000),
-           ("ICMP error about a connection", 1), ("first fragment", 1), ("not IP", 1))
+           ("ICMP error about a connection", 1), ("ICMP echo to a service", 1),
+           ("established, VLAN tag", 1), ("established, extension header", 1),
+           ("first fragment", 1), ("not IP", 1))
 
 
 def program_label(name, flows):

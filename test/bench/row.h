@@ -32,7 +32,9 @@ enum traffic {
 	TRAFFIC_DENIED,
 	/* Always the same frame: */
 	TRAFFIC_NOT_IP,
-	TRAFFIC_FRAGMENT,   /* the first of some */
+	TRAFFIC_TAGGED,    /* in a VLAN, which it leaves */
+	TRAFFIC_EXTENSION, /* behind an extension header of IPv6 */
+	TRAFFIC_FRAGMENT,  /* the first of some */
 	TRAFFIC_FRAGMENT_OF_OTHERS,
 	TRAFFIC_ECHO,       /* a ping of a service's address */
 	TRAFFIC_ICMP_ERROR, /* a backend's, about a request */

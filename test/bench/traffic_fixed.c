@@ -2,15 +2,22 @@
  * Frames that are the same each time, because they are of no flow or are about one: see traffic.h.
  */
 #include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <linux/in.h>
+#include <linux/in6.h>
 #include <string.h>
 #include "test/bench/traffic_internal.h"
 #include "test/bench/wrapper.h"
 #include "test/bpf/answer_builder.h"
 #include "test/bpf/icmp_builder.h"
+#include "test/bpf/tags.h"
 
 #define ETHERTYPE_ARP 0x0806
 #define MORE_FRAGMENTS 0x2000 /* RFC 791, 3.1 */
 #define QUOTED_PAYLOAD 64
+#define VLAN_NUMBER 100
+#define TAG_BYTES 4
+#define EXTENSION_BYTES 8 /* the shortest header of options (RFC 8200, 4.2) */
 
 /* RFC 792, RFC 4443 */
 #define ECHO_REQUEST 8
@@ -33,6 +40,14 @@ static struct blueprint request_of_flow(const struct row *row)
 	request.src.word[3] = htonl(FIRST_CLIENT);
 	request.src_port = htons(FIRST_CLIENT_PORT);
 	request.payload_length += FIXED_BYTES - FRAME_BYTES;
+	if (row->traffic == TRAFFIC_FRAGMENT || row->traffic == TRAFFIC_FRAGMENT_OF_OTHERS)
+		request.fragment = MORE_FRAGMENTS;
+	if (row->traffic == TRAFFIC_EXTENSION)
+		request.payload_length -= EXTENSION_BYTES;
+	if (row->traffic == TRAFFIC_TAGGED) {
+		request.payload_length -= TAG_BYTES;
+		request.tags = VLAN(VLAN_NUMBER);
+	}
 	return request;
 }
 
@@ -85,13 +100,26 @@ static struct icmp_error error_wanted(const struct row *row)
 	return error;
 }
 
+/* Options hop by hop: four bytes of padding, which is how long they are at least. */
+static void insert_extension(struct frame *frame)
+{
+	static const uint8_t OPTIONS[EXTENSION_BYTES] = {IPPROTO_UDP, 0, 1, 4};
+	uint8_t *at = &frame->bytes[ETH_HLEN + 40];
+
+	memmove(at + EXTENSION_BYTES, at, frame->length - ETH_HLEN - 40);
+	memcpy(at, OPTIONS, EXTENSION_BYTES);
+	frame->bytes[ETH_HLEN + 6] = IPPROTO_HOPOPTS;
+	frame->length += EXTENSION_BYTES;
+	frame_fit_length(frame);
+}
+
 static void build_plain(const struct row *row, struct frame *frame)
 {
-	struct blueprint packet = request_of_flow(row);
+	const struct blueprint packet = request_of_flow(row);
 
-	if (row->traffic == TRAFFIC_FRAGMENT || row->traffic == TRAFFIC_FRAGMENT_OF_OTHERS)
-		packet.fragment = MORE_FRAGMENTS;
 	frame_build(&packet, frame);
+	if (row->traffic == TRAFFIC_EXTENSION)
+		insert_extension(frame);
 	if (row->traffic == TRAFFIC_NOT_IP) {
 		frame->bytes[12] = ETHERTYPE_ARP >> 8;
 		frame->bytes[13] = ETHERTYPE_ARP & 0xff;
@@ -109,15 +137,17 @@ void traffic_fixed(const struct row *row, struct frame *frame)
 		build_plain(row, frame);
 }
 
-static void build_fragment_wanted(const struct row *row, struct frame *frame)
+static void build_translated(const struct row *row, struct frame *frame)
 {
 	struct blueprint packet = request_of_flow(row);
 
-	packet.fragment = MORE_FRAGMENTS;
+	packet.tags = NO_TAGS;
 	packet.dst = world_backend(row_kind(row), 0);
 	packet.dst_port = world_backend_port(traffic_shape(row));
 	traffic_route(row, &packet);
 	frame_build(&packet, frame);
+	if (row->traffic == TRAFFIC_EXTENSION)
+		insert_extension(frame);
 }
 
 static void build_echo_reply(const struct row *row, struct frame *frame)
@@ -140,8 +170,8 @@ void traffic_fixed_result(const struct row *row, struct frame *frame)
 
 	if (row->traffic == TRAFFIC_ICMP_ERROR)
 		frame_build_error(&error, frame);
-	else if (row->traffic == TRAFFIC_FRAGMENT)
-		build_fragment_wanted(row, frame);
+	else if (traffic_outcome(row).action == XDP_REDIRECT)
+		build_translated(row, frame);
 	else if (row->traffic == TRAFFIC_ECHO)
 		build_echo_reply(row, frame);
 	else

@@ -103,7 +103,9 @@ static int open_fixed(struct trial *trial, int lane)
 {
 	static struct frame frame; /* too long for comfort on the stack */
 	struct harness **harness = &trial->lanes[lane].fixed;
-	int error = open_harness(trial, lane, traffic_is_request(trial->row), "as_it_is", harness);
+	const char *wrapper =
+		trial->row->traffic == TRAFFIC_TAGGED ? "as_it_is_resized" : "as_it_is";
+	int error = open_harness(trial, lane, traffic_is_request(trial->row), wrapper, harness);
 
 	if (error)
 		return error;

@@ -110,11 +110,13 @@ static __always_inline __u64 word_of(__u32 i, const struct layout *layout,
 	       place(start, layout->service, fields->service);
 }
 
-static __always_inline void restore_length(struct xdp_md *ctx)
+/* Answers have grown in front or were cut at the end; a fixed frame has only lost its tags. */
+static __always_inline void restore_length(struct xdp_md *ctx, bool is_fixed)
 {
-	const int over = (int)(ctx->data_end - ctx->data) - FRAME_BYTES;
+	const int wanted = is_fixed ? FIXED_BYTES : FRAME_BYTES;
+	const int over = (int)(ctx->data_end - ctx->data) - wanted;
 
-	if (over > 0)
+	if (over > 0 || (over && is_fixed))
 		bpf_xdp_adjust_head(ctx, over);
 	else if (over < 0)
 		bpf_xdp_adjust_tail(ctx, -over);
@@ -129,7 +131,7 @@ static __always_inline int wrap(struct xdp_md *ctx, const struct layout *layout)
 	if (layout->metadata)
 		bpf_xdp_adjust_meta(ctx, sizeof(struct metadata));
 	if (layout->resized)
-		restore_length(ctx);
+		restore_length(ctx, is_fixed);
 	frame = (void *)(long)ctx->data;
 	if (frame + (is_fixed ? FIXED_BYTES : FRAME_BYTES) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
@@ -177,6 +179,7 @@ WRAPPERS(ipv6_udp_reply, 50, 56, 0, 60, 0)
 WRAPPER(ipv4_tcp_request_options, 26, 38, 24, 54, 30, false, false, false)
 WRAPPER(ipv4_tcp_request_metadata, 26, 34, 24, 50, 30, false, true, false)
 WRAPPER(as_it_is, 0, 0, 0, 0, 0, false, false, false)
+WRAPPER(as_it_is_resized, 0, 0, 0, 0, 0, false, false, true)
 
 SEC("xdp.frags")
 int nop(struct xdp_md *ctx)
