@@ -18,8 +18,8 @@ FAILED=0
 SKIPPED=0
 WANTED=("$@")
 
-NAMES=(house build unit bpf differential shadow clang19 asan lbctl_test lbctl_output_test schema
-       shellcheck)
+NAMES=(house build unit bpf differential oracle shadow clang19 asan lbctl_test lbctl_output_test
+       schema shellcheck)
 for file in test/netns/*_test.sh; do
     NAMES+=("netns/$(basename "$file" _test.sh)")
 done
@@ -176,6 +176,7 @@ run_all() {
     run unit 300 "${function[@]}" run_binaries build/test/unit
     run bpf 900 "${function[@]}" run_binaries build/test/bpf
     run differential 600 build/test/model/differential
+    run oracle 120 build/test/model/oracle
     run shadow 400 "${function[@]}" run_binaries build/test/model/shadow
     run clang19 1200 "${function[@]}" build_clang19
     run asan 400 "${function[@]}" build_asan

@@ -19,6 +19,13 @@ struct world_service {
 	struct placement *placement;
 };
 
+/* The last packet, and what the datapath made of it; valid until the next. */
+struct world_last {
+	const struct frame *sent;
+	struct observed observed;
+	enum verdict verdict; /* of the model, which is the datapath's unless they differ */
+};
+
 struct world {
 	struct scene *scene;
 	struct room room;
@@ -32,6 +39,7 @@ struct world {
 	bool are_ports_changed;
 	bool has_affinity;                       /* a service of the sequence */
 	struct counter verdicts[_VERDICT_COUNT]; /* of the datapath, when the sequence began */
+	struct world_last last;
 	uint32_t sequences;
 };
 

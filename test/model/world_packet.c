@@ -68,6 +68,7 @@ void world_send(struct world *world, const struct op_packet *packet, bool carefu
 	}
 	copy(&wanted, &sent);
 	verdict = model_judge(&world->model, packet->in, &observed, &wanted);
+	world->last = (struct world_last){&sent, observed, verdict};
 	if (world->model.is_uncertain)
 		return;
 	if (careful && counted != verdict)

@@ -1,0 +1,40 @@
+/*
+ * What the datapath and the kernel's DNAT (kernel.h) have made of the same packet.
+ */
+#pragma once
+
+#include "test/model/world.h"
+
+/* What came of a packet on the kernel's side. */
+struct outcome {
+	uint32_t count; /* of frames */
+	struct frame frame;
+};
+
+/* How the two are to each other; those that are not a difference are counted. */
+#define LIKENESSES(_)                                                                              \
+	_(DIFFERENT, "different")                                                                  \
+	_(SAME, "the same frame leaves both")                                                      \
+	_(SAME_BUT_SOURCE, "the same but for a router's address: the kernel hides it")             \
+	_(NEITHER, "translated by neither: the stack's, answered by us, dropped")                  \
+	_(OTHER_HOST, "replies to another MAC address: docs/decisions.md has why we take them")    \
+	_(MARTIAN, "ICMP errors from martian sources: not forwarded by the kernel")                \
+	_(UNSPECIFIED, "from ::, forwarded by the kernel where they leave as they came")           \
+	_(INVALID, "TCP flags that conntrack calls invalid: not translated")                       \
+	_(EXTENSION, "IPv6 headers that we leave: AH, source routes, more than five, quoted ones") \
+	_(NO_ERROR, "ICMP messages that are no errors to us: translated by the kernel")
+
+enum likeness {
+#define LIKENESS_MEMBER(name, text) LIKENESS_##name,
+	LIKENESSES(LIKENESS_MEMBER)
+#undef LIKENESS_MEMBER
+		_LIKENESS_COUNT,
+};
+
+/* Of TCP and UDP. */
+uint16_t transport_checksum(const struct op_segment *segment, const struct frame *frame);
+const char *likeness_text(enum likeness likeness);
+/* *got: the datapath's frame, made like the kernel's where they may differ. *text: the difference.
+ */
+enum likeness compare(const struct world_last *last, const struct op_packet *packet,
+		      const struct outcome *outcome, struct frame *got, const char **text);
