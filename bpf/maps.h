@@ -276,37 +276,16 @@ struct {
 } retired_counters SEC(".maps");
 
 /*
- * Programs for what is rare, so that others pay for it neither by registers nor by stack. libbpf
- * writes while it loads, over what an earlier lbd has left there; packets read. It must be pinned:
- * the kernel empties it when user space holds it no more, and then the stack gets those packets.
+ * By enum program. lbd writes when it has loaded them, over what an earlier lbd has left there;
+ * packets read. It must be pinned: the kernel empties it when user space holds it no more, and then
+ * the stack gets those packets.
  */
-enum program {
-	PROGRAM_ICMP,
-	PROGRAM_RARE,
-	PROGRAM_STATELESS,
-	PROGRAM_ANSWER,
-	PROGRAM_GONE,
-	_PROGRAM_COUNT,
-};
-
-int icmp(struct xdp_md *ctx);
-int rare(struct xdp_md *ctx);
-int stateless(struct xdp_md *ctx);
-int answer(struct xdp_md *ctx);
-int gone(struct xdp_md *ctx);
-
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
 	__uint(max_entries, _PROGRAM_COUNT);
-	__array(values, int(void *));
-} programs SEC(".maps") = {
-	.values = {[PROGRAM_ICMP] = (void *)&icmp,
-		   [PROGRAM_RARE] = (void *)&rare,
-		   [PROGRAM_STATELESS] = (void *)&stateless,
-		   [PROGRAM_ANSWER] = (void *)&answer,
-		   [PROGRAM_GONE] = (void *)&gone},
-};
+} programs SEC(".maps");
 
 /* From the program that refuses a packet to the one that answers it. Packets alone. */
 struct {

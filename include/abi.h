@@ -341,6 +341,19 @@ struct fragment {
 	};
 };
 
+/*
+ * Programs for what is rare, so that others pay for it neither by registers nor by stack: indexes
+ * in the map programs.
+ */
+enum program {
+	PROGRAM_ICMP,
+	PROGRAM_RARE,
+	PROGRAM_STATELESS,
+	PROGRAM_ANSWER,
+	PROGRAM_GONE,
+	_PROGRAM_COUNT,
+};
+
 /* What packets hand to lbd through the ring buffer events: each begins with its kind. */
 enum event_kind {
 	EVENT_EARLY_FRAGMENT = 1,

@@ -1,13 +1,13 @@
 /*
- * Loads the BPF object that is built into this program, adopts or creates its pinned maps and maps
- * the arrays into memory. Attaching and the tables are in the files beside this one.
+ * Opens the datapath: says how large its maps are and what its programs are to do, adopts or
+ * creates what is pinned and maps the arrays into memory. Loading, attaching and the tables are in
+ * the files beside this one.
  */
 #include "lb/datapath.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +28,6 @@
 #define RING_SLOTS_PER_SERVICE 64
 #define RING_SLOTS_PER_BACKEND 20
 
-#define LIBBPF_TEXT_MAX 256
-
 /* A bit in so many of a full filter is set: what passes it for nothing costs a lookup. */
 #define BITS_PER_SERVICE 16
 #define BITS_PER_BACKEND 8
@@ -38,18 +36,6 @@
 
 /* Four entries for each connection, so that few buckets are ever full. */
 #define ENTRIES_PER_CONNECTION 4u
-
-/* The last warning of libbpf: it says more than errno does. One datapath a process, one thread. */
-static char libbpf_text[LIBBPF_TEXT_MAX];
-
-static int keep_warning(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	if (level != LIBBPF_WARN)
-		return 0;
-	vsnprintf(libbpf_text, sizeof(libbpf_text), format, arguments);
-	libbpf_text[strcspn(libbpf_text, "\n")] = '\0';
-	return 0;
-}
 
 int datapath_refuse_parse(const char *text, enum refuse *refuse)
 {
@@ -114,23 +100,6 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
 	knobs->address_filter_mask =
 		bpf_map__max_entries(skeleton->maps.address_filter) * FILTER_WORD_BITS - 1;
 	knobs->backend_count = bpf_map__max_entries(skeleton->maps.backends);
-}
-
-/*
- * Frames in fragments, as those of a large MTU are, but not for generic mode. There they gain
- * nothing, and since 6.9 the kernel copies packets for such a program and forgets how long their
- * MAC header is: tc's programs behind it find neither that header nor metadata (seen with 6.18; in
- * net/core/skbuff.c, skb_pp_cow_data).
- */
-static void set_fragments(const struct datapath *datapath)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program,
-				     datapath->skeleton->obj) if (bpf_program__type(program) ==
-									  BPF_PROG_TYPE_XDP &&
-								  !datapath->linear)
-		bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
 }
 
 /* Services get twice the room they may use: the LRU's free lists are per CPU, none is evicted. */
@@ -247,10 +216,9 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 {
 	int error;
 
-	datapath->skeleton = lb_bpf__open();
-	if (!datapath->skeleton)
-		return refuse_with(refusal, errno, "cannot open the BPF object: %s", libbpf_text);
-	set_fragments(datapath);
+	error = maps_open(datapath, refusal);
+	if (error)
+		return error;
 	set_sizes(datapath, options);
 	error = pins_reuse_maps(datapath, adopted, refusal);
 	if (error)
@@ -259,10 +227,11 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	if (error)
 		return refuse_with(refusal, -error, "cannot seed the hash: %s", strerror(-error));
 	set_knobs(datapath, options);
-	error = lb_bpf__load(datapath->skeleton);
+	error = maps_load(datapath, refusal);
+	if (!error)
+		error = programs_load(datapath, refusal);
 	if (error)
-		return refuse_with(refusal, -error, "cannot load the BPF programs: %s (%s)",
-				   strerror(-error), libbpf_text);
+		return error;
 	error = keep_seed(datapath);
 	if (!error)
 		error = pins_add_maps(datapath);
@@ -285,7 +254,6 @@ int datapath_open(const struct datapath_options *options, struct datapath **data
 	int error = -ENOMEM;
 
 	refusal->text[0] = '\0';
-	libbpf_set_print(keep_warning);
 	if (!opened)
 		goto out;
 	opened->linear = options->linear;
@@ -322,6 +290,7 @@ void datapath_close(struct datapath *datapath)
 	events_close(datapath);
 	addresses_close(datapath);
 	lb_bpf__destroy(datapath->skeleton);
+	lb_bpf__destroy(datapath->second);
 	free(datapath->pin_path);
 	free(datapath);
 }

@@ -21,7 +21,9 @@ struct filter {
 };
 
 struct datapath {
-	struct lb_bpf *skeleton;
+	struct lb_bpf *skeleton; /* the maps, the programs `lb` and `clock`, and some of: */
+	const struct bpf_program *parts[_PROGRAM_COUNT];
+	struct lb_bpf *second; /* the same maps, and the others of them */
 	char *pin_path;
 	struct timeouts timeouts;
 	uint32_t jiffies_per_second;
@@ -80,6 +82,14 @@ void addresses_close(struct datapath *datapath);
 
 /* datapath_deny.c: tells the new program whether anything is denied. 0 or -errno. */
 int denied_open(struct datapath *datapath);
+
+/*
+ * datapath_load.c. Opens the object that makes the maps, for others to set; loads it; puts the two
+ * that have the programs in its place. 0 or -errno with a refusal.
+ */
+int maps_open(struct datapath *datapath, struct refusal *refusal);
+int maps_load(struct datapath *datapath, struct refusal *refusal);
+int programs_load(struct datapath *datapath, struct refusal *refusal);
 
 #define PIN_PATH_MAX 4096
 

@@ -78,11 +78,9 @@ static int run(struct counting *counting, enum interface in)
 
 	if (!interpreter)
 		return -1;
-	error = interpreter_add_parts(interpreter, skeleton->obj,
-				      bpf_map__fd(skeleton->maps.programs));
-	if (!error)
-		error = interpreter_run(interpreter, &counting->frame, network_ifindex(in),
-					&counting->action, &counting->tally);
+	interpreter_add_parts(interpreter, world_datapath(counting->world)->parts, _PROGRAM_COUNT);
+	error = interpreter_run(interpreter, &counting->frame, network_ifindex(in),
+				&counting->action, &counting->tally);
 	interpreter_free(interpreter);
 	return error;
 }
@@ -284,9 +282,8 @@ static int print_program(const struct bpf_program *program, bool first)
 
 static int print_programs(const struct counting *counting)
 {
-	struct bpf_program *program;
+	const struct datapath *datapath = world_datapath(counting->world);
 	struct utsname kernel;
-	bool first = true;
 	int error = 0;
 
 	if (uname(&kernel))
@@ -296,13 +293,10 @@ static int print_programs(const struct counting *counting)
 	printf("  \"compiler\": \"clang %s\",\n  \"kernel\": \"Linux %s\",\n", BENCH_CLANG,
 	       kernel.release);
 	printf("  \"programs\": {");
-	bpf_object__for_each_program(program, skeleton_of(counting)->obj)
-	{
-		if (error || bpf_program__type(program) != BPF_PROG_TYPE_XDP)
-			continue;
-		error = print_program(program, first);
-		first = false;
-	}
+	for (int i = 0; !error && i < _PROGRAM_COUNT; i++)
+		error = print_program(datapath->parts[i], !i);
+	if (!error)
+		error = print_program(datapath->skeleton->progs.lb, false);
 	printf("\n  },\n");
 	return error;
 }

@@ -11,8 +11,7 @@
 #include "test/bpf/answer_story.h"
 
 #define MAX_CPUS 512
-#define ANSWER_PROGRAM 3 /* enum program of bpf/maps.h */
-#define SEQUENCE_AT 4    /* bytes of TCP's header */
+#define SEQUENCE_AT 4 /* bytes of TCP's header */
 #define OFFSET_AT 12
 
 static const struct offer NONE = {};
@@ -349,7 +348,7 @@ static void nobody_is_answered_where_the_operator_wants_it_so(void **state)
 
 static void what_cannot_be_answered_is_dropped(void **state)
 {
-	const uint32_t program = ANSWER_PROGRAM;
+	const uint32_t program = PROGRAM_ANSWER;
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &NONE);

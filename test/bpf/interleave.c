@@ -55,9 +55,7 @@ struct interleaving *interleaving_new(struct scene *scene)
 	interleaving->interpreter = interpreter_new(bpf_program__insns(skeleton->progs.lb),
 						    bpf_program__insn_cnt(skeleton->progs.lb));
 	assert_non_null(interleaving->interpreter);
-	assert_int_equal(interpreter_add_parts(interleaving->interpreter, skeleton->obj,
-					       bpf_map__fd(skeleton->maps.programs)),
-			 0);
+	interpreter_add_parts(interleaving->interpreter, scene->datapath->parts, _PROGRAM_COUNT);
 	assert_int_equal(mapping_open(&interleaving->client_hops, skeleton->maps.client_hops), 0);
 	interpreter_share(interleaving->interpreter, bpf_map__fd(skeleton->maps.connections),
 			  scene->connections.memory, scene->connections.size);

@@ -49,20 +49,24 @@ static void turn_chosen(struct datapath_options *options)
 			KNOBS[i](options);
 }
 
+static void say_how_long_it_was(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size), 0);
+	assert_true(info.verified_insns < VERIFIER_LIMIT);
+	printf(" %s %u", bpf_program__name(program), info.verified_insns);
+}
+
 static void say_how_long_verification_was(const struct scene *scene)
 {
-	struct bpf_program *program;
+	const struct datapath *datapath = scene->datapath;
 
 	printf("# knobs %#x: verified", chosen);
-	bpf_object__for_each_program(program, scene->datapath->skeleton->obj)
-	{
-		struct bpf_prog_info info = {};
-		__u32 size = sizeof(info);
-
-		assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size), 0);
-		assert_true(info.verified_insns < VERIFIER_LIMIT);
-		printf(" %s %u", bpf_program__name(program), info.verified_insns);
-	}
+	for (int i = 0; i < _PROGRAM_COUNT; i++)
+		say_how_long_it_was(datapath->parts[i]);
+	say_how_long_it_was(datapath->skeleton->progs.lb);
 	printf("\n");
 }
 

@@ -28,11 +28,11 @@ struct interpreter;
 struct interpreter *interpreter_new(const struct bpf_insn *code, size_t length);
 void interpreter_free(struct interpreter *interpreter);
 
-/* The programs that a map of them names, which are all of one loaded object. 0 or -errno. */
-struct bpf_object;
+/* The programs that tail calls go on in, by index: loaded ones, at most MAX_PARTS. */
+struct bpf_program;
 #define MAX_PARTS 8
-int interpreter_add_parts(struct interpreter *interpreter, const struct bpf_object *object,
-			  int programs);
+void interpreter_add_parts(struct interpreter *interpreter,
+			   const struct bpf_program *const *programs, size_t count);
 
 /* A map whose values others change meanwhile: the program gets them in place. At most MAX_SHARED.
  */
