@@ -8,14 +8,16 @@
 #include "bpf/packet.h"
 #include "include/hash.h"
 
-/* lbd sets a bit before the address is in the map, and clears it after the last such is gone. */
-volatile __u64 virtual_filter[VIRTUAL_FILTER_WORDS];
+/*
+ * How many virtual addresses there are whose hash leads here (255: no longer counted). A byte, not
+ * a bit: half the instructions. lbd counts one before it is in the map, and takes it off after it
+ * is gone.
+ */
+volatile __u8 virtual_filter[1 << VIRTUAL_FILTER_BITS];
 
 static __always_inline bool may_be_virtual(const struct address *address)
 {
-	const __u32 bit = hash_address_bit(address);
-
-	return virtual_filter[bit / 64] >> bit % 64 & 1;
+	return virtual_filter[hash_virtual(address)];
 }
 
 static __always_inline bool is_virtual(const struct address *address)

@@ -4,11 +4,13 @@
  * have refused a packet, and which parses it again: the packet is as it was sent.
  *
  * Ends with ANSWER_RESET, ANSWER_UNREACHABLE, ANSWER_TOO_BIG; with DROP_RATE_LIMITED, where enough
- * errors were sent; and with why the packet was refused, where nobody is to be answered.
+ * errors were sent; with PASS_NO_SERVICE, PASS_OTHER_HOST, DROP_MARTIAN, where it was not ours to
+ * refuse; and with why the packet was refused, where nobody is to be answered.
  */
 #pragma once
 
 #include <linux/in.h>
+#include "bpf/address.h"
 #include "bpf/client_hop.h"
 #include "bpf/connection_table.h"
 #include "bpf/knobs.h"
@@ -56,6 +58,27 @@ static __always_inline enum verdict refuse(const struct packet *packet, enum ver
 	return may_be_answered(verdict) ? have_answered(packet, verdict) : verdict;
 }
 
+/*
+ * A packet of no service and no connection may still be for the address of services. The filter
+ * says so of few others, and the program that answers knows.
+ */
+static __always_inline void part_with_stray(const struct packet *packet)
+{
+	if (may_be_virtual(&packet->flow.dst))
+		have_answered(packet, VERDICT_DROP_NOT_SERVED);
+}
+
+/* Of another protocol than services have: nobody else has the address either. */
+static __always_inline enum verdict refuse_protocol(const struct packet *packet)
+{
+	__u16 in;
+
+	if (may_be_virtual(&packet->flow.dst) && is_virtual(&packet->flow.dst) &&
+	    is_for_us(packet, &in))
+		return VERDICT_DROP_NOT_SERVED;
+	return VERDICT_PASS_PROTOCOL;
+}
+
 /* What counts the packet. */
 static __always_inline void recall(struct packet *packet, const struct refused *why)
 {
@@ -98,10 +121,14 @@ static __always_inline enum verdict judge(const struct packet *packet, enum verd
 {
 	__u16 in;
 
+	if (why == VERDICT_DROP_NOT_SERVED && !is_virtual(&packet->flow.dst))
+		return VERDICT_PASS_NO_SERVICE;
 	if (!is_for_us(packet, &in))
 		return VERDICT_PASS_OTHER_HOST;
 	if (is_martian(packet))
 		return VERDICT_DROP_MARTIAN;
+	if (why == VERDICT_DROP_NOT_SERVED && !answer_refused)
+		return why;
 	if (is_later_fragment(packet))
 		return VERDICT_DROP_FRAGMENT;
 	if (is_among_many(packet))

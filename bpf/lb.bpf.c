@@ -79,12 +79,16 @@ static __always_inline enum verdict walk_rare(struct packet *packet)
 	enum verdict verdict;
 
 	verdict = find_fragment(packet, parse(packet));
+	if (verdict == VERDICT_PASS_PROTOCOL)
+		return refuse_protocol(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	let_headers_go(packet);
 	verdict = find_connection(packet, true);
 	if (verdict == VERDICT_CONTINUE)
 		verdict = find_service(packet);
+	if (verdict == VERDICT_PASS_NO_SERVICE)
+		part_with_stray(packet);
 	if (verdict == VERDICT_CONTINUE)
 		verdict = find_egress(packet, true);
 	verdict = settle_fragment(packet, verdict);
@@ -168,6 +172,7 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_DROP_FRAGMENT_HELD:
 	case VERDICT_DROP_FRAGMENT_EARLY:
 	case VERDICT_ANSWER_ECHO:
+	case VERDICT_DROP_NOT_SERVED:
 	case _VERDICT_COUNT:
 		return XDP_DROP;
 	}
@@ -217,6 +222,8 @@ static __always_inline int forward(struct xdp_md *ctx, bool is_rare)
 
 	packet_init(&packet, ctx, is_rare);
 	verdict = is_rare ? walk_rare(&packet) : walk(&packet);
+	if (!is_rare && verdict == VERDICT_PASS_NO_SERVICE)
+		part_with_stray(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
 }
@@ -261,8 +268,8 @@ int answer(struct xdp_md *ctx)
 	verdict = parse(&packet);
 	if (verdict == VERDICT_CONTINUE)
 		verdict = judge(&packet, why->verdict);
+	verdict = settle_fragment(&packet, verdict);
 	count(&packet, verdict);
-	remember_fragment(&packet, verdict);
 	if (!is_answer(verdict))
 		return keep_packet(&packet, verdict);
 	return write_answer(&packet, verdict, why->mtu) ? send_back(ctx) : XDP_DROP;

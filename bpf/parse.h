@@ -73,8 +73,11 @@ static __always_inline enum verdict parse_ipv4(struct packet *packet, __u32 *len
 	    !has_bytes(packet, frame_header(packet, knows_rare(packet)) + total))
 		return VERDICT_PASS_MALFORMED;
 	verdict = sort_protocol(packet, ip->protocol, IPPROTO_ICMP);
-	if (verdict != VERDICT_CONTINUE)
+	if (verdict != VERDICT_CONTINUE) {
+		if (packet->is_rare)
+			packet->flow.dst = map_ipv4(ip->daddr); /* of any protocol */
 		return verdict;
+	}
 	verdict = read_ipv4_fragment(packet, ip);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;

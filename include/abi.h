@@ -117,9 +117,8 @@ struct denied {
 
 #define MAX_DENIED 65536
 
-/* The filter of services' addresses, which is in the program's own memory. */
+/* Of the filter of virtual addresses, which is in the program's own memory. */
 #define VIRTUAL_FILTER_BITS 19
-#define VIRTUAL_FILTER_WORDS (1 << VIRTUAL_FILTER_BITS >> 6)
 
 enum backend_state {
 	BACKEND_NONE, /* the index is free; what still names it finds nothing */

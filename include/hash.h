@@ -76,10 +76,10 @@ static inline __attribute__((always_inline)) __u32 hash_bucket(__u64 hash, __u32
 }
 
 /*
- * The bit of an address in the filter of services' addresses. Not seeded: whoever finds an address
- * that shares a bit makes its packets cost a lookup, no more.
+ * The place of an address in the filter of virtual addresses. Not seeded: whoever finds an address
+ * that shares a place makes its packets cost a lookup, no more.
  */
-static inline __attribute__((always_inline)) __u32 hash_address_bit(const struct address *address)
+static inline __attribute__((always_inline)) __u32 hash_virtual(const struct address *address)
 {
 	const __u64 hash = (address->half[0] ^ address->half[1]) * 0x9E3779B97F4A7C15ull;
 

@@ -35,7 +35,8 @@
 	_(DROP_FRAGMENT, "drop-fragment", "a fragment that hides its ports, or follows a drop")    \
 	_(DROP_FRAGMENT_HELD, "drop-fragment-held", "came before its first: lbd runs it again")    \
 	_(DROP_FRAGMENT_EARLY, "drop-fragment-early", "the same, but lbd had no room to hold it")  \
-	_(ANSWER_ECHO, "answer-echo", "an echo request (ping) to a service's address: answered")
+	_(ANSWER_ECHO, "answer-echo", "an echo request (ping) to a service's address: answered")   \
+	_(DROP_NOT_SERVED, "drop-not-served", "for a service's address, not for a service of it")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

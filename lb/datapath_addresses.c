@@ -46,15 +46,24 @@ static struct known_address *get(struct datapath *datapath, const struct address
 	return NULL;
 }
 
+/* One that is full is counted no more: packets that lead there are looked up. */
+static void filter_address(struct datapath *datapath, const struct address *address, int change)
+{
+	__u8 *count = (__u8 *)&datapath->skeleton->bss->virtual_filter[hash_virtual(address)];
+
+	if (*count < UINT8_MAX)
+		__atomic_store_n(count, (__u8)(*count + change), __ATOMIC_RELEASE);
+}
+
 static int tell(struct datapath *datapath, const struct address *address)
 {
 	const int map = bpf_map__fd(datapath->skeleton->maps.addresses);
 	const __u32 nothing = 0;
 
-	filter_add(&datapath->virtual_filter, hash_address_bit(address));
+	filter_address(datapath, address, 1);
 	if (!bpf_map_update_elem(map, address, &nothing, BPF_ANY))
 		return 0;
-	filter_remove(&datapath->virtual_filter, hash_address_bit(address));
+	filter_address(datapath, address, -1);
 	return -errno;
 }
 
@@ -64,7 +73,7 @@ static int take_back(struct datapath *datapath, const struct address *address)
 
 	if (bpf_map_delete_elem(map, address) && errno != ENOENT)
 		return -errno;
-	filter_remove(&datapath->virtual_filter, hash_address_bit(address));
+	filter_address(datapath, address, -1);
 	return 0;
 }
 
@@ -154,7 +163,7 @@ static int read_told(struct datapath *datapath)
 		if (!known)
 			return -ENOMEM;
 		known->is_told = true;
-		filter_add(&datapath->virtual_filter, hash_address_bit(&key));
+		filter_address(datapath, &key, 1);
 	}
 	return errno == ENOENT ? 0 : -errno;
 }
@@ -188,15 +197,8 @@ static int count_services(struct datapath *datapath)
 int addresses_open(struct datapath *datapath)
 {
 	struct known_address *known, *next;
-	int error;
+	int error = read_told(datapath);
 
-	datapath->virtual_filter.words.memory = (void *)datapath->skeleton->bss->virtual_filter;
-	datapath->virtual_filter.mask = (1u << VIRTUAL_FILTER_BITS) - 1;
-	datapath->virtual_filter.counts =
-		calloc(1u << VIRTUAL_FILTER_BITS, sizeof(*datapath->virtual_filter.counts));
-	if (!datapath->virtual_filter.counts)
-		return -ENOMEM;
-	error = read_told(datapath);
 	if (!error)
 		error = count_services(datapath);
 	if (error)
@@ -218,5 +220,4 @@ void addresses_close(struct datapath *datapath)
 		HASH_DEL(datapath->addresses, known);
 		free(known);
 	}
-	free(datapath->virtual_filter.counts);
 }

@@ -71,7 +71,7 @@ static void filter_publish(struct filter *filter)
 	}
 }
 
-void filter_add(struct filter *filter, uint64_t hash)
+static void filter_add(struct filter *filter, uint64_t hash)
 {
 	const uint32_t bit = hash_bit(hash, filter->mask);
 
@@ -79,7 +79,7 @@ void filter_add(struct filter *filter, uint64_t hash)
 	set_bit(filter, bit, true);
 }
 
-void filter_remove(struct filter *filter, uint64_t hash)
+static void filter_remove(struct filter *filter, uint64_t hash)
 {
 	const uint32_t bit = hash_bit(hash, filter->mask);
 

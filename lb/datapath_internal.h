@@ -43,9 +43,8 @@ struct datapath {
 	struct filter service_filter;
 	struct filter backend_filter;
 	struct filter address_filter;
-	struct ring_buffer *events;   /* NULL: nobody wants them */
-	struct taking *taking;        /* what is done with them just now */
-	struct filter virtual_filter; /* its words are the program's */
+	struct ring_buffer *events; /* NULL: nobody wants them */
+	struct taking *taking;      /* what is done with them just now */
 	struct known_address *addresses;
 };
 
@@ -55,9 +54,6 @@ void mapping_close(struct mapping *mapping);
 
 /* datapath_filter.c. The words of a filter for so many entries. */
 uint32_t filter_words(uint32_t entries, uint32_t bits_per_entry);
-/* Before what has this hash is in a table, and after it is gone. */
-void filter_add(struct filter *filter, uint64_t hash);
-void filter_remove(struct filter *filter, uint64_t hash);
 /* Maps the filters, counts what is in the tables and sets the bits right. 0 or -errno. */
 int filters_open(struct datapath *datapath);
 void filters_close(struct datapath *datapath);

@@ -240,10 +240,10 @@ static void a_withdrawn_service_leaves_nothing_behind(void **state)
 {
 	struct scene *scene = *state;
 
-	scene_offer_all(scene, &ONLY_A);
 	for (int i = 0; i < KIND_COUNT; i++) {
 		struct blueprint request = request_of(&KINDS[i]);
 
+		scene_offer(scene, &KINDS[i], &ONLY_A);
 		scene_play(scene, &request, "SsA");
 		scene_withdraw(scene, &KINDS[i]);
 

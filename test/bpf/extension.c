@@ -103,6 +103,7 @@ static void what_cannot_be_told_or_changed_passes_untouched(void **state)
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &ONLY_A);
+	scene_own_service(scene);
 	for (int i = 0; i < KIND_COUNT; i++) {
 		if (KINDS[i].family != IPV6)
 			continue;

@@ -58,6 +58,7 @@ static void pieces_of_other_ports_pass_untouched(void **state)
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &ONLY_A);
+	scene_own_service(scene);
 	for (int i = 0; i < KIND_COUNT; i++) {
 		struct blueprint packet = request_of(&KINDS[i]);
 
@@ -86,6 +87,7 @@ static void pieces_of_other_protocols_pass_untouched(void **state)
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &ONLY_A);
+	scene_own_service(scene);
 	for (int i = 0; i < KIND_COUNT; i += 2) {
 		const bool is_ipv6 = KINDS[i].family == IPV6;
 
@@ -352,6 +354,7 @@ static void an_old_first_is_forgotten_and_a_new_one_takes_its_place(void **state
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &ONLY_A);
+	scene_own_service(scene);
 	for (int i = 0; i < KIND_COUNT; i++) {
 		struct blueprint packet = request_of(&KINDS[i]);
 

@@ -133,7 +133,8 @@ static void expect_exact_verdicts(const struct hammer *hammer)
 	assert_int_equal(counters[VERDICT_PASS_NO_SERVICE].packets,
 			 sum_of_fate(hammer, FATE_PASSED));
 	assert_int_equal(counted(counters, VERDICT_DROP_NO_BACKEND, VERDICT_DROP_TABLE) +
-				 counters[VERDICT_DROP_RATE_LIMITED].packets,
+				 counters[VERDICT_DROP_RATE_LIMITED].packets +
+				 counters[VERDICT_DROP_NOT_SERVED].packets,
 			 sum_of_fate(hammer, FATE_DROPPED));
 	assert_int_equal(counters[VERDICT_ANSWER_RESET].packets +
 				 counters[VERDICT_ANSWER_UNREACHABLE].packets,

@@ -85,6 +85,7 @@ static void what_starts_no_connection_here_passes_untouched(void **state)
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &ONLY_A);
+	scene_own_service(scene);
 	for (int i = 0; i < KIND_COUNT; i++) {
 		for (const char *const *source = MARTIANS[KINDS[i].family]; *source; source++) {
 			struct blueprint other = request_from(&KINDS[i], *source);

@@ -89,6 +89,8 @@ extern const struct offer A_DRAINS_TO_B;
 /* Adds or changes the service of this kind and port; its id. */
 uint32_t scene_offer(struct scene *scene, const struct kind *kind, const struct offer *offer);
 void scene_offer_all(struct scene *scene, const struct offer *offer); /* of every kind */
+/* From now on the node has SERVICE's addresses itself. */
+void scene_own_service(struct scene *scene);
 void scene_withdraw(struct scene *scene, const struct kind *kind);
 void scene_withdraw_port(struct scene *scene, const struct kind *kind, uint16_t port);
 /* Of the service at SERVICE_PORT: where its ring lies, and the index of a backend. */

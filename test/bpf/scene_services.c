@@ -193,6 +193,13 @@ void scene_withdraw_port(struct scene *scene, const struct kind *kind, uint16_t 
 	replace(scene, find_offered(scene, &key), NULL);
 }
 
+void scene_own_service(struct scene *scene)
+{
+	const struct address own[] = {role_address(SERVICE, IPV4), role_address(SERVICE, IPV6)};
+
+	assert_int_equal(datapath_set_own_addresses(scene->datapath, own, _FAMILY_COUNT), 0);
+}
+
 void scene_withdraw(struct scene *scene, const struct kind *kind)
 {
 	scene_withdraw_port(scene, kind, usual_service_port(kind->protocol));

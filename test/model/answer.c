@@ -21,13 +21,21 @@
 #define ICMPV6_ECHO 128
 #define ICMPV6_ECHO_REPLY 129
 
-bool is_virtual(struct model *model, const struct address *address)
+const struct model_service *service_of_address(const struct model *model,
+					       const struct address *address)
 {
 	for (uint32_t i = 0; i < MODEL_SERVICES; i++)
 		if (model->services[i].is_used &&
 		    same_address(&model->services[i].key.address, address))
-			return true;
-	return false;
+			return &model->services[i];
+	return NULL;
+}
+
+bool is_virtual(const struct model *model, const struct address *address)
+{
+	const struct model_service *service = service_of_address(model, address);
+
+	return service && !service->is_own;
 }
 
 static bool is_group(const uint8_t *mac)

@@ -254,6 +254,8 @@ static enum verdict meet_stray(struct walk *walk)
 	walk->direction = DIRECTION_REQUEST;
 	if (!is_to_us(walk))
 		return VERDICT_PASS_OTHER_HOST;
+	if (is_martian(&walk->packet.flow.src))
+		return VERDICT_DROP_MARTIAN;
 	return turn_away(walk, late(LATE_DROP_NOT_SERVED));
 }
 
@@ -273,7 +275,8 @@ enum verdict find_connection(struct walk *walk)
 	if (walk->service)
 		return meet_request(walk, find_by_service(walk->model, flow));
 	known = find_reply(walk->model, flow);
-	if (!known && features[FEATURE_REFUSAL] && is_virtual(walk->model, &flow->dst))
+	if ((!known || is_expired(walk->model, known)) && features[FEATURE_REFUSAL] &&
+	    is_virtual(walk->model, &flow->dst))
 		return meet_stray(walk);
 	return meet_reply(walk, known);
 }

@@ -44,7 +44,7 @@ static bool is_backend(const struct model *model, const struct address *address)
 
 static bool may_be_ours(const struct walk *walk)
 {
-	return is_virtual(walk->model, &walk->packet.flow.dst) ||
+	return service_of_address(walk->model, &walk->packet.flow.dst) ||
 	       is_backend(walk->model, &walk->packet.flow.src);
 }
 

@@ -19,6 +19,7 @@ const bool features[_FEATURE_COUNT] = {
 	[FEATURE_PREVIOUS_RING] = true,
 	[FEATURE_FRAGMENTS] = true,
 	[FEATURE_ECHO] = true,
+	[FEATURE_REFUSAL] = true,
 };
 
 const bool mended[_FLAW_COUNT] = {
@@ -61,6 +62,13 @@ static bool is_icmp(const struct headers *packet)
 	return packet->protocol == (packet->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 }
 
+/* Another protocol than services have, for an address that is only theirs. */
+static bool is_nobodys(const struct walk *walk)
+{
+	return features[FEATURE_REFUSAL] && is_virtual(walk->model, &walk->packet.flow.dst) &&
+	       is_to_us(walk);
+}
+
 /* Up to where the packet's connection is known and the packet may go on to its other end. */
 static enum verdict recognise(struct walk *walk)
 {
@@ -71,6 +79,8 @@ static enum verdict recognise(struct walk *walk)
 	if (verdict)
 		return verdict;
 	verdict = parse_network(walk);
+	if (verdict == VERDICT_PASS_PROTOCOL && is_nobodys(walk))
+		return late(LATE_DROP_NOT_SERVED);
 	if (!is_icmp(&walk->packet)) {
 		if (!verdict)
 			verdict = parse_transport(walk);

@@ -98,6 +98,7 @@ struct model_backend {
 
 struct model_service {
 	bool is_used;
+	bool is_own; /* the node has its address itself */
 	struct service_key key;
 	enum algorithm algorithm;
 	struct model_prefix ranges[MODEL_PREFIXES];

@@ -137,7 +137,10 @@ void note_backend(struct walk *walk);
 enum verdict forward(struct walk *walk);
 
 /* answer.c: what we say ourselves, in the place of the packet. */
-bool is_virtual(struct model *model, const struct address *address);
+const struct model_service *service_of_address(const struct model *model,
+					       const struct address *address);
+/* Nobody has it but a service. */
+bool is_virtual(const struct model *model, const struct address *address);
 /* To somebody who asks for what nobody serves; `otherwise` where that is never answered. */
 enum verdict turn_away(const struct walk *walk, enum verdict otherwise);
 /* The same of a packet larger than the MTU of its way out. */

@@ -122,10 +122,20 @@ static bool add_ranges(struct datapath *datapath, uint32_t id, struct model_serv
 	return fits;
 }
 
+/* The datapath is told only of those that the node has not. */
+static bool is_own(const struct datapath *datapath, const struct address *address)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.addresses);
+	__u32 nothing;
+
+	return bpf_map_lookup_elem(map, address, &nothing) != 0;
+}
+
 static bool read_service(struct datapath *datapath, const struct service_key *key,
 			 const struct service_record *record, struct model_service *service)
 {
 	service->is_used = true;
+	service->is_own = is_own(datapath, &key->address);
 	service->key = *key;
 	service->algorithm = (enum algorithm)record->algorithm;
 	service->affinity_seconds = record->affinity_seconds;
