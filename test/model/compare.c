@@ -5,13 +5,11 @@
 
 #include <linux/icmp.h>
 #include <linux/in.h>
-#include <linux/in6.h>
 #include <string.h>
 #include "test/bpf/frame_diff.h"
 #include "test/model/restrict.h"
 
-#define MOST_EXTENSIONS 5 /* headers that we pass over; of six the last is not looked behind */
-#define IP ETH_HLEN       /* tags are not sent */
+#define IP ETH_HLEN /* tags are not sent */
 
 const char *likeness_text(enum likeness likeness)
 {
@@ -137,19 +135,9 @@ static bool is_no_error(const struct op_packet *packet)
 	return packet->is_error && packet->icmp_type == (packet->segment.family == IPV6 ? 5 : 4);
 }
 
-/* AH (RFC 4302) covers the addresses; with segments left the destination is not the last one. */
 static bool is_left_by_us(const struct op_packet *packet)
 {
-	const struct op_segment *segment = &packet->segment;
-
-	for (uint8_t i = 0; i < segment->extension_count; i++) {
-		const struct op_extension *extension = &segment->extensions[i];
-
-		if (extension->type == IPPROTO_AH ||
-		    (extension->type == IPPROTO_ROUTING && extension->word & 0xff))
-			return true;
-	}
-	return segment->extension_count > MOST_EXTENSIONS ||
+	return has_left_header(&packet->segment) ||
 	       (packet->is_error && packet->quoted.extension_count);
 }
 

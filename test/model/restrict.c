@@ -10,6 +10,7 @@
 
 #define PACKETS 60         /* of a sequence, with those that are not sent */
 #define PORT_STEP 10       /* between backends of a sequence */
+#define MOST_EXTENSIONS 5  /* headers that we pass over; of six the last is not looked behind */
 #define NO_FRAGMENT 0xc000 /* of IPv4's flags: don't fragment, and the one that means nothing */
 
 const char *omission_text(enum omission omission)
@@ -146,6 +147,19 @@ static bool has_hop_by_hop(const struct op_segment *segment)
 	       (first->word || first->units > 1);
 }
 
+/* AH (RFC 4302) covers the addresses; with segments left the destination is not the last one. */
+bool has_left_header(const struct op_segment *segment)
+{
+	for (uint8_t i = 0; i < segment->extension_count; i++) {
+		const struct op_extension *extension = &segment->extensions[i];
+
+		if (extension->type == IPPROTO_AH ||
+		    (extension->type == IPPROTO_ROUTING && extension->word & 0xff))
+			return true;
+	}
+	return segment->extension_count > MOST_EXTENSIONS;
+}
+
 /*
  * Of a quoted TCP header that lacks its last bytes the kernel leaves the checksum as it is; we
  * write it where it is there. Nobody can check either: it covers what is not quoted.
@@ -187,6 +201,9 @@ static enum omission restrict_packet(const struct generator *generator, struct o
 	/* One that has no hops left begins a connection with us, the kernel forgets that. */
 	if (!known && segment->hop_limit < 2)
 		segment->hop_limit = HOP_LIMIT;
+	/* One that we leave to the stack begins a connection with the kernel. */
+	if (!known && has_left_header(segment))
+		segment->extension_count = 0;
 	if (packet->is_error)
 		restrict_quote(packet);
 	op_build(packet, &frame);

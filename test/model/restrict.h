@@ -29,6 +29,8 @@ enum omission {
 const char *omission_text(enum omission omission);
 /* To an address of a service. */
 bool is_request(const struct op_segment *segment);
+/* IPv6 headers that we leave to the stack: AH, source routes, more than a few. */
+bool has_left_header(const struct op_segment *segment);
 /* Changes what the generator has chosen, and begins a sequence by offering its services. */
 void restrict_begin(struct generator *generator, struct sequence *sequence);
 /* A packet may be changed into one that is sent. */
