@@ -47,12 +47,11 @@ static size_t address_length(const struct frame *frame)
  * What conntrack calls invalid leaves as it came but for its hop limit and what covers that, all of
  * which lies before the addresses.
  */
-static bool is_translated(const struct frame *sent, const struct outcome *outcome)
+static bool is_translated(const struct frame *sent, const struct frame *theirs)
 {
 	const size_t at = addresses_at(sent);
 
-	return outcome->count &&
-	       memcmp(&sent->bytes[at], &outcome->frame.bytes[at], outcome->frame.length - at) != 0;
+	return theirs && memcmp(&sent->bytes[at], &theirs->bytes[at], theirs->length - at) != 0;
 }
 
 /* Bytes behind the IP packet, as short Ethernet frames have them: the kernel cuts them off. */
@@ -151,14 +150,21 @@ static bool has_odd_flags(const struct op_segment *segment)
 	       segment->tcp_flags != (is_request(segment) ? SYN : SYN | ACK);
 }
 
-static enum likeness compare_frames(const struct op_packet *packet, const struct outcome *outcome,
-				    struct frame *got, const char **text)
+/* The kernel puts IPv6 fragments together, and gives those that it makes of the packet a number. */
+static void renumber(const struct frame *sent, struct frame *theirs)
 {
-	const bool has_other_source =
-		packet->is_error && take_source(&packet->segment, got, &outcome->frame);
+	memcpy(&theirs->bytes[IP + 44], &sent->bytes[IP + 44], 4);
+}
 
+static enum likeness compare_frames(const struct op_packet *packet, const struct frame *theirs,
+				    struct frame *ours, const char **text)
+{
+	bool has_other_source;
+
+	cut_padding(ours);
+	has_other_source = packet->is_error && take_source(&packet->segment, ours, theirs);
 	*text = "another frame leaves";
-	if (!frame_equal(got, &outcome->frame))
+	if (!frame_equal(ours, theirs))
 		return LIKENESS_DIFFERENT;
 	return has_other_source ? LIKENESS_SAME_BUT_SOURCE : LIKENESS_SAME;
 }
@@ -168,36 +174,65 @@ static bool is_martian(const struct op_packet *packet)
 	return packet->segment.src >= STATION_LOOPBACK;
 }
 
-enum likeness compare(const struct world_last *last, const struct op_packet *packet,
-		      const struct outcome *outcome, struct frame *got, const char **text)
+/* We translate it. *theirs: as it came, because it is invalid; NULL: nothing leaves. */
+static enum likeness excuse_kernel(const struct op_packet *packet, const struct frame *theirs)
 {
-	const bool is_ours = is_forwarded(last->verdict);
-	const bool is_theirs = is_translated(last->sent, outcome);
+	if (theirs)
+		return has_odd_flags(&packet->segment) ? LIKENESS_INVALID : LIKENESS_DIFFERENT;
+	if (packet->is_error)
+		return is_martian(packet) ? LIKENESS_MARTIAN : LIKENESS_DIFFERENT;
+	return packet->to != _STATION_COUNT && !is_request(&packet->segment) ? LIKENESS_OTHER_HOST
+									     : LIKENESS_DIFFERENT;
+}
 
-	got->length = last->observed.frame->length;
-	memcpy(got->bytes, last->observed.frame->bytes, got->length);
-	*text = "the kernel sends more than one frame";
-	if (outcome->count > 1)
-		return LIKENESS_DIFFERENT;
-	if (!is_ours && !is_theirs)
-		return LIKENESS_NEITHER;
-	if (is_ours && is_theirs) {
-		cut_padding(got);
-		return compare_frames(packet, outcome, got, text);
-	}
-	*text = is_theirs ? "the kernel translates it" : "the kernel does not translate it";
-	if (is_ours && outcome->count && has_odd_flags(&packet->segment))
-		return LIKENESS_INVALID;
-	if (is_ours && !outcome->count && packet->to != _STATION_COUNT && !packet->is_error &&
-	    !is_request(&packet->segment))
-		return LIKENESS_OTHER_HOST;
-	if (is_ours && !outcome->count && packet->is_error && is_martian(packet))
-		return LIKENESS_MARTIAN;
-	if (is_theirs && last->verdict == VERDICT_DROP_MARTIAN && is_martian(packet))
+/* The kernel translates it. The verdict is that of the first part, as is our reason. */
+static enum likeness excuse_us(const struct op_packet *packet, enum verdict verdict)
+{
+	if (verdict == VERDICT_DROP_MARTIAN && is_martian(packet))
 		return LIKENESS_UNSPECIFIED;
-	if (is_theirs && is_left_by_us(packet))
+	if (is_left_by_us(packet))
 		return LIKENESS_EXTENSION;
-	if (is_theirs && is_no_error(packet))
-		return LIKENESS_NO_ERROR;
-	return LIKENESS_DIFFERENT;
+	return is_no_error(packet) ? LIKENESS_NO_ERROR : LIKENESS_DIFFERENT;
+}
+
+/* Of one part. *theirs: NULL where nothing leaves. */
+static enum likeness compare_part(struct sent *sent, uint32_t i, struct frame *theirs,
+				  const char **text)
+{
+	const struct op_packet *packet = &sent->packets[i];
+	const bool is_ours = is_forwarded(sent->verdicts[i]);
+	bool is_theirs;
+
+	if (theirs && sent->count > 1 && packet->segment.family == IPV6)
+		renumber(&sent->sent[i], theirs);
+	is_theirs = is_translated(&sent->sent[i], theirs);
+	if (is_ours && is_theirs)
+		return compare_frames(packet, theirs, &sent->left[i], text);
+	if (is_ours) {
+		*text = "the kernel does not translate it";
+		return excuse_kernel(packet, theirs);
+	}
+	*text = "the kernel translates it";
+	return is_theirs ? excuse_us(packet, sent->verdicts[0]) : LIKENESS_NEITHER;
+}
+
+enum likeness compare(struct sent *sent, struct outcome *outcome, uint32_t *which,
+		      const char **text)
+{
+	enum likeness likeness = _LIKENESS_COUNT;
+
+	*which = 0;
+	*text = "the kernel sends more frames, or fewer";
+	if (outcome->count && outcome->count != sent->count)
+		return LIKENESS_DIFFERENT;
+	for (uint32_t i = 0; i < sent->count; i++) {
+		const enum likeness of_part =
+			compare_part(sent, i, outcome->count ? &outcome->frames[i] : NULL, text);
+
+		*which = i;
+		if (i && of_part != likeness)
+			return LIKENESS_DIFFERENT;
+		likeness = of_part;
+	}
+	return likeness;
 }

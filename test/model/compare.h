@@ -3,12 +3,21 @@
  */
 #pragma once
 
-#include "test/model/world.h"
+#include "test/model/restrict.h"
 
 /* What came of a packet on the kernel's side. */
 struct outcome {
 	uint32_t count; /* of frames */
-	struct frame frame;
+	struct frame frames[RESTRICT_PARTS];
+};
+
+/* A packet, which may be in parts, and what the datapath made of each. */
+struct sent {
+	uint32_t count;
+	struct op_packet packets[RESTRICT_PARTS];
+	enum verdict verdicts[RESTRICT_PARTS]; /* of the datapath */
+	struct frame sent[RESTRICT_PARTS];
+	struct frame left[RESTRICT_PARTS];
 };
 
 /* How the two are to each other; those that are not a difference are counted. */
@@ -34,7 +43,9 @@ enum likeness {
 /* Of TCP and UDP. */
 uint16_t transport_checksum(const struct op_segment *segment, const struct frame *frame);
 const char *likeness_text(enum likeness likeness);
-/* *got: the datapath's frame, made like the kernel's where they may differ. *text: the difference.
+/*
+ * *outcome and what has left are made alike where they may differ. *text: what differs; *which: the
+ * part.
  */
-enum likeness compare(const struct world_last *last, const struct op_packet *packet,
-		      const struct outcome *outcome, struct frame *got, const char **text);
+enum likeness compare(struct sent *sent, struct outcome *outcome, uint32_t *which,
+		      const char **text);

@@ -156,7 +156,8 @@ static bool is_marker(const struct kernel *kernel, const struct frame *frame)
 }
 
 /* Until the marker: how many others there were. */
-static uint32_t drain(const struct kernel *kernel, enum interface out, struct frame *left)
+static uint32_t drain(const struct kernel *kernel, enum interface out, struct frame *left,
+		      uint32_t room)
 {
 	static struct frame frame;
 	uint32_t count = 0;
@@ -170,17 +171,22 @@ static uint32_t drain(const struct kernel *kernel, enum interface out, struct fr
 		frame.length = (size_t)length;
 		if (is_marker(kernel, &frame))
 			return count;
-		*left = frame;
+		if (count < room)
+			left[count] = frame;
 		count++;
 	}
 }
 
 uint32_t kernel_send(struct kernel *kernel, enum interface in, const struct frame *frame,
-		     struct frame *left)
+		     struct frame *left, uint32_t room)
 {
+	uint32_t count;
+
 	kernel->turn++;
 	assert_int_equal(send(kernel->sockets[in], frame->bytes, frame->length, 0), frame->length);
 	send_marker(kernel, in, STATION_X);
 	send_marker(kernel, in, STATION_D);
-	return drain(kernel, UPLINK, left) + drain(kernel, POD, left);
+	count = drain(kernel, UPLINK, left, room);
+	return count + drain(kernel, POD, &left[count < room ? count : room],
+			     count < room ? room - count : 0);
 }

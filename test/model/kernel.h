@@ -25,6 +25,6 @@ void kernel_open(struct kernel *kernel);
 void kernel_close(struct kernel *kernel);
 /* These services, the first backend of each, and no connection that is remembered. */
 void kernel_serve(const struct op *offers, uint32_t count);
-/* How many frames came of one; the last of them is *left. */
+/* How many frames came of one, of which no more than `room` are kept. */
 uint32_t kernel_send(struct kernel *kernel, enum interface in, const struct frame *frame,
-		     struct frame *left);
+		     struct frame *left, uint32_t room);

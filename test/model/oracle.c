@@ -28,42 +28,59 @@ struct run {
 	uint32_t findings;
 };
 
-static void report(struct run *run, const char *text, const struct sequence *sequence,
-		   const struct outcome *outcome, const struct frame *got)
+static void report(struct run *run, const struct sequence *sequence, const char *text,
+		   const struct frame *ours, const struct frame *theirs)
 {
 	run->findings++;
 	printf("# %s (wanted: the kernel's); the datapath says %s:\n", text,
 	       verdict_name(run->world->last.verdict));
 	sequence_print(stdout, sequence);
 	fflush(stdout);
-	if (outcome->count && !frame_equal(got, &outcome->frame))
-		frame_print_difference(got, &outcome->frame);
+	if (theirs && !frame_equal(ours, theirs))
+		frame_print_difference(ours, theirs);
 }
 
-/* What came of the last packet of a sequence; DIFFERENT: no more of it. */
-static enum likeness play_packet(struct run *run, const struct sequence *sequence,
-				 struct outcome *outcome)
+/* Through the datapath and its model, which must be of one mind, and into the kernel. */
+static bool send_part(struct run *run, struct sequence *sequence, struct sent *sent, uint32_t i,
+		      struct outcome *outcome)
 {
 	static struct difference difference;
-	static struct frame got;
-	const struct op *op = &sequence->ops[sequence->count - 1];
 	const struct world_last *last = &run->world->last;
-	const char *text = difference.text;
-	enum likeness likeness = LIKENESS_DIFFERENT;
+	struct op *op = &sequence->ops[sequence->count++];
 
 	difference = (struct difference){};
-	outcome->count = 0;
+	*op = (struct op){.kind = OP_PACKET, .packet = sent->packets[i]};
 	play_op(run->world, op, true, &difference);
-	if (run->world->model.is_uncertain)
-		return likeness;
-	if (!difference.is_found) {
-		outcome->count =
-			kernel_send(&run->kernel, op->packet.in, last->sent, &outcome->frame);
-		likeness = compare(last, &op->packet, outcome, &got, &text);
-		tally_add(&run->tally, &op->packet, likeness, &got);
-	}
+	if (difference.is_found)
+		report(run, sequence, difference.text, NULL, NULL);
+	if (difference.is_found || run->world->model.is_uncertain)
+		return false;
+	sent->verdicts[i] = last->verdict;
+	sent->sent[i] = *last->sent;
+	sent->left[i] = *last->observed.frame;
+	outcome->count +=
+		kernel_send(&run->kernel, op->packet.in, last->sent,
+			    &outcome->frames[outcome->count], RESTRICT_PARTS - outcome->count);
+	return outcome->count <= RESTRICT_PARTS;
+}
+
+/* DIFFERENT: no more of this sequence. */
+static enum likeness play_packet(struct run *run, struct sequence *sequence, struct sent *sent)
+{
+	static struct outcome outcome;
+	enum likeness likeness;
+	const char *text;
+	uint32_t which;
+
+	outcome.count = 0;
+	for (uint32_t i = 0; i < sent->count; i++)
+		if (!send_part(run, sequence, sent, i, &outcome))
+			return LIKENESS_DIFFERENT;
+	likeness = compare(sent, &outcome, &which, &text);
+	tally_add(&run->tally, sent, likeness);
 	if (likeness == LIKENESS_DIFFERENT)
-		report(run, text, sequence, outcome, &got);
+		report(run, sequence, text, &sent->left[which],
+		       outcome.count ? &outcome.frames[which] : NULL);
 	return likeness;
 }
 
@@ -77,7 +94,7 @@ static bool make_zero(struct generator *generator, struct op_segment *segment,
 	const uint32_t word = segment->word + transport_checksum(segment, left);
 
 	if ((segment->protocol != IPPROTO_TCP && segment->protocol != IPPROTO_UDP) ||
-	    segment->no_checksum || segment->data < 2 || !segment->word ||
+	    segment->no_checksum || segment->length || segment->data < 2 || !segment->word ||
 	    !chance_percent(&generator->chance, ZERO_PERCENT))
 		return false;
 	segment->word = (uint16_t)(word + (word >> 16));
@@ -101,25 +118,26 @@ static void begin_sequence(struct run *run, uint32_t stream, struct generator *g
 static void play_sequence(struct run *run, uint32_t stream)
 {
 	static struct sequence sequence;
-	static struct outcome outcome;
+	static struct sent sent;
 	enum likeness likeness = LIKENESS_NEITHER;
 	struct generator generator;
 	bool is_again = false;
 	struct op op;
 
 	begin_sequence(run, stream, &generator, &sequence);
-	while (likeness != LIKENESS_DIFFERENT && sequence.count < MAX_OPS &&
+	while (likeness != LIKENESS_DIFFERENT && sequence.count + RESTRICT_PARTS <= MAX_OPS &&
 	       (is_again || generate_next(&generator, &op))) {
-		const enum omission omission = restrict_op(&generator, &op);
+		const enum omission omission =
+			restrict_op(&generator, &op, sent.packets, &sent.count);
 
 		is_again = false;
 		run->tally.omitted[omission]++;
 		if (omission)
 			continue;
-		sequence.ops[sequence.count++] = op;
-		likeness = play_packet(run, &sequence, &outcome);
+		likeness = play_packet(run, &sequence, &sent);
+		op.packet = sent.packets[0];
 		is_again = likeness == LIKENESS_SAME &&
-			   make_zero(&generator, &op.packet.segment, &outcome.frame);
+			   make_zero(&generator, &op.packet.segment, &sent.left[0]);
 	}
 }
 

@@ -11,6 +11,7 @@
 #define PACKETS 60         /* of a sequence, with those that are not sent */
 #define PORT_STEP 10       /* between backends of a sequence */
 #define MOST_EXTENSIONS 5  /* headers that we pass over; of six the last is not looked behind */
+#define LEAST_PART 24      /* bytes: the kernel makes a first one larger that lacks headers */
 #define NO_FRAGMENT 0xc000 /* of IPv4's flags: don't fragment, and the one that means nothing */
 
 const char *omission_text(enum omission omission)
@@ -210,11 +211,48 @@ static enum omission restrict_packet(const struct generator *generator, struct o
 	return frame.length > ETH_HLEN + SCENE_MTU ? OMIT_TOO_LARGE : OMIT_NOTHING;
 }
 
-enum omission restrict_op(const struct generator *generator, struct op *op)
+/* Of three that all carry something. */
+static bool has_parts(const struct op_segment *segment)
+{
+	return segment->length >= LEAST_PART && segment->data >= 2 * segment->length &&
+	       (segment->protocol == IPPROTO_TCP || segment->protocol == IPPROTO_UDP);
+}
+
+/* All of it, nothing but the ports and flags of which is changed. */
+static enum omission restrict_parts(struct generator *generator, const struct op_packet *part,
+				    struct op_packet packets[RESTRICT_PARTS])
+{
+	const uint16_t length = part->segment.length ? part->segment.length
+						     : part->segment.from / (RESTRICT_PARTS - 1);
+	struct op_packet whole = op_packet_of(part->in, &part->segment);
+	enum omission omission;
+
+	generator->part_count = 0;
+	whole.segment.from = whole.segment.length = 0;
+	whole.segment.options = whole.segment.fragment = 0;
+	whole.segment.extension_count = 0;
+	whole.segment.hop_limit = HOP_LIMIT;
+	omission = restrict_packet(generator, &whole);
+	for (uint16_t i = 0; i < RESTRICT_PARTS; i++) {
+		packets[i] = whole;
+		packets[i].segment.from = (uint16_t)(i * length);
+		packets[i].segment.length = i < RESTRICT_PARTS - 1 ? length : 0;
+	}
+	return omission;
+}
+
+enum omission restrict_op(struct generator *generator, const struct op *op,
+			  struct op_packet packets[RESTRICT_PARTS], uint32_t *count)
 {
 	if (op->kind == OP_PASS)
 		return OMIT_TIME;
 	if (op->kind != OP_PACKET)
 		return OMIT_TABLES;
-	return restrict_packet(generator, &op->packet);
+	if (has_parts(&op->packet.segment)) {
+		*count = RESTRICT_PARTS;
+		return restrict_parts(generator, &op->packet, packets);
+	}
+	*count = 1;
+	packets[0] = op->packet;
+	return restrict_packet(generator, packets);
 }

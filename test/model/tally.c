@@ -15,9 +15,10 @@ static bool is_zero(const struct op_segment *segment, const struct frame *frame)
 	       !segment->no_checksum && (!checksum || checksum == 0xffff);
 }
 
-void tally_add(struct tally *tally, const struct op_packet *packet, enum likeness likeness,
-	       const struct frame *left)
+void tally_add(struct tally *tally, const struct sent *sent, enum likeness likeness)
 {
+	const struct op_packet *packet = &sent->packets[0];
+	const struct frame *left = &sent->left[0];
 	const struct op_segment *segment = &packet->segment;
 	const bool is_of_kind[] = {
 #define IS_OF_KIND(text, is_of_it) is_of_it,

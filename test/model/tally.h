@@ -4,7 +4,6 @@
 #pragma once
 
 #include "test/model/compare.h"
-#include "test/model/restrict.h"
 
 /* What a run must have compared; a packet may be of several kinds. */
 #define KINDS(_)                                                                                   \
@@ -21,6 +20,7 @@
 	_("with IPv6 extension headers", segment->family == IPV6 && segment->extension_count)      \
 	_("UDP without checksum", segment->protocol == IPPROTO_UDP && segment->no_checksum)        \
 	_("with a checksum that comes to zero", is_zero(segment, left))                            \
+	_("in fragments", segment->from || segment->length)                                        \
 	_("with padding", packet->padding)                                                         \
 	_("larger than 1,500 bytes", segment->data > 1500)
 
@@ -33,9 +33,7 @@ struct tally {
 	uint64_t kinds[KIND_COUNT_OF_TALLY]; /* of those that are the same */
 };
 
-/* *left: the datapath's frame. */
-void tally_add(struct tally *tally, const struct op_packet *packet, enum likeness likeness,
-	       const struct frame *left);
+void tally_add(struct tally *tally, const struct sent *sent, enum likeness likeness);
 void tally_print(const struct tally *tally);
 /* Of each kind some. */
 bool tally_is_complete(const struct tally *tally);
