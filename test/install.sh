@@ -6,7 +6,8 @@ BUILD_PACKAGES=(meson ninja-build gcc clang llvm bpftool libbpf-dev libelf-dev z
     libnl-3-dev libnl-genl-3-dev libnl-route-3-dev libjansson-dev uthash-dev pkg-config iproute2
     python3 curl jq procps)
 TEST_PACKAGES=(libcmocka-dev libclang-rt-14-dev python3-jsonschema python3-scapy
-    ethtool iperf3 socat dnsutils conntrack tcpdump shellcheck iputils-ping iputils-arping nftables)
+    ethtool iperf3 socat dnsutils conntrack tcpdump shellcheck iputils-ping iputils-arping
+    iputils-tracepath nftables)
 # Tests that need these are skipped, with the reason, where apt has them not.
 OPTIONAL_PACKAGES=(clang-19 llvm-19)
 
