@@ -125,7 +125,7 @@ static __always_inline enum verdict judge(const struct packet *packet, enum verd
 		return VERDICT_PASS_NO_SERVICE;
 	if (!is_for_us(packet, &in))
 		return VERDICT_PASS_OTHER_HOST;
-	if (is_martian(packet))
+	if (is_martian(&packet->flow.src, packet->is_ipv6))
 		return VERDICT_DROP_MARTIAN;
 	if (why == VERDICT_DROP_NOT_SERVED && !answer_refused)
 		return why;

@@ -31,7 +31,8 @@ static __always_inline enum verdict find_echo(const struct packet *packet)
 	if (!is_echo(packet) || !may_be_virtual(&packet->flow.dst) ||
 	    !is_virtual(&packet->flow.dst))
 		return VERDICT_CONTINUE;
-	if (!is_for_us(packet, &in) || is_martian(packet) || is_among_many(packet))
+	if (!is_for_us(packet, &in) || is_martian(&packet->flow.src, packet->is_ipv6) ||
+	    is_among_many(packet))
 		return VERDICT_CONTINUE;
 	return VERDICT_ANSWER_ECHO;
 }

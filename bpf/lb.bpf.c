@@ -46,6 +46,8 @@ static __always_inline enum verdict walk_icmp(struct packet *packet)
 	verdict = find_connection_of_error(packet);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
+	if (is_martian(&quote.reporter, packet->is_ipv6))
+		return VERDICT_DROP_MARTIAN;
 	verdict = find_egress(packet, true);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;

@@ -1,17 +1,20 @@
 /*
- * Sources that are no host's own address: what would start a connection from one of them is dropped
- * and makes none.
+ * Sources that are no host's own address, or that stand for a pod which is sent to itself: what
+ * would start a connection from one of them is dropped and makes none.
  */
 #include <arpa/inet.h>
 #include <linux/in.h>
 #include <string.h>
 #include "lb/address.h"
+#include "test/bpf/icmp_story.h"
 #include "test/bpf/scene.h"
 
-static const char *const MARTIANS[_FAMILY_COUNT][10] = {
+static const char *const MARTIANS[_FAMILY_COUNT][11] = {
 	[IPV4] = {"0.0.0.0", "0.255.255.255", "127.0.0.1", "127.255.255.255", "224.0.0.1",
-		  "239.255.255.255", "240.0.0.1", "255.255.255.254", "255.255.255.255", NULL},
-	[IPV6] = {"::", "::1", "ff00::", "ff02::1", "ff0e::5:6", "ffff:ffff::1", NULL},
+		  "239.255.255.255", "240.0.0.1", "255.255.255.254", "255.255.255.255",
+		  "169.254.42.1", NULL},
+	[IPV6] = {"::", "::1", "ff00::", "ff02::1", "ff0e::5:6", "ffff:ffff::1", "fd6c:6264::1",
+		  NULL},
 };
 
 /* Their neighbours, which are like any other address. */
@@ -100,6 +103,22 @@ static void what_starts_no_connection_here_passes_untouched(void **state)
 	}
 }
 
+/* The kernel forwards none of them, as test/model/oracle has seen. */
+static void an_error_from_a_martian_goes_nowhere(void **state)
+{
+	struct scene *scene = *state;
+
+	connect_all(scene);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		for (const char *const *source = MARTIANS[KINDS[i].family]; *source; source++) {
+			struct story there = from_client_side(&KINDS[i], STRANGER, 0);
+
+			assert_int_equal(address_parse(*source, &there.comes.envelope.src), 0);
+			expect_icmp(scene, UPLINK, &there.comes, VERDICT_DROP_MARTIAN, NULL);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +126,7 @@ int main(void)
 		scene_test(a_martian_source_is_counted_by_its_service),
 		scene_test(the_neighbours_of_martians_are_served),
 		scene_test(what_starts_no_connection_here_passes_untouched),
+		scene_test(an_error_from_a_martian_goes_nowhere),
 	};
 
 	return cmocka_run_group_tests(tests, network_make, NULL);

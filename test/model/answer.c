@@ -47,7 +47,7 @@ static bool is_group(const uint8_t *mac)
 static bool may_be_answered(const struct walk *walk)
 {
 	return !is_group(walk->frame->bytes) && !is_group(walk->frame->bytes + ETH_ALEN) &&
-	       !is_martian(&walk->packet.flow.src) && !walk->is_error;
+	       !is_from_nobody(walk) && !walk->is_error;
 }
 
 enum verdict turn_away(const struct walk *walk, enum verdict otherwise)

@@ -179,16 +179,16 @@ static enum likeness excuse_kernel(const struct op_packet *packet, const struct 
 {
 	if (theirs)
 		return has_odd_flags(&packet->segment) ? LIKENESS_INVALID : LIKENESS_DIFFERENT;
-	if (packet->is_error)
-		return is_martian(packet) ? LIKENESS_MARTIAN : LIKENESS_DIFFERENT;
-	return packet->to != _STATION_COUNT && !is_request(&packet->segment) ? LIKENESS_OTHER_HOST
-									     : LIKENESS_DIFFERENT;
+	return packet->to != _STATION_COUNT && !packet->is_error && !is_request(&packet->segment)
+		       ? LIKENESS_OTHER_HOST
+		       : LIKENESS_DIFFERENT;
 }
 
 /* The kernel translates it. The verdict is that of the first part, as is our reason. */
 static enum likeness excuse_us(const struct op_packet *packet, enum verdict verdict)
 {
-	if (verdict == VERDICT_DROP_MARTIAN && is_martian(packet))
+	if (verdict == VERDICT_DROP_MARTIAN &&
+	    (is_martian(packet) || packet->segment.src == STATION_H))
 		return LIKENESS_UNSPECIFIED;
 	if (is_left_by_us(packet))
 		return LIKENESS_EXTENSION;

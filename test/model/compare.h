@@ -27,8 +27,7 @@ struct sent {
 	_(SAME_BUT_SOURCE, "the same but for a router's address: the kernel hides it")             \
 	_(NEITHER, "translated by neither: the stack's, answered by us, dropped")                  \
 	_(OTHER_HOST, "replies to another MAC address: docs/decisions.md has why we take them")    \
-	_(MARTIAN, "ICMP errors from martian sources: not forwarded by the kernel")                \
-	_(UNSPECIFIED, "from ::, forwarded by the kernel where they leave as they came")           \
+	_(UNSPECIFIED, "from :: or the hairpin address: the kernel knows nothing against it")      \
 	_(INVALID, "TCP flags that conntrack calls invalid: not translated")                       \
 	_(EXTENSION, "IPv6 headers that we leave: AH, source routes, more than five, quoted ones") \
 	_(NO_ERROR, "ICMP messages that are no errors to us: translated by the kernel")

@@ -254,7 +254,7 @@ static enum verdict meet_stray(struct walk *walk)
 	walk->direction = DIRECTION_REQUEST;
 	if (!is_to_us(walk))
 		return VERDICT_PASS_OTHER_HOST;
-	if (is_martian(&walk->packet.flow.src))
+	if (is_from_nobody(walk))
 		return VERDICT_DROP_MARTIAN;
 	return turn_away(walk, late(LATE_DROP_NOT_SERVED));
 }
@@ -302,6 +302,8 @@ enum verdict find_connection_of_error(struct walk *walk)
 		known = find_reply(walk->model, &flow);
 	if (!known || !model_is_live(walk->model, known))
 		return VERDICT_PASS_NO_SERVICE;
+	if (is_from_nobody(walk))
+		return VERDICT_DROP_MARTIAN;
 	use(walk, known);
 	return VERDICT_CONTINUE;
 }

@@ -11,8 +11,7 @@ static bool is_martian_ipv4(const uint8_t *ipv4)
 	return ipv4[0] == 0 || ipv4[0] == 127 || ipv4[0] >= 224;
 }
 
-/* Nobody sends from it. */
-bool is_martian(const struct address *address)
+static bool is_martian(const struct address *address)
 {
 	static const uint8_t LOOPBACK[16] = {[15] = 1}, UNSPECIFIED[16] = {};
 	const uint8_t *bytes = (const uint8_t *)address;
@@ -20,6 +19,16 @@ bool is_martian(const struct address *address)
 	if (is_ipv4_mapped(address))
 		return is_martian_ipv4(bytes + 12);
 	return bytes[0] == 0xff || !memcmp(bytes, LOOPBACK, 16) || !memcmp(bytes, UNSPECIFIED, 16);
+}
+
+/* A pod that is its own backend sees itself as the hairpin address; others must not. */
+bool is_from_nobody(const struct walk *walk)
+{
+	const struct hairpin *hairpin = &walk->model->hairpin;
+	const struct address *source = &walk->packet.flow.src;
+
+	return is_martian(source) || same_address(source, &hairpin->ipv4) ||
+	       same_address(source, &hairpin->ipv6);
 }
 
 static bool is_in_range(const struct model_service *service, const struct address *source)
@@ -73,7 +82,7 @@ enum verdict begin_connection(struct walk *walk, struct model_connection *old)
 	struct model_backend *home; /* where affinity leads: one that goes elsewhere leaves it so */
 	enum verdict verdict;
 
-	if (is_martian(client))
+	if (is_from_nobody(walk))
 		return VERDICT_DROP_MARTIAN;
 	if (!is_in_range(service, client))
 		return VERDICT_DROP_SOURCE_RANGE;

@@ -113,7 +113,7 @@ __be16 backend_side_port(const struct model_connection *connection);
 /* The entry of a new connection in the place of *old (NULL: of none). */
 struct model_connection *add_connection(struct walk *walk, struct model_connection *old);
 bool is_to_us(const struct walk *walk);
-bool is_martian(const struct address *address);
+bool is_from_nobody(const struct walk *walk); /* no host has the packet's source */
 
 /* choose.c: NULL: none, or none whose replies would be its own; *first: of those the first. */
 struct model_backend *pick(struct walk *walk, struct model_backend **first);
