@@ -4,8 +4,8 @@
 # served on.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
-# As nmap does. What a backend answers comes from the service; RFC 9293, 3.10.7.2: to an ACK a reset,
-# to what is neither SYN nor ACK nor RST nothing.
+# As nmap does. What a backend answers comes from the service; RFC 9293, 3.10.7.2: to an ACK a
+# reset, to what is neither SYN nor ACK nor RST nothing.
 scan() { # ADDRESS FLAGS WANTED
     inside client "$PYTHON" "$HERE/odd_packets.py" scan "$@"
 }
@@ -38,8 +38,9 @@ for address in 10.96.0.10 fd00:96::10; do
     check "no flags get nothing" scan "$address" none nothing
     check "a Christmas tree gets nothing" scan "$address" FPU nothing
     check "tracepath ends at $address" is_reached "$address"
+    size=$((1500 - 28 - (${#address} > 10 ? 20 : 0)))
     check "so does the largest ping that may not be cut up" \
-        inside client ping -n -c 1 -W 1 -M do -s $((1500 - 28 - (${#address} > 10 ? 20 : 0))) "$address"
+        inside client ping -n -c 1 -W 1 -M do -s "$size" "$address"
 done
 check "oddities are sent" send_oddities
 check "malformed ones were seen as such" test "$(total pass-malformed)" -ge 20
