@@ -40,7 +40,7 @@ for address in 10.96.0.10 fd00:96::10; do
     check "tracepath ends at $address" is_reached "$address"
     size=$((1500 - 28 - (${#address} > 10 ? 20 : 0)))
     check "so does the largest ping that may not be cut up" \
-        inside client ping -n -c 1 -W 1 -M do -s "$size" "$address"
+        inside client ping -n -c 1 -W 1 -M "do" -s "$size" "$address"
 done
 check "oddities are sent" send_oddities
 check "malformed ones were seen as such" test "$(total pass-malformed)" -ge 20
