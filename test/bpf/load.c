@@ -55,7 +55,7 @@ static void a_program_that_is_refused_is_named(void **state)
 	assert_true(error < 0);
 	assert_null(datapath);
 	assert_non_null(strstr(refusal.text, "prog '"));
-	assert_non_null(strstr(refusal.text, "prohibited"));
+	assert_non_null(strstr(refusal.text, "pointer")); /* how it goes on depends on which */
 	assert_int_equal(scene_close(state), 0);
 }
 
