@@ -89,7 +89,7 @@ static __always_inline enum verdict find_request(struct packet *packet, bool is_
 	enum verdict verdict;
 	__u32 idle;
 
-	if (!search(&packet->flow, &client, DIRECTION_REQUEST, &found)) {
+	if (!search_for(packet, &client, DIRECTION_REQUEST, is_rare, &found)) {
 		packet->has_siblings = found.has_siblings;
 		return VERDICT_CONTINUE;
 	}
@@ -142,7 +142,7 @@ static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_
 	enum verdict verdict;
 	__u32 idle;
 
-	if (!search(&packet->flow, &client, DIRECTION_REPLY, &found)) {
+	if (!search_for(packet, &client, DIRECTION_REPLY, is_rare, &found)) {
 		part_with_stateless_reply(packet, client.hash);
 		return VERDICT_CONTINUE;
 	}
@@ -187,7 +187,7 @@ static __always_inline bool find_alive(struct packet *packet, const struct clien
 {
 	struct found found;
 
-	if (!search(&packet->flow, client, direction, &found) ||
+	if (!search_for(packet, client, direction, true, &found) ||
 	    !connection_is_served(found.backend, (__u32)found.head) ||
 	    is_over(&found, connection_idle(packet->now, found.state.last_seen)))
 		return false;

@@ -61,6 +61,7 @@ struct found {
 	struct backend_record *backend;
 	__u64 head;
 	union connection_state state;
+	__u32 turn;        /* of the search that came upon it */
 	bool has_siblings; /* there may be other connections of the client's port */
 };
 
@@ -186,9 +187,66 @@ static __always_inline bool search(const struct flow *flow, const struct client 
 			continue;
 		found->connection = connection;
 		found->head = head;
+		found->turn = turn;
 		return true;
 	}
 	return false;
+}
+
+/* What of an entry that was found can leave a global function. */
+struct whereabouts {
+	__u64 head;
+	__u64 state;
+	__u32 turn;
+	__u32 has_siblings;
+};
+
+/*
+ * The same in a global function, verified once and not for each kind of packet that comes to it:
+ * where one is found. The client is the source of the flow, or its destination with that port.
+ */
+__noinline int search_apart(const struct flow *flow, __u64 hash, __u32 direction, bool is_source,
+			    struct whereabouts *where)
+{
+	struct client client = {.hash = hash};
+	struct found found;
+	bool is_found;
+
+	if (!flow || !where)
+		return false; /* VERIFIER: a global function's pointers may be NULL */
+	client.address = is_source ? &flow->src : &flow->dst;
+	client.port = direction == DIRECTION_REQUEST ? flow->src_port : flow->dst_port;
+	is_found = search(flow, &client, direction, &found);
+	where->has_siblings = found.has_siblings;
+	if (!is_found)
+		return false;
+	where->head = found.head;
+	where->state = found.state.word;
+	where->turn = found.turn;
+	return true;
+}
+
+/* Programs of what is rare search apart, those of most packets in place. */
+static __always_inline bool search_for(const struct packet *packet, const struct client *client,
+				       enum direction direction, bool is_rare, struct found *found)
+{
+	const bool is_source = direction == DIRECTION_REQUEST || packet->is_hairpin;
+	struct connection_bucket *bucket;
+	struct whereabouts where = {};
+	bool is_found;
+
+	if (!is_rare)
+		return search(&packet->flow, client, direction, found);
+	is_found = search_apart(&packet->flow, client->hash, direction, is_source, &where);
+	found->has_siblings = where.has_siblings;
+	bucket = bucket_of(client->hash);
+	if (!is_found || !bucket)
+		return false;
+	found->connection = way_of(bucket, client->hash, where.turn);
+	found->head = where.head;
+	found->state.word = where.state;
+	found->backend = backend_of((__u32)where.head);
+	return found->backend;
 }
 
 /*
@@ -220,14 +278,12 @@ __noinline int refresh(struct connection *connection, __u64 head, __u64 found, _
 	return -1;
 }
 
-/* How willingly an entry gives way to a newcomer: GIVES_NEVER to GIVES_FREE. */
-static __always_inline __u32 gives_way(const struct connection *connection, __u64 head, __u32 now)
+/* How willingly an entry that is not free gives way to a newcomer: at least GIVES_NEVER. */
+static __always_inline __u32 gives_way(const struct connection *connection, __u32 now)
 {
 	union connection_state state;
 	__u32 idle;
 
-	if (!head)
-		return GIVES_FREE;
 	state.word = load_word(&connection->state.word);
 	idle = connection_idle(now, state.last_seen);
 	if (!(state.seen & TCP_SEEN_ESTABLISHED) || connection_is_closed(state.seen))
@@ -247,6 +303,20 @@ static __always_inline __u32 gives_way_to_own(__u32 willing)
 	return willing == GIVES_NEVER ? GIVES_RELUCTANTLY : willing;
 }
 
+/*
+ * A global function: verified once, and of unknown value. Were it known how willing each entry is,
+ * all that eight of them may be together would be verified.
+ */
+__noinline __u32 willingness(const struct connection *connection, __u32 now, bool is_own)
+{
+	__u32 willing;
+
+	if (!connection)
+		return GIVES_NEVER; /* VERIFIER: a global function's pointers may be NULL */
+	willing = gives_way(connection, now);
+	return is_own ? gives_way_to_own(willing) : willing;
+}
+
 /* The entry that gives way most willingly, with its head; NULL where none does. */
 static __always_inline struct connection *choose_way(struct connection_bucket *bucket,
 						     const struct connection *wanted, __u64 hash,
@@ -262,9 +332,8 @@ static __always_inline struct connection *choose_way(struct connection_bucket *b
 
 		if (seen == CONNECTION_CLAIMED)
 			continue;
-		willing = gives_way(connection, seen, now);
-		if (seen >> 32 == wanted->head.word >> 32 && willing != GIVES_FREE)
-			willing = gives_way_to_own(willing);
+		willing = seen ? willingness(connection, now, seen >> 32 == wanted->head.word >> 32)
+			       : GIVES_FREE;
 		if (willing <= best)
 			continue;
 		best = willing;

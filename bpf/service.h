@@ -100,32 +100,60 @@ static __always_inline bool may_have(const struct packet *packet, const struct c
 	       !claim_replies(wanted, packet->client_hash, packet->now, index);
 }
 
+/* Not where the slot was read just before the backend went, or became another's. */
+static __always_inline bool may_take(const struct backend_record *backend, __u32 service)
+{
+	return connection_is_served(backend, backend->handle) && backend->service == service;
+}
+
 /*
- * The backend of the first slot from `slot` on that names one which serves and does not collide; 0
- * with a verdict where there is none.
+ * The index of the backend of the first slot from `slot` on that names one which serves and does
+ * not collide with a connection that `wanted`'s client has (NULL: it has none); 0 where none
+ * serves, -1 where they all collide. `word`: the ring. A global function: verified once.
  */
+__noinline int search_ring(const struct connection *wanted, __u64 hash, __u32 service, __u64 word,
+			   __u32 slot)
+{
+	const struct backend_record *backend;
+	struct ring ring;
+	int none = 0;
+	__u32 index;
+
+	__builtin_memcpy(&ring, &word, sizeof(ring));
+	for (int pick = 0; pick < MAX_PICKS; pick++) {
+		backend = backend_at(ring, slot, &index);
+		if (!backend)
+			return none;
+		if (may_take(backend, service)) {
+			if (!wanted || !claim_replies(wanted, hash, wanted->state.last_seen, index))
+				return (int)index;
+			none = -1;
+		}
+		slot = slot + 1 == ring.length ? 0 : slot + 1;
+	}
+	return none;
+}
+
+/* 0 with a verdict where there is none. Mostly the first slot decides. */
 static __always_inline __u32 pick_backend(const struct packet *packet,
 					  const struct connection *wanted, struct ring ring,
 					  __u32 slot, enum verdict *verdict)
 {
 	const struct backend_record *backend;
 	__u32 index;
+	__u64 word;
+	int found;
 
 	*verdict = VERDICT_DROP_NO_BACKEND;
-	for (int pick = 0; pick < MAX_PICKS; pick++) {
-		backend = backend_at(ring, slot, &index);
-		if (!backend)
-			return 0;
-		/* Not where the slot was read just before the backend went, or became another's. */
-		if (connection_is_served(backend, backend->handle) &&
-		    backend->service == packet->service) {
-			if (may_have(packet, wanted, index))
-				return index;
-			*verdict = VERDICT_DROP_COLLISION;
-		}
-		slot = slot + 1 == ring.length ? 0 : slot + 1;
-	}
-	return 0;
+	backend = backend_at(ring, slot, &index);
+	if (backend && !packet->has_siblings && may_take(backend, packet->service))
+		return index;
+	__builtin_memcpy(&word, &ring, sizeof(word));
+	found = search_ring(packet->has_siblings ? wanted : NULL, packet->client_hash,
+			    packet->service, word, slot);
+	if (found < 0)
+		*verdict = VERDICT_DROP_COLLISION;
+	return found > 0 ? (__u32)found : 0;
 }
 
 /* Makes the connection's entry. Ends with DROP_TABLE and DROP_COLLISION. */

@@ -99,7 +99,8 @@ static bool is_of_share(const struct share *share, const struct bpf_program *pro
 {
 	const struct lb_bpf *object = share->object;
 
-	return share->is_second == (program == object->progs.rare || program == object->progs.icmp);
+	return share->is_second != (program == object->progs.lb || program == object->progs.icmp ||
+				    program == object->progs.clock);
 }
 
 /*
@@ -171,13 +172,13 @@ static void load_shares(struct share *first, struct share *second)
 
 static void find_parts(struct datapath *datapath)
 {
-	const struct lb_bpf *skeleton = datapath->skeleton;
+	const struct lb_bpf *second = datapath->second;
 
-	datapath->parts[PROGRAM_ICMP] = datapath->second->progs.icmp;
-	datapath->parts[PROGRAM_RARE] = datapath->second->progs.rare;
-	datapath->parts[PROGRAM_STATELESS] = skeleton->progs.stateless;
-	datapath->parts[PROGRAM_ANSWER] = skeleton->progs.answer;
-	datapath->parts[PROGRAM_GONE] = skeleton->progs.gone;
+	datapath->parts[PROGRAM_ICMP] = datapath->skeleton->progs.icmp;
+	datapath->parts[PROGRAM_RARE] = second->progs.rare;
+	datapath->parts[PROGRAM_STATELESS] = second->progs.stateless;
+	datapath->parts[PROGRAM_ANSWER] = second->progs.answer;
+	datapath->parts[PROGRAM_GONE] = second->progs.gone;
 }
 
 /* Over what an earlier lbd has left there. */
