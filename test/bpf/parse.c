@@ -43,6 +43,7 @@ static void other_ethertypes_pass_untouched(void **state)
 	}
 }
 
+/* At the node's own address: what is for another of a service's is refused (bpf_stray). */
 static void other_protocols_pass_untouched(void **state)
 {
 	static const uint8_t PROTOCOLS[] = {
@@ -61,6 +62,7 @@ static void other_protocols_pass_untouched(void **state)
 	struct scene *scene = *state;
 
 	scene_offer_all(scene, &ONLY_A);
+	scene_own_service(scene);
 	for (int i = 0; i < KIND_COUNT; i++) {
 		for (size_t row = 0; row < sizeof(PROTOCOLS); row++) {
 			struct blueprint packet = request_of(&KINDS[i]);
@@ -94,6 +96,7 @@ static void what_is_for_no_service_passes_untouched(void **state)
 	struct scene *scene = *state;
 	struct blueprint packet;
 
+	scene_own_service(scene);
 	for (int i = 0; i < KIND_COUNT; i++) {
 		const struct kind *other = &KINDS[i ^ 1]; /* the other protocol of the family */
 

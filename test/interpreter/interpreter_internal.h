@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include "test/interpreter/interpreter.h"
 
+#define MAX_KNOWN 256 /* descriptors: of each map, one of each object that was loaded */
+
 /* A value of a map as long as a packet runs; then it is written back. */
 struct held_value {
 	struct held_value *next;
@@ -22,6 +24,13 @@ struct shared_map {
 	uint8_t *memory;
 	size_t size;
 	size_t value_size;
+};
+
+/* A descriptor of a map, and the one that stands for all of the same map. */
+struct known_map {
+	int map;
+	int same;
+	uint32_t id;
 };
 
 /* A program: its functions one after another, the main one first. */
@@ -41,6 +50,8 @@ struct interpreter {
 	struct held_value *held;
 	struct shared_map shared[MAX_SHARED];
 	size_t shared_count;
+	struct known_map known[MAX_KNOWN];
+	size_t known_count;
 	uint64_t jiffies;
 	interpreter_pause pause; /* NULL: none */
 	void *pause_context;

@@ -31,6 +31,25 @@ static size_t value_bytes(const struct bpf_map_info *map)
 	return is_per_cpu(map) ? rounded * (size_t)libbpf_num_possible_cpus() : rounded;
 }
 
+/* Objects that share a map have descriptors of their own for it. */
+static int same_map(struct interpreter *interpreter, int map)
+{
+	struct known_map known = {.map = map, .same = map};
+	struct bpf_map_info description;
+
+	for (size_t i = 0; i < interpreter->known_count; i++)
+		if (interpreter->known[i].map == map)
+			return interpreter->known[i].same;
+	if (interpreter->known_count == MAX_KNOWN || !describe(map, &description))
+		return map;
+	known.id = description.id;
+	for (size_t i = interpreter->known_count; i--;)
+		if (interpreter->known[i].id == known.id)
+			known.same = interpreter->known[i].same;
+	interpreter->known[interpreter->known_count++] = known;
+	return known.same;
+}
+
 static struct held_value *find(const struct interpreter *interpreter, int map, const void *key)
 {
 	struct held_value *held = interpreter->held;
@@ -46,8 +65,8 @@ void interpreter_share(struct interpreter *interpreter, int map, void *memory, s
 
 	if (interpreter->shared_count == MAX_SHARED || !describe(map, &description))
 		abort(); /* a mistake of the test */
-	interpreter->shared[interpreter->shared_count++] =
-		(struct shared_map){map, memory, size, value_bytes(&description)};
+	interpreter->shared[interpreter->shared_count++] = (struct shared_map){
+		same_map(interpreter, map), memory, size, value_bytes(&description)};
 }
 
 /* Arrays alone are mapped. */
@@ -71,6 +90,7 @@ void *map_value(struct interpreter *interpreter, int map, const void *key)
 	void *value;
 
 	key = key ? key : &FIRST;
+	map = same_map(interpreter, map);
 	value = find_shared(interpreter, map, key);
 	if (value)
 		return value;
@@ -97,7 +117,7 @@ void *map_value(struct interpreter *interpreter, int map, const void *key)
 int64_t map_update(struct interpreter *interpreter, int map, const void *key, const void *value,
 		   uint64_t flags)
 {
-	struct held_value *held = find(interpreter, map, key);
+	struct held_value *held = find(interpreter, same_map(interpreter, map), key);
 	struct bpf_map_info description;
 
 	if (!describe(map, &description) || is_per_cpu(&description))
@@ -110,7 +130,7 @@ int64_t map_update(struct interpreter *interpreter, int map, const void *key, co
 /* The copy stays for who still points at it, as an element does until the grace period is over. */
 int64_t map_delete(struct interpreter *interpreter, int map, const void *key)
 {
-	struct held_value *held = find(interpreter, map, key);
+	struct held_value *held = find(interpreter, same_map(interpreter, map), key);
 
 	if (held)
 		held->map = -1;
