@@ -19,11 +19,16 @@ volatile __u8 virtual_filter[1 << VIRTUAL_FILTER_BITS];
  * A global function: of where it looks the verifier wants to know the bounds, and would tell apart
  * all that it knows of the address, back to where the walk began.
  */
-__noinline int may_be_virtual(const struct address *address)
+__noinline int may_be_virtual_address(__u64 first, __u64 second)
 {
-	if (!address)
-		return false; /* VERIFIER: a global function's pointers may be NULL */
-	return virtual_filter[hash_virtual(address)];
+	const struct address address = {.half = {first, second}};
+
+	return virtual_filter[hash_virtual(&address)];
+}
+
+static __always_inline bool may_be_virtual(const struct address *address)
+{
+	return may_be_virtual_address(address->half[0], address->half[1]);
 }
 
 static __always_inline bool is_virtual(const struct address *address)
