@@ -27,11 +27,11 @@ static void run_in_kernel(struct interleaving *interleaving, enum side side)
 	*frame = left;
 }
 
-static void stop_there(void *context, uint64_t instruction)
+static void stop_there(void *context, uint64_t number)
 {
 	struct interleaving *interleaving = context;
 
-	if (instruction != interleaving->stop || interleaving->has_stopped)
+	if (number != interleaving->stop || interleaving->has_stopped)
 		return;
 	interleaving->has_stopped = true;
 	run_in_kernel(interleaving, MEANWHILE);

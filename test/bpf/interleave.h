@@ -20,7 +20,7 @@ struct interleaving {
 	struct scene *scene;
 	struct interpreter *interpreter;
 	struct mapping client_hops;
-	uint64_t stop;    /* before which instruction */
+	uint64_t stop;    /* before which of the instructions that meet others' */
 	bool has_stopped; /* it has so many */
 	enum interface in[_SIDE_COUNT];
 	struct frame frames[_SIDE_COUNT]; /* become what leaves */
@@ -30,7 +30,10 @@ struct interleaving {
 struct interleaving *interleaving_new(struct scene *scene);
 void interleaving_free(struct interleaving *interleaving);
 
-/* Both packets, the one stopped before instruction `stop`. False: it has no more than those. */
+/*
+ * Both packets, the one stopped before its `stop`th instruction that may meet the other's
+ * (interpreter_pause). False: it has no more than those.
+ */
 bool interleave(struct interleaving *interleaving, const struct blueprint *stopped,
 		const struct blueprint *meanwhile, uint64_t stop);
 /* A packet by itself, run by the kernel; it is MEANWHILE. */

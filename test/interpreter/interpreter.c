@@ -134,6 +134,19 @@ static size_t step(struct interpreter *interpreter, size_t at, struct state *sta
 	}
 }
 
+/* Whether the order of this instruction and of what others do may matter. */
+static bool meets_others(const struct interpreter *interpreter, const struct state *state,
+			 const struct bpf_insn *instruction)
+{
+	const int class = BPF_CLASS(instruction->code);
+	const uint8_t base = class == BPF_LDX ? instruction->src_reg : instruction->dst_reg;
+
+	if (class == BPF_JMP)
+		return BPF_OP(instruction->code) == BPF_CALL;
+	return (class == BPF_LDX || class == BPF_ST || class == BPF_STX) &&
+	       is_shared(interpreter, state->r[base] + (uint64_t)instruction->off);
+}
+
 /* One function, from instruction `at` to its exit. */
 static uint64_t execute(struct interpreter *interpreter, size_t at, const uint64_t *arguments)
 {
@@ -144,9 +157,9 @@ static uint64_t execute(struct interpreter *interpreter, size_t at, const uint64
 	state.r[BPF_REG_10] = (uintptr_t)stack + sizeof(stack);
 	interpreter->depth++;
 	while (at != SIZE_MAX && !interpreter->error) {
-		if (interpreter->pause)
-			interpreter->pause(interpreter->pause_context,
-					   interpreter->tally->instructions);
+		if (interpreter->pause && at < interpreter->code.length &&
+		    meets_others(interpreter, &state, &interpreter->code.first[at]))
+			interpreter->pause(interpreter->pause_context, interpreter->pauses++);
 		if (at >= interpreter->code.length ||
 		    interpreter->tally->instructions++ == MAX_INSTRUCTIONS)
 			interpreter->error = -ELOOP;
@@ -169,6 +182,7 @@ int interpreter_run(struct interpreter *interpreter, struct frame *frame, uint32
 	interpreter->error = 0;
 	interpreter->code = interpreter->main;
 	interpreter->depth = 0;
+	interpreter->pauses = 0;
 	interpreter->has_parted = false;
 	interpreter->context = (struct xdp_md){
 		.data = start,

@@ -42,8 +42,11 @@ void interpreter_share(struct interpreter *interpreter, int map, void *memory, s
 /* What time the program is told. */
 void interpreter_set_clock(struct interpreter *interpreter, uint64_t jiffies);
 
-/* Called before each instruction, with the number of those before it. */
-typedef void (*interpreter_pause)(void *context, uint64_t instruction);
+/*
+ * Called before each instruction that reaches into a shared map, or calls a function, with the
+ * number of those before it: whether others do something before or after any other is the same.
+ */
+typedef void (*interpreter_pause)(void *context, uint64_t number);
 void interpreter_pause_between(struct interpreter *interpreter, interpreter_pause pause,
 			       void *context);
 

@@ -55,6 +55,7 @@ struct interpreter {
 	uint64_t jiffies;
 	interpreter_pause pause; /* NULL: none */
 	void *pause_context;
+	uint64_t pauses;
 	struct tally *tally;
 	int error;
 };
@@ -79,6 +80,8 @@ void interpreter_access(struct interpreter *interpreter, struct state *state,
 /* Calls a helper; sets interpreter->error where it is not known. */
 uint64_t helper_call(struct interpreter *interpreter, uint32_t number, const uint64_t *arguments);
 
+/* Whether others see what is at this address. */
+bool is_shared(const struct interpreter *interpreter, uint64_t address);
 /* The value at `key` (NULL: the first), or NULL. Valid until maps_write_back. */
 void *map_value(struct interpreter *interpreter, int map, const void *key);
 int64_t map_update(struct interpreter *interpreter, int map, const void *key, const void *value,

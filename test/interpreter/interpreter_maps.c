@@ -82,6 +82,17 @@ static void *find_shared(const struct interpreter *interpreter, int map, const v
 	return NULL;
 }
 
+bool is_shared(const struct interpreter *interpreter, uint64_t address)
+{
+	for (size_t i = 0; i < interpreter->shared_count; i++) {
+		const struct shared_map *shared = &interpreter->shared[i];
+
+		if (address - (uintptr_t)shared->memory < shared->size)
+			return true;
+	}
+	return false;
+}
+
 void *map_value(struct interpreter *interpreter, int map, const void *key)
 {
 	static const uint64_t FIRST;
