@@ -11,11 +11,13 @@
  */
 #pragma once
 
+#include "bpf/alias.h"
 #include "bpf/client_hop.h"
 #include "bpf/connection_table.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/part.h"
 #include "bpf/stateless.h"
 #include "include/connection.h"
 #include "include/verdict.h"
@@ -57,17 +59,6 @@ static __always_inline enum verdict track(struct packet *packet, const struct fo
 	return VERDICT_CONTINUE;
 }
 
-/*
- * A new SYN where the old connection is over or one side has ended it: the port is used again
- * (RFC 9293, 3.6.1), and what was seen of the old connection must not age the new one.
- */
-static __always_inline bool starts_afresh(const struct packet *packet, __u8 seen)
-{
-	const __u8 ended = TCP_SEEN_REQUEST_FIN | TCP_SEEN_REPLY_FIN | TCP_SEEN_RST;
-
-	return is_opening(packet) && (seen & ended);
-}
-
 static __always_inline bool is_over(const struct found *found, __u32 idle)
 {
 	return idle >= refresh_interval &&
@@ -81,33 +72,54 @@ static __always_inline void part_without_backend(const struct packet *packet)
 		bpf_tail_call(packet->ctx, &programs, PROGRAM_GONE);
 }
 
-static __always_inline enum verdict find_request(struct packet *packet, bool is_rare)
+static __always_inline bool takes_request(const struct packet *packet, const struct found *found,
+					  __u32 idle)
 {
-	const struct client client = {&packet->flow.src, packet->flow.src_port,
-				      packet->client_hash};
-	struct found found;
-	enum verdict verdict;
-	__u32 idle;
+	if (is_over(found, idle))
+		return false;
+	if (connection_is_served(found->backend, (__u32)found->head))
+		return !starts_afresh(packet->tcp_flags, found->state.seen);
+	part_without_backend(packet);
+	return false;
+}
 
-	if (!search_for(packet, &client, DIRECTION_REQUEST, is_rare, &found)) {
-		packet->has_siblings = found.has_siblings;
-		return VERDICT_CONTINUE;
-	}
-	packet->has_siblings = true; /* those after it were not looked at */
-	packet->known = found.connection;
-	packet->known_head = found.head;
-	idle = connection_idle(packet->now, found.state.last_seen);
-	if (!connection_is_served(found.backend, (__u32)found.head)) {
-		if (!is_over(&found, idle))
-			part_without_backend(packet);
-		return VERDICT_CONTINUE;
-	}
-	if (is_over(&found, idle) || starts_afresh(packet, found.state.seen))
-		return VERDICT_CONTINUE;
-	verdict = track(packet, &found, DIRECTION_REQUEST, idle, is_rare);
+static __always_inline enum verdict follow_request(struct packet *packet, const struct found *found,
+						   __u32 idle, bool is_rare)
+{
+	const enum verdict verdict = track(packet, found, DIRECTION_REQUEST, idle, is_rare);
+
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	set_backend(packet, DIRECTION_REQUEST, found.backend);
+	set_backend(packet, DIRECTION_REQUEST, found->backend);
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict find_request(struct packet *packet, bool is_rare)
+{
+	const struct client client = {&packet->flow.src, packet->flow.src_port, packet->client_hash,
+				      0};
+	struct found found;
+	__u32 idle;
+
+	if (search_for(packet, &client, DIRECTION_REQUEST, is_rare, &found)) {
+		packet->known = found.connection;
+		packet->known_head = found.head;
+		idle = connection_idle(packet->now, found.state.last_seen);
+		if (takes_request(packet, &found, idle))
+			return follow_request(packet, &found, idle, is_rare);
+	}
+	packet->has_siblings = found.has_siblings; /* those after one were not looked at */
+	if (!is_marked(packet->client_hash))
+		return VERDICT_CONTINUE;
+	if (!is_rare)
+		return part(packet, PROGRAM_RARE);
+	packet->has_siblings = true; /* with aliases they have other tags */
+	if (!search_aliased(packet, DIRECTION_REQUEST, packet->client_hash, &found))
+		return VERDICT_CONTINUE;
+	idle = connection_idle(packet->now, found.state.last_seen);
+	if (takes_request(packet, &found, idle))
+		return follow_request(packet, &found, idle, is_rare);
+	packet->other_port = 0;
 	return VERDICT_CONTINUE;
 }
 
@@ -125,7 +137,7 @@ static __always_inline bool is_to_hairpin(const struct packet *packet)
 static __always_inline struct client client_of_reply(struct packet *packet, __u64 dst_hash)
 {
 	const struct flow *flow = &packet->flow;
-	struct client client = {&flow->dst, flow->dst_port, dst_hash};
+	struct client client = {&flow->dst, flow->dst_port, dst_hash, 0};
 
 	if (is_to_hairpin(packet)) {
 		packet->is_hairpin = true;
@@ -138,11 +150,18 @@ static __always_inline struct client client_of_reply(struct packet *packet, __u6
 static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_hash, bool is_rare)
 {
 	const struct client client = client_of_reply(packet, dst_hash);
-	struct found found;
 	enum verdict verdict;
+	struct found found;
+	bool known;
 	__u32 idle;
 
-	if (!search_for(packet, &client, DIRECTION_REPLY, is_rare, &found)) {
+	known = search_for(packet, &client, DIRECTION_REPLY, is_rare, &found);
+	if (!known && is_marked(client.hash)) {
+		if (!is_rare)
+			return part(packet, PROGRAM_RARE);
+		known = search_aliased(packet, DIRECTION_REPLY, client.hash, &found);
+	}
+	if (!known) {
 		part_with_stateless_reply(packet, client.hash);
 		return VERDICT_CONTINUE;
 	}
@@ -182,14 +201,30 @@ static __always_inline enum verdict find_connection(struct packet *packet, bool 
 	return to_service ? VERDICT_CONTINUE : VERDICT_PASS_NO_SERVICE;
 }
 
-static __always_inline bool find_alive(struct packet *packet, const struct client *client,
-				       enum direction direction)
+static __always_inline bool is_live(const struct packet *packet, const struct found *found)
+{
+	return connection_is_served(found->backend, (__u32)found->head) &&
+	       !is_over(found, connection_idle(packet->now, found->state.last_seen));
+}
+
+static __always_inline bool find_live(struct packet *packet, const struct client *client,
+				      enum direction direction, struct found *found)
+{
+	if (search_for(packet, client, direction, true, found) && is_live(packet, found))
+		return true;
+	if (is_marked(client->hash) && search_aliased(packet, direction, client->hash, found) &&
+	    is_live(packet, found))
+		return true;
+	packet->other_port = 0;
+	return false;
+}
+
+static __always_inline bool follow_live(struct packet *packet, const struct client *client,
+					enum direction direction)
 {
 	struct found found;
 
-	if (!search_for(packet, client, direction, true, &found) ||
-	    !connection_is_served(found.backend, (__u32)found.head) ||
-	    is_over(&found, connection_idle(packet->now, found.state.last_seen)))
+	if (!find_live(packet, client, direction, &found))
 		return false;
 	set_backend(packet, direction, found.backend);
 	if (direction == DIRECTION_REPLY)
@@ -206,15 +241,15 @@ static __always_inline enum verdict find_connection_of_error(struct packet *pack
 	const struct flow *flow = &packet->flow;
 	const __u64 src = hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol);
 	const __u64 dst = hash_endpoint(hash_seed, &flow->dst, flow->dst_port, flow->protocol);
-	struct client client = {&flow->src, flow->src_port, src};
+	struct client client = {&flow->src, flow->src_port, src, 0};
 
 	packet->now = (__u32)bpf_jiffies64();
 	if (filter_has(&service_filter, service_filter_mask, dst) &&
-	    find_alive(packet, &client, DIRECTION_REQUEST))
+	    follow_live(packet, &client, DIRECTION_REQUEST))
 		return VERDICT_CONTINUE;
 	if (!filter_has(&backend_filter, backend_filter_mask, src))
 		return VERDICT_PASS_NO_SERVICE;
 	client = client_of_reply(packet, dst);
-	return find_alive(packet, &client, DIRECTION_REPLY) ? VERDICT_CONTINUE
-							    : VERDICT_PASS_NO_SERVICE;
+	return follow_live(packet, &client, DIRECTION_REPLY) ? VERDICT_CONTINUE
+							     : VERDICT_PASS_NO_SERVICE;
 }

@@ -11,7 +11,7 @@
  *   the state of an older owner came upon a filling: if that is not over, the head is claimed when
  *   it looks again, and if it is, the owner is another. The head alone would not tell, since twins
  *   (of one port, backend, bucket and 16 bits of hash) have the same. bpf_twins stops a packet
- *   before each of its instructions to show it.
+ *   before each instruction that meets others' to show it.
  *
  *   The state is changed by compare-and-swap, and only while head and owner (a count) are the same:
  *   not where the entry has since been filled again, be it by the same client. A change that loses
@@ -21,16 +21,7 @@
  *   backend find theirs; requests take the first that the search meets, from then on the same one.
  *   The other expires.
  *
- *   Two packets that start connections of one client's port to two services on two CPUs may choose
- *   the same backend. So each looks again after it has set its head, and the one that sees the
- *   other (perhaps both) takes its entry back: step service.
- *
- *   Who gives way: a free entry, then of those that are not established (half-open, closed; UDP:
- *   unanswered) the longest idle, then of the established ones the longest idle, if that is as long
- *   as an opening one may be. Otherwise the newcomer gets no entry, as in netfilter, whose early
- *   drop spares what is assured (nf_conntrack_core.c). Expired entries are for lbd to remove. A
- *   packet that revives its connection in the very moment that another takes the entry loses it,
- *   and is balanced again.
+ *   Who fills an entry, and who gives way: bpf/claim.h.
  *
  * What is worse than in an LRU hash: a bucket can be full while others are empty. lbd gives the
  * table four entries for each connection of --max-connections, so at that limit one new connection
@@ -46,14 +37,7 @@
 #include "include/connection.h"
 #include "include/hash.h"
 
-#define CLAIM_TRIES 4
 #define REFRESH_TRIES 4
-
-#define GIVES_NEVER 0
-#define GIVES_RELUCTANTLY 1
-#define GIVES_UNESTABLISHED (1u << 31) /* and a step, and steps idle */
-#define GIVES_FREE 0xffffffffu
-#define IDLE_STEP 4 /* jiffies: as many as there are fit below GIVES_UNESTABLISHED */
 
 /* An entry as a packet found it. */
 struct found {
@@ -66,9 +50,9 @@ struct found {
 };
 
 /* The upper half of a head: what is of the client in it. */
-static __always_inline __u32 client_half(__be16 port, __u64 hash)
+static __always_inline __u32 client_half(__be16 port, __u16 tag)
 {
-	const union connection_head head = {.client_port = port, .tag = hash_tag(hash)};
+	const union connection_head head = {.client_port = port, .tag = tag};
 
 	return head.word >> 32;
 }
@@ -127,8 +111,9 @@ static __always_inline struct connection *way_of(struct connection_bucket *bucke
 /* The end of a packet's flow that its connection is found by. */
 struct client {
 	const struct address *address;
-	__be16 port;
+	__be16 port; /* as the backend knows it */
 	__u64 hash;
+	__u8 alias; /* 0: none */
 };
 
 /* Whether a packet that goes this way is of a connection to this backend. */
@@ -141,6 +126,17 @@ static __always_inline bool is_of_backend(const struct flow *flow, enum directio
 		return backend->service_port == flow->dst_port &&
 		       is_same_address(&backend->service_address, &flow->dst);
 	return backend->port == flow->src_port && is_same_address(&backend->address, &flow->src);
+}
+
+/*
+ * A new SYN where the old connection is over or one side has ended it: the port is used again
+ * (RFC 9293, 3.6.1), and what was seen of the old connection must not age the new one.
+ */
+static __always_inline bool starts_afresh(__u8 tcp_flags, __u8 seen)
+{
+	const __u8 ended = TCP_SEEN_REQUEST_FIN | TCP_SEEN_REPLY_FIN | TCP_SEEN_RST;
+
+	return (tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN && (seen & ended);
 }
 
 /* Whether the state and the address that were read are of one owner, the head's. */
@@ -161,7 +157,7 @@ static __always_inline bool is_of_one_owner(const struct connection *connection,
 static __always_inline bool search(const struct flow *flow, const struct client *client,
 				   enum direction direction, struct found *found)
 {
-	const __u32 wanted = client_half(client->port, client->hash);
+	const __u32 wanted = client_half(client->port, hash_tag(client->hash) ^ client->alias);
 	struct connection_bucket *bucket = bucket_of(client->hash);
 	struct connection *connection;
 	__u64 head;
@@ -274,111 +270,6 @@ __noinline int refresh(struct connection *connection, __u64 head, __u64 found, _
 		wanted.seen |= old.seen;
 		if (!moved)
 			wanted.client_hop = old.client_hop;
-	}
-	return -1;
-}
-
-/* How willingly an entry that is not free gives way to a newcomer: at least GIVES_NEVER. */
-static __always_inline __u32 gives_way(const struct connection *connection, __u32 now)
-{
-	union connection_state state;
-	__u32 idle;
-
-	state.word = load_word(&connection->state.word);
-	idle = connection_idle(now, state.last_seen);
-	if (!(state.seen & TCP_SEEN_ESTABLISHED) || connection_is_closed(state.seen))
-		return GIVES_UNESTABLISHED + 1 + idle / IDLE_STEP;
-	return idle < timeouts.tcp_opening ? GIVES_NEVER : GIVES_RELUCTANTLY + 1 + idle / IDLE_STEP;
-}
-
-/*
- * How willingly another connection of the newcomer's own client gives way: who talks to two
- * services must not lose one to the other while there is another way, but has no more than a
- * bucket's.
- */
-static __always_inline __u32 gives_way_to_own(__u32 willing)
-{
-	if (willing > GIVES_UNESTABLISHED)
-		return GIVES_UNESTABLISHED;
-	return willing == GIVES_NEVER ? GIVES_RELUCTANTLY : willing;
-}
-
-/*
- * How willingly an entry gives way. VERIFIER: an unknown number, though it is one of few. Were it
- * known how willing each entry is, all that eight of them may be together would be verified. Not
- * by a function of its own: eight guarded returns (SRSO) are a tenth of a new flow.
- */
-static __always_inline __u32 willingness(const struct connection *connection, __u32 now,
-					 bool is_own)
-{
-	const __u32 willing = gives_way(connection, now);
-	__u64 unknown = is_own ? gives_way_to_own(willing) : willing;
-
-	asm volatile("%0 ^= %1\n"
-		     "%0 ^= %1"
-		     : "+r"(unknown)
-		     : "r"((__u64)now));
-	return (__u32)unknown;
-}
-
-/* The entry that gives way most willingly, with its head; NULL where none does. */
-static __always_inline struct connection *choose_way(struct connection_bucket *bucket,
-						     const struct connection *wanted, __u64 hash,
-						     __u32 now, __u64 *head)
-{
-	struct connection *chosen = NULL;
-	__u32 best = GIVES_NEVER;
-
-	for (__u32 turn = 0; turn < CONNECTION_WAYS && best != GIVES_FREE; turn++) {
-		struct connection *connection = way_of(bucket, hash, turn);
-		const __u64 seen = load_word(&connection->head.word);
-		__u32 willing;
-
-		if (seen == CONNECTION_CLAIMED)
-			continue;
-		willing = seen ? willingness(connection, now, seen >> 32 == wanted->head.word >> 32)
-			       : GIVES_FREE;
-		if (willing <= best)
-			continue;
-		best = willing;
-		chosen = connection;
-		*head = seen;
-	}
-	return chosen;
-}
-
-/*
- * Puts a connection where its client's hash leads, or into `known`, the entry that its flow already
- * has with the head `known_head`. 0, or -1 where no entry gives way. A global function: verified
- * once, with a stack of its own.
- */
-__noinline int record_connection(const struct connection *wanted, __u64 hash, __u32 now,
-				 struct connection *known, __u64 known_head)
-{
-	struct connection_bucket *bucket = bucket_of(hash);
-	union connection_state state, old;
-	struct connection *way;
-	__u64 head;
-
-	if (!bucket || !wanted)
-		return -1;
-	for (int try = 0; try < CLAIM_TRIES; try++) {
-		way = known;
-		head = known_head;
-		if (!way)
-			way = choose_way(bucket, wanted, hash, now, &head);
-		known = NULL; /* taken by another: like a newcomer from here on */
-		if (!way)
-			return -1;
-		if (__sync_val_compare_and_swap(&way->head.word, head, CONNECTION_CLAIMED) != head)
-			continue;
-		old.word = load_word(&way->state.word);
-		state = wanted->state;
-		state.owner = old.owner + 1;
-		way->client = wanted->client;
-		store_word_after(&way->state.word, state.word);
-		__sync_lock_test_and_set(&way->head.word, wanted->head.word);
-		return 0;
 	}
 	return -1;
 }

@@ -11,6 +11,7 @@
 
 #include <linux/in.h>
 #include <linux/tcp.h>
+#include "bpf/alias.h"
 #include "bpf/client_hop.h"
 #include "bpf/connection_table.h"
 #include "bpf/knobs.h"
@@ -48,20 +49,42 @@ static __always_inline void end_connection(const struct found *found, __u32 now)
 	refresh(found->connection, found->head, found->state.word, fresh.word, false);
 }
 
+static __always_inline bool lose_found(const struct found *found, enum direction direction,
+				       struct loss *loss)
+{
+	const __u32 now = (__u32)bpf_jiffies64();
+
+	if (!is_lost(found, now))
+		return false;
+	loss->backend = (__u32)found->head;
+	loss->client_hop = found->state.client_hop;
+	loss->is_known = found->state.seen & TCP_SEEN_RST;
+	loss->direction = direction;
+	end_connection(found, now);
+	return true;
+}
+
 static __always_inline bool lose(const struct flow *flow, const struct client *client,
 				 enum direction direction, struct loss *loss)
 {
-	const __u32 now = (__u32)bpf_jiffies64();
 	struct found found;
 
-	if (!search(flow, client, direction, &found) || !is_lost(&found, now))
-		return false;
-	loss->backend = (__u32)found.head;
-	loss->client_hop = found.state.client_hop;
-	loss->is_known = found.state.seen & TCP_SEEN_RST;
-	loss->direction = direction;
-	end_connection(&found, now);
-	return true;
+	return search(flow, client, direction, &found) && lose_found(&found, direction, loss);
+}
+
+/* The same of a connection with an alias. */
+static __always_inline bool lose_aliased(struct packet *packet, enum direction direction,
+					 struct loss *loss)
+{
+	const struct flow *flow = &packet->flow;
+	const bool request = direction == DIRECTION_REQUEST;
+	const __u64 hash =
+		hash_endpoint(hash_seed, request || packet->is_hairpin ? &flow->src : &flow->dst,
+			      request ? flow->src_port : flow->dst_port, flow->protocol);
+	struct found found;
+
+	return is_marked(hash) && search_aliased(packet, direction, hash, &found) &&
+	       lose_found(&found, direction, loss);
 }
 
 /* A pod that is its own backend answers itself, by an address that stands for it. */
@@ -83,13 +106,22 @@ __noinline int lose_connection(const struct flow *flow, struct loss *loss)
 		return false; /* VERIFIER: a global function's pointers may be NULL */
 	client = (struct client){
 		&flow->src, flow->src_port,
-		hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol)};
+		hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol), 0};
 	if (lose(flow, &client, DIRECTION_REQUEST, loss))
 		return true;
 	loss->is_hairpin = is_same_address(&flow->dst, hairpin_of(false)) ||
 			   is_same_address(&flow->dst, hairpin_of(true));
 	client = client_of_lost_reply(flow, loss->is_hairpin);
 	return lose(flow, &client, DIRECTION_REPLY, loss);
+}
+
+static __always_inline bool lose_any(struct packet *packet, struct loss *loss)
+{
+	const bool is_lost = lose_connection(&packet->flow, loss);
+
+	packet->is_hairpin = loss->is_hairpin;
+	return is_lost || lose_aliased(packet, DIRECTION_REQUEST, loss) ||
+	       lose_aliased(packet, DIRECTION_REPLY, loss);
 }
 
 static __always_inline enum verdict lose_backend(struct packet *packet)
@@ -101,13 +133,13 @@ static __always_inline enum verdict lose_backend(struct packet *packet)
 		return VERDICT_PASS_OTHER_HOST;
 	if (is_later_fragment(packet))
 		return VERDICT_DROP_FRAGMENT; /* it has no ports */
-	if (!lose_connection(&packet->flow, &loss) || loss.direction == DIRECTION_REQUEST ||
-	    loss.is_known || packet->fragment)
+	packet->now = (__u32)bpf_jiffies64();
+	if (!lose_any(packet, &loss) || loss.direction == DIRECTION_REQUEST || loss.is_known ||
+	    packet->fragment)
 		return VERDICT_DROP_BACKEND_GONE;
 	packet->backend = backend_of(loss.backend);
 	if (!packet->backend)
 		return VERDICT_DROP_BACKEND_GONE;
-	packet->is_hairpin = loss.is_hairpin;
 	set_backend(packet, DIRECTION_REPLY, packet->backend);
 	return go_back(packet, loss.client_hop, true);
 }

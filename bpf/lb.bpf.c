@@ -65,7 +65,7 @@ static __always_inline enum verdict walk(struct packet *packet)
 	verdict = find_connection(packet, false);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	verdict = find_service(packet);
+	verdict = find_service(packet, false);
 	if (verdict != VERDICT_CONTINUE)
 		return refuse(packet, verdict);
 	verdict = find_egress(packet, false);
@@ -88,7 +88,7 @@ static __always_inline enum verdict walk_rare(struct packet *packet)
 	let_headers_go(packet);
 	verdict = find_connection(packet, true);
 	if (verdict == VERDICT_CONTINUE)
-		verdict = find_service(packet);
+		verdict = find_service(packet, true);
 	if (verdict == VERDICT_PASS_NO_SERVICE)
 		part_with_stray(packet);
 	if (verdict == VERDICT_CONTINUE)

@@ -129,6 +129,18 @@ struct {
 } stateless_hops SEC(".maps");
 
 /*
+ * Which clients' ends may have connections with an alias. Packets write and read; a mark stays
+ * until it is older than any connection. One that two share costs a look in vain.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64); /* jiffies; 0: none */
+	__uint(max_entries, ALIAS_MARKS);
+} alias_marks SEC(".maps");
+
+/*
  * Bits by the hashes of what is in services and backends: a packet whose bit is clear need not be
  * looked up, one whose bit is set may be somebody else's. lbd sets a bit before what it stands for
  * can be found, and clears it after the last such is gone; packets read.

@@ -130,6 +130,17 @@ static __always_inline void address_frame(struct packet *packet, bool is_rare)
 	copy_mac(packet->ethernet->h_source, packet->egress->mac);
 }
 
+/* The client's port, which has an alias. What that adds to checksums. */
+static __always_inline __u16 rewrite_client_port(struct packet *packet)
+{
+	struct udphdr *ports = packet->transport;
+	__be16 *port = packet->direction == DIRECTION_REQUEST ? &ports->source : &ports->dest;
+	const __be16 before = *port;
+
+	*port = packet->other_port;
+	return checksum_fold(checksum_replace(0, before, packet->other_port));
+}
+
 static __always_inline void translate(struct packet *packet, bool is_rare)
 {
 	struct checksum_change change;
@@ -137,6 +148,8 @@ static __always_inline void translate(struct packet *packet, bool is_rare)
 	if (!packet->backend)
 		return; /* VERIFIER: does not know that there is one (6.18) */
 	change = change_of(packet);
+	if (is_rare && packet->other_port && packet->checksum)
+		change.all = checksum_fold((__u64)change.all + rewrite_client_port(packet));
 	if (!is_rare || packet->checksum)
 		rewrite_transport(packet, change.all);
 	if (packet->is_ipv6)
@@ -207,11 +220,13 @@ static __always_inline __u64 rewrite_quoted_ports(struct packet *packet, const s
 
 	if (packet->direction == DIRECTION_REQUEST) {
 		ports->source = packet->backend->port;
-		change = checksum_replace(0, flow->dst_port, ports->source);
+		ports->dest = packet->other_port ? packet->other_port : flow->src_port;
 	} else {
+		ports->source = packet->other_port ? packet->other_port : flow->dst_port;
 		ports->dest = packet->backend->service_port;
-		change = checksum_replace(0, flow->src_port, ports->dest);
 	}
+	change = checksum_replace(0, flow->dst_port, ports->source);
+	change = checksum_replace(change, flow->src_port, ports->dest);
 	if (!checksum || (udp && !*checksum))
 		return change;
 	before = *checksum;

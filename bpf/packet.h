@@ -93,6 +93,7 @@ struct packet {
 	__be32 identification; /* of a fragment's datagram */
 
 	/* Decisions. */
+	__be16 other_port;        /* what the client's port becomes; 0: it stays (no alias) */
 	__u32 now;                /* jiffies */
 	__u64 client_hash;        /* of the flow's source */
 	struct connection *known; /* the entry of its flow, even an expired one; NULL: none */

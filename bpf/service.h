@@ -13,12 +13,14 @@
 #pragma once
 
 #include "bpf/affinity.h"
+#include "bpf/alias.h"
 #include "bpf/claim.h"
 #include "bpf/client_hop.h"
 #include "bpf/connection_table.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/part.h"
 #include "bpf/source.h"
 #include "bpf/stateless.h"
 #include "include/connection.h"
@@ -53,6 +55,19 @@ static __always_inline __u32 slot_of(const struct packet *packet,
 		return counter ? counter->turns++ % length : 0;
 	}
 	return hash_slot(hash_flow(&packet->flow), length);
+}
+
+/* What slot_of has drawn was in vain: the program for what is rare draws again. */
+static __always_inline void give_turn_back(const struct service_record *service)
+{
+	const __u32 id = service->service;
+	struct service_counter *counter;
+
+	if (service->algorithm != ALGORITHM_ROUND_ROBIN)
+		return;
+	counter = bpf_map_lookup_elem(&service_counters, &id);
+	if (counter)
+		counter->turns--;
 }
 
 /* NULL only where lbd has written no such slot. */
@@ -109,7 +124,8 @@ static __always_inline bool may_take(const struct backend_record *backend, __u32
 /*
  * The index of the backend of the first slot from `slot` on that names one which serves and does
  * not collide with a connection that `wanted`'s client has (NULL: it has none); 0 where none
- * serves, -1 where they all collide. `word`: the ring. A global function: verified once.
+ * serves, the first one's negated where they all collide. `word`: the ring. A global function:
+ * verified once.
  */
 __noinline int search_ring(const struct connection *wanted, __u64 hash, __u32 service, __u64 word,
 			   __u32 slot)
@@ -127,14 +143,17 @@ __noinline int search_ring(const struct connection *wanted, __u64 hash, __u32 se
 		if (may_take(backend, service)) {
 			if (!wanted || !claim_replies(wanted, hash, wanted->state.last_seen, index))
 				return (int)index;
-			none = -1;
+			none = none ? none : -(int)index;
 		}
 		slot = slot + 1 == ring.length ? 0 : slot + 1;
 	}
 	return none;
 }
 
-/* 0 with a verdict where there is none. Mostly the first slot decides. */
+/*
+ * The same; with DROP_COLLISION where they all collide, 0 with another verdict where none serves.
+ * Mostly the first slot decides.
+ */
 static __always_inline __u32 pick_backend(const struct packet *packet,
 					  const struct connection *wanted, struct ring ring,
 					  __u32 slot, enum verdict *verdict)
@@ -144,32 +163,29 @@ static __always_inline __u32 pick_backend(const struct packet *packet,
 	__u64 word;
 	int found;
 
-	*verdict = VERDICT_DROP_NO_BACKEND;
+	*verdict = VERDICT_CONTINUE;
 	backend = backend_at(ring, slot, &index);
 	if (backend && !packet->has_siblings && may_take(backend, packet->service))
 		return index;
 	__builtin_memcpy(&word, &ring, sizeof(word));
 	found = search_ring(packet->has_siblings ? wanted : NULL, packet->client_hash,
 			    packet->service, word, slot);
-	if (found < 0)
-		*verdict = VERDICT_DROP_COLLISION;
-	return found > 0 ? (__u32)found : 0;
+	if (found <= 0)
+		*verdict = found ? VERDICT_DROP_COLLISION : VERDICT_DROP_NO_BACKEND;
+	return found < 0 ? -found : found;
 }
 
 /* Makes the connection's entry. Ends with DROP_TABLE and DROP_COLLISION. */
 static __always_inline enum verdict start_connection(struct packet *packet, __u16 in,
-						     struct connection *wanted, __u32 index)
+						     struct connection *wanted)
 {
-	const __u64 hash = packet->client_hash;
+	int refused;
 
 	wanted->state.client_hop = learn_sender(packet, in);
-	if (record_connection(wanted, hash, packet->now, packet->known, packet->known_head))
-		return VERDICT_DROP_TABLE;
-	/* Another CPU may have given this port the same backend by another service meanwhile. */
-	if (claim_replies(wanted, hash, packet->now, index)) {
-		forget_connection(wanted, hash);
-		return VERDICT_DROP_COLLISION;
-	}
+	refused = record_connection(wanted, packet->client_hash, packet->now, packet->known,
+				    packet->known_head);
+	if (refused)
+		return refused < 0 ? VERDICT_DROP_TABLE : VERDICT_DROP_COLLISION;
 	packet->is_new = true;
 	return VERDICT_CONTINUE;
 }
@@ -190,7 +206,7 @@ static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
 	 */
 	if (!(packet->tcp_flags & (TCP_FIN | TCP_RST))) {
 		part_with_one_too_many(packet, service, backend);
-		verdict = start_connection(packet, in, wanted, index);
+		verdict = start_connection(packet, in, wanted);
 		if (verdict != VERDICT_CONTINUE)
 			return verdict;
 	}
@@ -198,14 +214,21 @@ static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
 	return VERDICT_CONTINUE;
 }
 
-/* Where the client's affinity leads; 0: nowhere, or this connection's replies would collide. */
+/*
+ * Where the client's affinity leads; 0: nowhere. Where this connection's replies would collide,
+ * with DROP_COLLISION: an alias there is better than another backend.
+ */
 static __always_inline __u32 pick_affine(const struct packet *packet,
 					 const struct service_record *service,
-					 const struct connection *wanted)
+					 const struct connection *wanted, enum verdict *verdict)
 {
 	const __u32 index = affine_backend(wanted, packet->service, service->affinity_seconds);
 
-	return index && may_have(packet, wanted, index) ? index : 0;
+	*verdict = VERDICT_CONTINUE;
+	if (!index || may_have(packet, wanted, index))
+		return index;
+	*verdict = VERDICT_DROP_COLLISION;
+	return may_have_alias(packet) ? index : 0;
 }
 
 /*
@@ -226,6 +249,10 @@ static __always_inline __u32 pick_previous(const struct packet *packet,
 	return index && may_have(packet, wanted, index) ? index : 0;
 }
 
+/*
+ * A backend that the client's port can have; with DROP_COLLISION one that it can have with an alias
+ * alone; 0 with another verdict.
+ */
 static __always_inline __u32 choose_backend(const struct packet *packet,
 					    const struct service_record *service,
 					    const struct connection *wanted, enum verdict *verdict)
@@ -234,10 +261,11 @@ static __always_inline __u32 choose_backend(const struct packet *packet,
 	__u32 index;
 
 	if (service->affinity_seconds) {
-		index = pick_affine(packet, service, wanted);
+		index = pick_affine(packet, service, wanted, verdict);
 		if (index)
 			return index;
 	}
+	*verdict = VERDICT_CONTINUE;
 	if (is_of_old_connection(packet)) {
 		index = pick_previous(packet, service, wanted);
 		if (index)
@@ -246,10 +274,13 @@ static __always_inline __u32 choose_backend(const struct packet *packet,
 	*verdict = VERDICT_DROP_NO_BACKEND;
 	if (!ring.length)
 		return 0;
-	return pick_backend(packet, wanted, ring, slot_of(packet, service, ring.length), verdict);
+	index = pick_backend(packet, wanted, ring, slot_of(packet, service, ring.length), verdict);
+	if (*verdict == VERDICT_DROP_COLLISION && !packet->is_rare)
+		give_turn_back(service);
+	return index;
 }
 
-static __always_inline enum verdict balance(struct packet *packet)
+static __always_inline enum verdict balance(struct packet *packet, bool is_rare)
 {
 	const struct service_key key = {
 		.address = packet->flow.dst,
@@ -277,9 +308,14 @@ static __always_inline enum verdict balance(struct packet *packet)
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	index = choose_backend(packet, service, &wanted, &verdict);
-	if (!index)
-		return verdict;
-	verdict = send_to(packet, in, service, &wanted, index);
+	if (verdict == VERDICT_CONTINUE)
+		verdict = send_to(packet, in, service, &wanted, index);
+	if (packet->is_new && is_rare)
+		forget_aliased(packet);
+	if (verdict == VERDICT_DROP_COLLISION && is_rare)
+		verdict = start_aliased(packet, in, &wanted, index);
+	else if (verdict == VERDICT_DROP_COLLISION)
+		part(packet, PROGRAM_RARE);
 	if (packet->is_new && service->affinity_seconds)
 		note_affinity(&wanted, packet->service, service->affinity_seconds);
 	return verdict;
@@ -305,7 +341,7 @@ static __always_inline enum verdict balance_statelessly(struct packet *packet,
 			     &verdict);
 	backend = index ? bpf_map_lookup_elem(&backends, &index) : NULL;
 	if (!backend)
-		return verdict;
+		return VERDICT_DROP_NO_BACKEND;
 	remember_way(packet->client_hash, packet->now, learn_sender(packet, in));
 	set_backend(packet, DIRECTION_REQUEST, backend);
 	return VERDICT_CONTINUE;
@@ -343,7 +379,8 @@ static __always_inline enum verdict find_without_entry(struct packet *packet)
 	return service ? balance_statelessly(packet, service) : find_stateless_reply(packet);
 }
 
-static __always_inline enum verdict find_service(struct packet *packet)
+static __always_inline enum verdict find_service(struct packet *packet, bool is_rare)
 {
-	return packet->backend ? VERDICT_CONTINUE /* of a known connection */ : balance(packet);
+	return packet->backend ? VERDICT_CONTINUE /* of a known connection */
+			       : balance(packet, is_rare);
 }

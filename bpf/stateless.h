@@ -42,7 +42,7 @@ __noinline int backend_of_end(const struct service_key *end)
 
 	if (!end)
 		return 0; /* VERIFIER: a global function's pointers may be NULL */
-	own = *end; /* VERIFIER: the key of a map may not be the caller's (6.1) */
+	own = *end;       /* VERIFIER: the key of a map may not be the caller's (6.1) */
 	known = bpf_map_lookup_elem(&backend_ends, &own);
 	return known && known->count == 1 ? known->backends : 0;
 }

@@ -3,6 +3,7 @@
  */
 #include "control/connections.h"
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include "include/connection.h"
 
@@ -38,17 +39,23 @@ static const char *state_of(const struct connection_view *view)
 	return view->seen & TCP_SEEN_ESTABLISHED ? "established" : "opening";
 }
 
+static json_t *encode_alias(const struct connection_view *view)
+{
+	return view->alias_port ? json_integer(ntohs(view->alias_port)) : json_null();
+}
+
 static json_t *encode(const struct connection_view *view)
 {
 	char client[ENDPOINT_TEXT_MAX], service[ENDPOINT_TEXT_MAX], backend[ENDPOINT_TEXT_MAX];
 	const struct flow *flow = &view->flow;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "protocol",
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I}", "protocol",
 			 protocol_name(flow->protocol), "client",
 			 endpoint_format(&flow->src, flow->src_port, client), "service",
 			 endpoint_format(&flow->dst, flow->dst_port, service), "backend",
 			 endpoint_format(&view->backend_address, view->backend_port, backend),
-			 "state", state_of(view), "idle_seconds", (json_int_t)view->idle_seconds);
+			 "alias_port", encode_alias(view), "state", state_of(view), "idle_seconds",
+			 (json_int_t)view->idle_seconds);
 }
 
 static bool visit_live(void *context, const struct connection_view *view)

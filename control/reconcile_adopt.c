@@ -46,7 +46,7 @@ static bool is_ours(const struct service *service, const struct placement *place
 	const struct backend_record ours = encode_backend(service, placement, i, record->handle);
 
 	return (record->handle & BACKEND_INDEX_MASK) == index &&
-	       !memcmp(record, &ours, sizeof(ours));
+	       record->handle <= BACKEND_HANDLE_MASK && !memcmp(record, &ours, sizeof(ours));
 }
 
 /* Takes the places that the record of the service's last backend says it has. */

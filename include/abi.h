@@ -130,11 +130,12 @@ enum backend_state {
 
 /*
  * What names a backend: its index in the map backends, and above it how often the index was given
- * to another one, so that what remembers a handle does not reach a stranger; 256 owners later it is
+ * to another one, so that what remembers a handle does not reach a stranger; 128 owners later it is
  * the same again, but connections are swept long before. 0 is none.
  */
 #define BACKEND_INDEX_BITS 24
 #define BACKEND_INDEX_MASK ((1u << BACKEND_INDEX_BITS) - 1)
+#define BACKEND_HANDLE_MASK 0x7fffffffu
 
 /*
  * What a translation adds to the checksums (RFC 1624): one's complement sums of what changes, in
@@ -249,12 +250,20 @@ enum tcp_seen {
 	TCP_SEEN_RST = 1 << 4,
 };
 
+/*
+ * A connection whose replies could not be told from another's by the client's port has an alias:
+ * its backend knows the client by another port, which the alias (1 to ALIASES) tells of the
+ * client's own (connection_other_port). It is found by that port, and by a tag that is no port's
+ * own. 0: no alias.
+ */
+#define ALIASES 7
+
 /* Whose a connection is and where it leads: one word, so that the two never part. */
 union connection_head {
 	struct {
-		__u32 backend; /* handle; 0: the entry is free */
-		__be16 client_port;
-		__u16 tag; /* of the client's hash */
+		__u32 backend;      /* handle; 0: the entry is free */
+		__be16 client_port; /* as the backend knows it */
+		__u16 tag;          /* of the client's hash; its lowest bits turned by the alias */
 	};
 	__u64 word;
 };
@@ -288,7 +297,11 @@ struct connection_bucket {
 	struct connection way[CONNECTION_WAYS];
 } __attribute__((aligned(64)));
 
-/* The head of an entry that somebody is about to fill. No backend has this handle. */
+/*
+ * In a head, above the handle, which has 31 bits: somebody makes or forgets this entry. It is no
+ * packet's. And the head of one that is about to be filled.
+ */
+#define HEAD_UNSETTLED (1ull << 31)
 #define CONNECTION_CLAIMED 0xffffffffull
 
 /*
@@ -311,6 +324,9 @@ union stateless_hop {
 };
 
 #define STATELESS_HOPS 65536
+
+/* By hashes of clients' ends: when one was last seen of a connection with an alias (jiffies). */
+#define ALIAS_MARKS 65536
 
 /* The port of an interface that frames come in by; key: ifindex. */
 struct ingress {

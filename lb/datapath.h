@@ -184,7 +184,8 @@ struct connection_view {
 	struct address backend_address; /* likewise */
 	__be16 backend_port;
 	__u16 client_hop;
-	__u32 backend; /* handle */
+	__be16 alias_port; /* that the backend knows the client by; 0: by its own */
+	__u32 backend;     /* handle */
 	__u32 idle_seconds;
 	__u8 seen; /* enum tcp_seen */
 	bool is_expired;

@@ -33,8 +33,24 @@ struct pass {
 	uint32_t now;
 };
 
+/* An entry with an alias is found by that port; who asks knows the connection by the client's. */
+static void complete_port(const struct datapath *datapath, union connection_head head,
+			  struct connection_view *view)
+{
+	struct flow *flow = &view->flow;
+	const __u64 hash =
+		hash_endpoint(datapath->seed, &flow->src, head.client_port, flow->protocol);
+	const __u8 alias = connection_alias(head, hash);
+
+	if (!alias)
+		return;
+	view->alias_port = head.client_port;
+	flow->src_port = connection_other_port(datapath->seed, alias, head.client_port);
+}
+
 /* A backend's record says the rest, as long as it is the same backend's. `idle` in jiffies. */
-static void complete(const struct datapath *datapath, uint32_t idle, struct connection_view *view)
+static void complete(const struct datapath *datapath, union connection_head head, uint32_t idle,
+		     struct connection_view *view)
 {
 	const uint32_t index = view->backend & BACKEND_INDEX_MASK;
 	struct backend_record record;
@@ -53,6 +69,7 @@ static void complete(const struct datapath *datapath, uint32_t idle, struct conn
 	view->flow.dst_port = record.service_port;
 	view->backend_address = record.address;
 	view->backend_port = record.port;
+	complete_port(datapath, head, view);
 }
 
 static struct connection_view view_of(const struct pass *pass, const struct connection *connection,
@@ -69,19 +86,24 @@ static struct connection_view view_of(const struct pass *pass, const struct conn
 		.idle_seconds = idle / pass->datapath->jiffies_per_second,
 	};
 
-	complete(pass->datapath, idle, &view);
+	complete(pass->datapath, owner, idle, &view);
 	return view;
 }
 
 /*
- * An entry that has got another owner since it was looked at stays, and so does one that a packet
- * has since revived: only between the last two instructions may that be missed.
+ * As packets do it (bpf/claim.h): an entry that has got another owner since it was looked at stays,
+ * and so does one that a packet has since revived.
  */
 static bool remove_entry(struct connection *connection, __u64 head, __u64 state)
 {
-	return __atomic_load_n(&connection->state.word, __ATOMIC_ACQUIRE) == state &&
-	       __atomic_compare_exchange_n(&connection->head.word, &head, 0, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	bool is_same;
+
+	if (!__atomic_compare_exchange_n(&connection->head.word, &head, head | HEAD_UNSETTLED,
+					 false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return false;
+	is_same = __atomic_load_n(&connection->state.word, __ATOMIC_ACQUIRE) == state;
+	__atomic_store_n(&connection->head.word, is_same ? 0 : head, __ATOMIC_RELEASE);
+	return is_same;
 }
 
 static void visit_entry(const struct pass *pass, struct connection *connection)
@@ -90,7 +112,7 @@ static void visit_entry(const struct pass *pass, struct connection *connection)
 	const __u64 state = __atomic_load_n(&connection->state.word, __ATOMIC_ACQUIRE);
 	struct connection_view view;
 
-	if (!head || head == CONNECTION_CLAIMED)
+	if (!head || head & HEAD_UNSETTLED)
 		return;
 	view = view_of(pass, connection, head, state);
 	if (pass->visit(pass->context, &view) && remove_entry(connection, head, state))

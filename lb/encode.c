@@ -162,5 +162,7 @@ struct backend_record encode_backend(const struct service *service,
 
 uint32_t encode_next_handle(uint32_t index, uint32_t handle)
 {
-	return index | ((handle & ~BACKEND_INDEX_MASK) + BACKEND_INDEX_MASK + 1);
+	const uint32_t owner = (handle & ~BACKEND_INDEX_MASK) + BACKEND_INDEX_MASK + 1;
+
+	return index | (owner & BACKEND_HANDLE_MASK);
 }

@@ -24,6 +24,7 @@ MAY_INCLUDE = {
 SHARED_BY_STEPS = {
     "address.h",
     "affinity.h",
+    "alias.h",
     "answer_header.h",
     "claim.h",
     "client_hop.h",

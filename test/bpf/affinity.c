@@ -282,11 +282,12 @@ static void each_service_keeps_a_client_for_itself(void **state)
 	}
 }
 
-/* One client port may reach a backend by one service only; the next port goes where it belongs. */
-static void a_connection_that_would_collide_goes_elsewhere_alone(void **state)
+/* One client port has a backend by another service already: with an alias it has it by this one. */
+static void a_connection_that_would_collide_keeps_the_backend_too(void **state)
 {
 	struct offer other = KEEPS_AT_A;
 	struct scene *scene = *state;
+	__be16 port_there;
 
 	other.port = OTHER_PORT;
 	for (int i = 0; i < KIND_COUNT; i++) {
@@ -303,7 +304,8 @@ static void a_connection_that_would_collide_goes_elsewhere_alone(void **state)
 
 		other.backends[BACKEND_B] = BACKEND_ACTIVE;
 		scene_offer(scene, &KINDS[i], &other);
-		assert_int_equal(request_goes_to(scene, &collides), BACKEND_B);
+		assert_int_equal(request_goes_from(scene, &collides, &port_there), BACKEND_A);
+		assert_int_not_equal(port_there, collides.src_port);
 		for (uint16_t port = FIRST_PORT + 2; port < FIRST_PORT + PORTS; port++) {
 			request.src_port = htons(port);
 			assert_int_equal(request_goes_to(scene, &request), BACKEND_A);
@@ -383,7 +385,7 @@ int main(void)
 		scene_test(a_backend_that_takes_no_new_connections_loses_its_clients),
 		scene_test(what_leads_to_a_stranger_leads_nowhere),
 		scene_test(each_service_keeps_a_client_for_itself),
-		scene_test(a_connection_that_would_collide_goes_elsewhere_alone),
+		scene_test(a_connection_that_would_collide_keeps_the_backend_too),
 		scene_test(a_lone_rst_or_fin_notes_nothing),
 		scene_test(services_without_it_note_nothing),
 		scene_test(a_client_that_comes_often_pushes_nobody_out),

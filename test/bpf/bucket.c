@@ -27,6 +27,7 @@ struct play {
 	struct chance chance;
 	uint32_t step;
 	uint64_t verdicts[_VERDICT_COUNT];
+	uint64_t aliased; /* packets that left with another port of the client's */
 };
 
 struct ran {
@@ -70,11 +71,14 @@ static struct blueprint forwarded(const struct model_packet *sent,
 {
 	struct blueprint leaves = sent->blueprint;
 
-	if (sent->in == UPLINK)
+	if (sent->in == UPLINK) {
+		leaves.src_port = judged->client_port;
 		return forwarded_to(&leaves, role_of_address(&judged->backend.address), POD);
+	}
 	if (judged->becomes_reset)
 		leaves.tcp_flags = RST | (leaves.tcp_flags & ACK);
 	leaves = returned_from_service(&leaves, UPLINK);
+	leaves.dst_port = judged->client_port;
 	leaves.src_port = judged->backend.service_port;
 	memcpy(leaves.to_mac, judged->blueprint.to_mac, ETH_ALEN);
 	return leaves;
@@ -114,6 +118,9 @@ static bool went_as_at(struct play *play, const struct model_packet *packet, uin
 	    !model_is_table(&model))
 		return false;
 	play->model = model;
+	play->aliased += judged.verdict == VERDICT_REDIRECT &&
+			 judged.client_port != (packet->in == UPLINK ? packet->blueprint.src_port
+								     : packet->blueprint.dst_port);
 	return true;
 }
 
@@ -181,12 +188,15 @@ static struct model_packet known_by_chance(struct play *play, const struct model
 {
 	struct model_packet packet = {.in = UPLINK};
 	struct backend_record record;
+	__be16 port = entry->port;
 	uint32_t caller = 0;
 
+	if (entry->alias)
+		port = model_other_port(&play->model, port, entry->alias);
 	datapath_get_backend(play->scene->datapath, entry->handle & BACKEND_INDEX_MASK, &record);
 	for (; caller < CALLERS; caller++) {
 		packet.blueprint = request_by(caller, ntohs(record.service_port) - SERVICE_PORT);
-		if (entry->port == packet.blueprint.src_port &&
+		if (port == packet.blueprint.src_port &&
 		    entry->protocol == packet.blueprint.protocol &&
 		    !memcmp(&entry->client, &packet.blueprint.src, sizeof(entry->client)))
 			break;
@@ -195,6 +205,7 @@ static struct model_packet known_by_chance(struct play *play, const struct model
 		return packet;
 	packet = reply_by_chance(play, caller);
 	packet.blueprint.src = record.address;
+	packet.blueprint.dst_port = entry->port;
 	return packet;
 }
 
@@ -283,7 +294,8 @@ static void a_bucket_is_what_its_model_says_after_every_packet(void **state)
 		if (play.verdicts[i])
 			print_message(" %llu of verdict %d", (unsigned long long)play.verdicts[i],
 				      i);
-	print_message("\n");
+	print_message("; %llu with an alias\n", (unsigned long long)play.aliased);
+	assert_true(play.aliased);
 	assert_true(play.verdicts[VERDICT_DROP_TABLE] && play.verdicts[VERDICT_DROP_COLLISION] &&
 		    play.verdicts[VERDICT_DROP_BACKEND_GONE]);
 }

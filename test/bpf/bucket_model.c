@@ -1,7 +1,7 @@
 /*
  * The model: see bucket_model.h.
  */
-#include "test/bpf/bucket_model.h"
+#include "test/bpf/bucket_model_internal.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -58,17 +58,10 @@ static bool is_expired(const struct model *model, const struct model_entry *entr
 	return idle_of(entry, now) > seconds * model->scene->datapath->jiffies_per_second;
 }
 
-static bool is_alive(const struct model *model, const struct model_entry *entry, uint32_t now)
+bool model_is_alive(const struct model *model, const struct model_entry *entry, uint32_t now)
 {
 	return is_served(model, entry) && !connection_is_closed(entry->seen) &&
 	       !is_expired(model, entry, now);
-}
-
-static bool is_of_client(const struct model_entry *entry, const struct address *client, __be16 port,
-			 uint8_t protocol)
-{
-	return entry->used && entry->port == port && entry->protocol == protocol &&
-	       !memcmp(&entry->client, client, sizeof(*client));
 }
 
 static enum rank rank_of(const struct model *model, const struct model_entry *entry, uint32_t now)
@@ -103,22 +96,23 @@ static uint64_t hash_of(const struct model *model, const struct address *client,
 	return hash_endpoint(model->scene->datapath->seed, client, port, protocol);
 }
 
-static struct model_entry *choose(struct model *model, const struct model_packet *packet,
-				  uint64_t hash)
+struct model_entry *model_choose(struct model *model, const struct model_entry *wanted,
+				 uint32_t now)
 {
-	const struct blueprint *request = &packet->blueprint;
+	const uint64_t hash = hash_of(model, &wanted->client, wanted->port, wanted->protocol);
 	struct model_entry *chosen = NULL;
 	uint32_t chosen_idle = 0;
 	enum rank best = RANK_STAYS;
 
 	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
 		struct model_entry *entry = way_of(model, hash, turn);
-		enum rank rank = rank_of(model, entry, packet->now);
+		enum rank rank = rank_of(model, entry, now);
 		uint32_t idle = 0;
 
 		if (rank == RANK_UNESTABLISHED || rank == RANK_ESTABLISHED)
-			idle = idle_of(entry, packet->now) / IDLE_STEP;
-		if (is_of_client(entry, &request->src, request->src_port, request->protocol))
+			idle = idle_of(entry, now) / IDLE_STEP;
+		if (entry->alias == wanted->alias &&
+		    is_of_client(entry, &wanted->client, wanted->port, wanted->protocol))
 			rank = rank_of_own(rank, &idle);
 		if (rank < best || (rank == best && idle <= chosen_idle))
 			continue;
@@ -129,24 +123,21 @@ static struct model_entry *choose(struct model *model, const struct model_packet
 	return chosen;
 }
 
-/* One client port reaches a backend by one service only; what is over makes room. */
-static bool claim(struct model *model, const struct model_packet *packet,
-		  const struct backend_record *backend)
+bool model_claim(struct model *model, const struct model_entry *wanted, uint32_t now,
+		 const struct backend_record *backend)
 {
-	const struct blueprint *request = &packet->blueprint;
-	const uint64_t hash = hash_of(model, &request->src, request->src_port, request->protocol);
-
-	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
-		struct model_entry *entry = way_of(model, hash, turn);
+	for (uint32_t way = 0; way < CONNECTION_WAYS; way++) {
+		struct model_entry *entry = &model->way[way];
 		struct backend_record theirs;
 
-		if (!is_of_client(entry, &request->src, request->src_port, request->protocol))
+		if (!is_of_client(entry, &wanted->client, wanted->port, wanted->protocol))
 			continue;
 		theirs = record_of(model, entry->handle);
-		if (theirs.service == backend->service || theirs.port != backend->port ||
+		if ((theirs.service == backend->service && entry->alias == wanted->alias) ||
+		    theirs.port != backend->port ||
 		    memcmp(&theirs.address, &backend->address, sizeof(theirs.address)))
 			continue;
-		if (is_alive(model, entry, packet->now))
+		if (model_is_alive(model, entry, now))
 			return false;
 		entry->used = false;
 	}
@@ -180,8 +171,9 @@ static struct backend_record backend_at(const struct model *model, struct ring r
 }
 
 /* Of the middle of a connection, where the ring before this one sent it, if that still serves. */
-static bool pick_previous(struct model *model, struct model_packet *packet,
-			  const struct service_record *service, uint32_t hash)
+static bool pick_previous(struct model *model, const struct model_entry *wanted,
+			  struct model_packet *packet, const struct service_record *service,
+			  uint32_t hash)
 {
 	const struct blueprint *request = &packet->blueprint;
 
@@ -193,10 +185,29 @@ static bool pick_previous(struct model *model, struct model_packet *packet,
 	return packet->backend.service == service->service &&
 	       (packet->backend.state == BACKEND_ACTIVE ||
 		packet->backend.state == BACKEND_DRAINING) &&
-	       claim(model, packet, &packet->backend);
+	       model_claim(model, wanted, packet->now, &packet->backend);
 }
 
-static bool pick(struct model *model, struct model_packet *packet)
+/* Of the ring. DROP_COLLISION: the first one, which it cannot have without an alias. */
+static void pick_present(struct model *model, const struct model_entry *wanted,
+			 struct model_packet *packet, struct ring ring, uint32_t hash)
+{
+	const uint32_t slot = hash_slot(hash, ring.length);
+	struct backend_record backend;
+
+	packet->backend = backend_at(model, ring, slot);
+	for (uint32_t i = 0; i < PICKS; i++) {
+		backend = backend_at(model, ring, slot + i);
+		if (!model_claim(model, wanted, packet->now, &backend))
+			continue;
+		packet->backend = backend;
+		packet->verdict = VERDICT_REDIRECT;
+		return;
+	}
+	packet->verdict = VERDICT_DROP_COLLISION;
+}
+
+static void pick(struct model *model, const struct model_entry *wanted, struct model_packet *packet)
 {
 	const struct blueprint *request = &packet->blueprint;
 	const struct service_key key = {
@@ -204,22 +215,14 @@ static bool pick(struct model *model, struct model_packet *packet)
 	const struct flow flow = blueprint_flow(request);
 	const uint32_t hash = hash_flow(&flow);
 	struct service_record service;
-	uint32_t slot;
 
 	assert_int_equal(datapath_find_service(model->scene->datapath, &key, &service), 0);
-	if (pick_previous(model, packet, &service, hash))
-		return true;
+	packet->verdict = VERDICT_REDIRECT;
+	if (pick_previous(model, wanted, packet, &service, hash))
+		return;
 	packet->verdict = refusal(request);
-	if (!service.ring.length)
-		return false;
-	slot = hash_slot(hash, service.ring.length);
-	for (uint32_t i = 0; i < PICKS; i++) {
-		packet->backend = backend_at(model, service.ring, slot + i);
-		if (claim(model, packet, &packet->backend))
-			return true;
-		packet->verdict = VERDICT_DROP_COLLISION;
-	}
-	return false;
+	if (service.ring.length)
+		pick_present(model, wanted, packet, service.ring, hash);
 }
 
 static uint64_t hop_of(const struct model_packet *packet)
@@ -256,59 +259,85 @@ static void track(const struct model *model, struct model_entry *entry,
 	entry->last_seen = packet->now;
 }
 
-static struct model_entry *find_request(struct model *model, const struct blueprint *request,
-					uint64_t hash)
+struct model_entry *model_find(struct model *model, const struct blueprint *request, __be16 port,
+			       uint8_t alias)
 {
+	const uint64_t hash = hash_of(model, &request->src, port, request->protocol);
+
 	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
 		struct model_entry *entry = way_of(model, hash, turn);
 		const struct backend_record record = record_of(model, entry->handle);
 
-		if (is_of_client(entry, &request->src, request->src_port, request->protocol) &&
-		    record.handle == entry->handle && record.service_port == request->dst_port)
+		if (is_of_client(entry, &request->src, port, request->protocol) &&
+		    entry->alias == alias && record.handle == entry->handle &&
+		    record.service_port == request->dst_port)
 			return entry;
 	}
 	return NULL;
 }
 
-static bool starts_afresh(const struct model_packet *packet, const struct model_entry *entry)
+bool model_starts_afresh(const struct model_packet *packet, const struct model_entry *entry)
 {
 	return packet->blueprint.protocol == IPPROTO_TCP && packet->blueprint.tcp_flags == SYN &&
 	       entry->seen & (TCP_SEEN_REQUEST_FIN | TCP_SEEN_REPLY_FIN | TCP_SEEN_RST);
 }
 
-static void start(struct model *model, struct model_packet *packet, struct model_entry *entry)
+bool model_is_lone_end(const struct blueprint *request)
+{
+	return request->protocol == IPPROTO_TCP && request->tcp_flags & (FIN | RST);
+}
+
+/* An alias has an entry of its own; what is over is in nobody's way then. */
+static void start_aliased(struct model *model, struct model_entry *wanted,
+			  struct model_packet *packet, struct model_entry *known)
+{
+	const struct model_entry before = known ? *known : (struct model_entry){};
+
+	model_start_aliased(model, wanted, packet);
+	if (known && packet->verdict == VERDICT_REDIRECT && !model_is_lone_end(&packet->blueprint))
+		known->used &= known->port != before.port || known->handle != before.handle;
+}
+
+static void start(struct model *model, struct model_packet *packet, struct model_entry *known)
 {
 	const struct blueprint *request = &packet->blueprint;
-	const uint64_t hash = hash_of(model, &request->src, request->src_port, request->protocol);
-	const bool lone = request->protocol == IPPROTO_TCP && request->tcp_flags & (FIN | RST);
-
-	if (!pick(model, packet))
-		return;
-	packet->verdict = VERDICT_REDIRECT;
-	if (lone)
-		return;
-	if (!entry)
-		entry = choose(model, packet, hash);
-	if (!entry) {
-		packet->verdict = VERDICT_DROP_TABLE;
-		return;
-	}
-	*entry = (struct model_entry){
+	struct model_entry wanted = {
 		.used = true,
 		.client = request->src,
 		.port = request->src_port,
 		.protocol = request->protocol,
-		.handle = packet->backend.handle,
 		.last_seen = packet->now,
 		.hop = hop_of(packet),
 	};
+
+	pick(model, &wanted, packet);
+	wanted.handle = packet->backend.handle;
+	if (packet->verdict == VERDICT_DROP_COLLISION)
+		start_aliased(model, &wanted, packet, known);
+	else if (packet->verdict == VERDICT_REDIRECT && !model_is_lone_end(request)) {
+		if (!known)
+			known = model_choose(model, &wanted, packet->now);
+		if (!known) {
+			packet->verdict = VERDICT_DROP_TABLE;
+			return;
+		}
+		*known = wanted;
+		model_forget_aliased(model, packet);
+	}
+}
+
+static bool takes_request(const struct model *model, const struct model_packet *packet,
+			  const struct model_entry *entry)
+{
+	return entry && is_served(model, entry) && !is_expired(model, entry, packet->now) &&
+	       !model_starts_afresh(packet, entry);
 }
 
 /* TCP ends with its backend, at its next packet; a SYN opens another connection. */
 static bool ends_with_backend(const struct model *model, const struct model_packet *packet,
 			      const struct model_entry *entry)
 {
-	return entry->protocol == IPPROTO_TCP && packet->blueprint.tcp_flags != SYN &&
+	return entry && entry->protocol == IPPROTO_TCP && packet->blueprint.tcp_flags != SYN &&
 	       !is_served(model, entry) && !is_expired(model, entry, packet->now);
 }
 
@@ -329,20 +358,22 @@ static void end(struct model_entry *entry, struct model_packet *packet)
 void model_request(struct model *model, struct model_packet *packet)
 {
 	const struct blueprint *request = &packet->blueprint;
-	struct model_entry *entry =
-		find_request(model, request,
-			     hash_of(model, &request->src, request->src_port, request->protocol));
+	struct model_entry *known = model_find(model, request, request->src_port, 0);
+	struct model_entry *entry = known;
 
-	if (entry && ends_with_backend(model, packet, entry)) {
+	packet->client_port = request->src_port;
+	if (!takes_request(model, packet, entry) && !ends_with_backend(model, packet, entry))
+		entry = model_find_aliased(model, packet);
+	if (ends_with_backend(model, packet, entry)) {
 		end(entry, packet);
 		return;
 	}
-	if (!entry || !is_served(model, entry) || is_expired(model, entry, packet->now) ||
-	    starts_afresh(packet, entry)) {
-		start(model, packet, entry);
+	if (!takes_request(model, packet, entry)) {
+		start(model, packet, known);
 		return;
 	}
 	track(model, entry, packet, false);
+	packet->client_port = entry->port;
 	packet->backend = record_of(model, entry->handle);
 	packet->verdict = VERDICT_REDIRECT;
 }
@@ -352,6 +383,7 @@ void model_reply(struct model *model, struct model_packet *packet)
 	const struct blueprint *reply = &packet->blueprint;
 	const uint64_t hash = hash_of(model, &reply->dst, reply->dst_port, reply->protocol);
 
+	packet->client_port = reply->dst_port;
 	packet->verdict = VERDICT_PASS_NO_SERVICE;
 	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
 		struct model_entry *entry = way_of(model, hash, turn);
@@ -363,6 +395,8 @@ void model_reply(struct model *model, struct model_packet *packet)
 			continue;
 		if (is_expired(model, entry, packet->now))
 			return;
+		if (entry->alias)
+			packet->client_port = model_other_port(model, entry->port, entry->alias);
 		packet->verdict = VERDICT_DROP_BACKEND_GONE;
 		if (ends_with_backend(model, packet, entry))
 			end(entry, packet);

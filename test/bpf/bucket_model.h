@@ -11,7 +11,8 @@
 struct model_entry {
 	bool used;
 	struct address client;
-	__be16 port;
+	__be16 port; /* as the backend knows the client */
+	uint8_t alias;
 	uint8_t protocol;
 	uint8_t seen;
 	uint32_t handle;
@@ -32,7 +33,11 @@ struct model_packet {
 	enum verdict verdict;
 	bool becomes_reset;            /* as it leaves */
 	struct backend_record backend; /* of one that leaves */
+	__be16 client_port;            /* that it leaves with */
 };
+
+/* Of a client's port the one of this alias, and the other way round. */
+__be16 model_other_port(const struct model *model, __be16 port, uint8_t alias);
 
 void model_request(struct model *model, struct model_packet *packet);
 void model_reply(struct model *model, struct model_packet *packet);

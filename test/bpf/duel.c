@@ -97,6 +97,16 @@ bool duel_left_for(const struct duel *duel, int side, enum role next)
 	return duel_sent(duel, side) && !memcmp(duel->left[side].bytes, role_mac(next), ETH_ALEN);
 }
 
+__be16 duel_source_port(const struct duel *duel, int side)
+{
+	const uint8_t *bytes = duel->left[side].bytes;
+	const bool is_ipv6 = bytes[12] == 0x86;
+	__be16 port;
+
+	memcpy(&port, bytes + ETH_HLEN + (is_ipv6 ? 40 : 20), sizeof(port));
+	return port;
+}
+
 void duel_clear(const struct duel *duel)
 {
 	struct connection *entries = duel->scene->connections.memory;

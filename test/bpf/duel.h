@@ -33,5 +33,7 @@ void duel_fight(struct duel *duel, const struct blueprint *one, const struct blu
 /* Whether a packet left, and to this MAC address. */
 bool duel_sent(const struct duel *duel, int side);
 bool duel_left_for(const struct duel *duel, int side, enum role next);
+/* The source port that it left with. */
+__be16 duel_source_port(const struct duel *duel, int side);
 /* Empties the table: heads alone, as it happens to entries. */
 void duel_clear(const struct duel *duel);

@@ -5,14 +5,7 @@
 #include <arpa/inet.h>
 #include <linux/in.h>
 #include <string.h>
-#include "test/bpf/scene.h"
-
-#define OTHER_PORT 81
-
-static const struct offer OTHER_ONLY_A = {
-	.port = OTHER_PORT,
-	.backends = {[BACKEND_A] = BACKEND_ACTIVE},
-};
+#include "test/bpf/alias_story.h"
 
 /* BACKEND_A to SERVICE, as it comes in by POD. */
 static struct blueprint request_of_a(const struct kind *kind)
@@ -115,23 +108,30 @@ static void a_backend_that_calls_another_keeps_its_own_address(void **state)
 	}
 }
 
-/* Both would be answered alike, and one of the two answers would go to the wrong service. */
-static void one_port_reaches_its_own_backend_through_one_service_only(void **state)
+/* Both would be answered alike: the second connection comes from another port as well. */
+static void a_backend_reaches_itself_by_two_services_from_one_port(void **state)
 {
 	struct scene *scene = *state;
 
-	scene_offer_all(scene, &ONLY_A);
-	scene_offer_all(scene, &OTHER_ONLY_A);
+	offer_one_backend(scene);
 	for (int i = 0; i < KIND_COUNT; i++) {
-		struct blueprint other = request_of_a(&KINDS[i]), turned;
+		struct blueprint other = request_of_a(&KINDS[i]), reply = reply_of_a(&KINDS[i]);
+		struct blueprint turned, back;
 
-		there_and_back(scene, &KINDS[i], SYN);
 		other.dst_port = htons(OTHER_PORT);
-		expect(scene, POD, &other, VERDICT_DROP_COLLISION, NULL);
-
-		other.src_port = htons(CLIENT_PORT + 1);
+		there_and_back(scene, &KINDS[i], SYN);
+		scene_take(scene, POD, &other);
 		turned = turned_to_a(&other, &KINDS[i]);
+		turned.src_port = scene_source_port(scene, &other);
+		assert_int_not_equal(turned.src_port, other.src_port);
 		expect(scene, POD, &other, VERDICT_TX, &turned);
+
+		reply.dst_port = turned.src_port;
+		back = turned_back(&reply, &KINDS[i]);
+		back.src_port = other.dst_port;
+		back.dst_port = other.src_port;
+		expect(scene, POD, &reply, VERDICT_TX, &back);
+		there_and_back(scene, &KINDS[i], ACK);
 	}
 }
 
@@ -141,7 +141,7 @@ int main(void)
 		scene_test(a_backend_that_calls_its_own_service_gets_its_own_answer),
 		scene_test(checksums_are_right_for_any_length_and_for_none),
 		scene_test(a_backend_that_calls_another_keeps_its_own_address),
-		scene_test(one_port_reaches_its_own_backend_through_one_service_only),
+		scene_test(a_backend_reaches_itself_by_two_services_from_one_port),
 	};
 
 	return cmocka_run_group_tests(tests, network_make, NULL);

@@ -56,7 +56,7 @@ static void open_hammer(struct hammer *hammer, struct scene *scene, bool lbd)
 static enum role backend_of(const struct caller *caller)
 {
 	for (int role = 0; role < _ROLE_COUNT; role++)
-		if (caller->service_at[role])
+		if (caller->service_at[role][0])
 			return (enum role)role;
 	fail_msg("a keeper has no backend");
 	return _ROLE_COUNT;
@@ -67,7 +67,7 @@ static void establish(struct hammer_thread *thread, struct caller *caller)
 	caller->calling = CALLS_ALONE;
 	hammer_request(thread, caller, KEEPER_SERVICE, SYN, 0);
 	caller->keeper_backend = backend_of(caller);
-	hammer_reply(thread, caller, caller->keeper_backend, SYN | ACK);
+	hammer_reply(thread, caller, (struct spot){caller->keeper_backend, 0}, SYN | ACK);
 	hammer_request(thread, caller, KEEPER_SERVICE, ACK, 0);
 	caller->calling = CALLS_KEEPER;
 }
@@ -112,6 +112,15 @@ static uint64_t sum_of_fate(const struct hammer *hammer, enum fate fate)
 	return sum;
 }
 
+static uint64_t sum_of_aliased(const struct hammer *hammer)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < hammer->count; i++)
+		sum += hammer->threads[i].aliased;
+	return sum;
+}
+
 static uint64_t counted(const struct counter *counters, enum verdict first, enum verdict last)
 {
 	uint64_t sum = 0;
@@ -140,13 +149,15 @@ static void expect_exact_verdicts(const struct hammer *hammer)
 				 counters[VERDICT_ANSWER_UNREACHABLE].packets,
 			 sum_of_fate(hammer, FATE_ANSWERED));
 	print_message("# %llu packets: %llu no service, %llu collisions, %llu no room, "
-		      "%llu unresolved, %llu left\n",
+		      "%llu unresolved, %llu left, %llu with an alias\n",
 		      (unsigned long long)counted(counters, 0, _VERDICT_COUNT - 1),
 		      (unsigned long long)counters[VERDICT_PASS_NO_SERVICE].packets,
 		      (unsigned long long)counters[VERDICT_DROP_COLLISION].packets,
 		      (unsigned long long)counters[VERDICT_DROP_TABLE].packets,
 		      (unsigned long long)counters[VERDICT_PASS_UNRESOLVED].packets,
-		      (unsigned long long)counted(counters, VERDICT_TX, VERDICT_REDIRECT));
+		      (unsigned long long)counted(counters, VERDICT_TX, VERDICT_REDIRECT),
+		      (unsigned long long)sum_of_aliased(hammer));
+	assert_true(sum_of_aliased(hammer));
 }
 
 /* What its backends count as new is what the service does. */

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include "include/connection.h"
 #include "include/hash.h"
 #include "test/bpf/chance.h"
 #include "test/bpf/tags.h"
@@ -18,6 +19,7 @@
 const uint32_t BACKENDS_OF[SERVICES] = {
 	1 << BACKEND_A | 1 << BACKEND_B,
 	1 << BACKEND_A | 1 << BACKEND_B | 1 << STRANGER,
+	1 << BACKEND_A,
 	1 << BACKEND_A,
 	1 << BACKEND_B | 1 << STRANGER,
 };
@@ -101,7 +103,7 @@ static struct caller *add(struct making *making, enum calling calling, const str
 	caller->kind = kind;
 	caller->owner = (uint32_t)callers->count++ % callers->threads;
 	caller->address = draw_address(making, kind->family);
-	caller->port = htons((uint16_t)(10000 + callers->count));
+	caller->port = htons((uint16_t)(10000 + 2 * callers->count)); /* aliases are odd */
 	caller->hash = hash_of(making, caller);
 	for (int way = 0; way < MACS; way++)
 		draw_way(making, caller, way, way > 0 && callers->count % 2);
@@ -138,10 +140,49 @@ static void add_twin(struct making *making, enum calling calling, const struct c
 	} while (!is_twin(making->callers, caller, of) || !is_alone(making->callers, caller));
 }
 
+static bool have_common_port(const struct callers *callers, const struct caller *a,
+			     const struct caller *b)
+{
+	for (uint32_t number = 0; number < PORTS; number++) {
+		const __be16 port = caller_port(callers, a, number);
+
+		if (port && caller_port_number(callers, b, port) < PORTS)
+			return true;
+	}
+	return false;
+}
+
+/* They share an address: what is to an alias port must tell whose it is. */
+static bool has_ports_of_its_own(const struct callers *callers, const struct caller *caller)
+{
+	for (size_t i = 0; i < callers->count; i++) {
+		const struct caller *other = &callers->all[i];
+
+		if (other != caller && other->calling == CALLS_HAIRPIN &&
+		    have_common_port(callers, caller, other))
+			return false;
+	}
+	return true;
+}
+
+static void add_kin(struct making *making, struct caller *of)
+{
+	struct caller *caller = add(making, CALLS_ALONE, of->kind);
+
+	caller->owner = of->owner;
+	caller->address = of->address;
+	caller->port = caller_port(making->callers, of, 1);
+	caller->hash = hash_of(making, caller);
+	caller->kin = of;
+	of->kin = caller;
+}
+
 static void add_hairpin(struct making *making, const struct kind *kind)
 {
 	struct caller *caller = add(making, CALLS_HAIRPIN, kind);
 
+	while (!has_ports_of_its_own(making->callers, caller))
+		caller->port = htons((uint16_t)(20000 + 2 * chance_below(&making->chance, 20000)));
 	caller->address = role_address(BACKEND_A, kind->family);
 	caller->hash = hash_of(making, caller);
 	for (int i = 0; i < MACS; i++) {
@@ -169,11 +210,12 @@ static void add_kind(struct making *making, const struct kind *kind)
 	const uint32_t threads = making->callers->threads;
 
 	for (uint32_t group = 0; group < TWIN_GROUPS; group++) {
-		const struct caller *first = add(making, CALLS_ALONE, kind);
+		struct caller *first = add(making, CALLS_ALONE, kind);
 
 		for (uint32_t i = 1; i < threads; i++)
 			add_twin(making, CALLS_ALONE, first);
 		add_twin(making, CALLS_NEVER, first);
+		add_kin(making, first);
 	}
 	for (uint32_t i = 0; i < threads; i++)
 		add_hairpin(making, kind);
@@ -190,17 +232,36 @@ void callers_make(struct callers *callers, const struct scene *scene, uint32_t t
 
 	memset(callers, 0, sizeof(*callers));
 	callers->threads = threads;
+	callers->seed = scene->datapath->seed;
 	callers->buckets = bpf_map__max_entries(scene->datapath->skeleton->maps.connections);
 	for (int i = 0; i < KIND_COUNT; i++)
 		add_kind(&making, &KINDS[i]);
+}
+
+__be16 caller_port(const struct callers *callers, const struct caller *caller, uint32_t number)
+{
+	return number ? connection_other_port(callers->seed, (uint8_t)number, caller->port)
+		      : caller->port;
+}
+
+uint32_t caller_port_number(const struct callers *callers, const struct caller *caller, __be16 port)
+{
+	for (uint32_t number = 0; number < PORTS; number++)
+		if (caller_port(callers, caller, number) == port)
+			return number;
+	return PORTS;
 }
 
 const struct caller *callers_find(const struct callers *callers, const struct connection *entry)
 {
 	for (size_t i = 0; i < callers->count; i++) {
 		const struct caller *caller = &callers->all[i];
+		const uint64_t hash =
+			hash_endpoint(callers->seed, &entry->client, entry->head.client_port,
+				      caller->kind->protocol);
+		const uint8_t alias = connection_alias(entry->head, hash);
 
-		if (caller->port == entry->head.client_port &&
+		if (caller_port(callers, caller, alias) == entry->head.client_port &&
 		    !memcmp(&caller->address, &entry->client, sizeof(entry->client)))
 			return caller;
 	}
@@ -235,12 +296,12 @@ struct blueprint caller_request(const struct caller *caller, uint32_t service, u
 }
 
 /* What BACKEND_A answers itself goes to whom it takes for its client. */
-struct blueprint caller_reply(const struct caller *caller, enum role backend)
+struct blueprint caller_reply(const struct caller *caller, enum role backend, __be16 port)
 {
 	struct blueprint reply = reply_of(caller->kind, backend);
 	const bool hairpin = caller->calling == CALLS_HAIRPIN && backend == BACKEND_A;
 
 	reply.dst = hairpin ? hairpin_address(caller->kind->family) : caller->address;
-	reply.dst_port = caller->port;
+	reply.dst_port = port;
 	return reply;
 }

@@ -12,12 +12,13 @@
 #include <stdatomic.h>
 #include "test/bpf/scene.h"
 
-#define SERVICES 4 /* of each kind, at SERVICE_PORT and the ports after it */
+#define SERVICES 5 /* of each kind, at SERVICE_PORT and the ports after it */
 #define FIRST_SERVICE 0
 #define LAST_SERVICE (SERVICES - 1)
 #define ALL_SERVICES ((1u << SERVICES) - 1)
 #define KEEPER_SERVICE LAST_SERVICE /* lbd never takes its backends away */
 #define MACS 2
+#define PORTS (1 + ALIASES) /* its own, and what its connections may get in its place */
 #define MAX_CALLERS 256
 
 enum calling {
@@ -34,16 +35,17 @@ struct caller {
 	struct address address;
 	__be16 port;
 	uint64_t hash;
-	uint32_t owner; /* thread */
+	uint32_t owner;     /* thread */
+	struct caller *kin; /* of the same address, one's port is an alias port of the other's */
 	uint8_t mac[MACS][ETH_ALEN];
 	union tags tags[MACS]; /* that come with the MAC address of the same index */
 	enum role keeper_backend;
 	/*
-	 * Of one that is alone: the service (+ 1; 0: none) whose request each backend got last, and
-	 * the MAC address (its index) that the last request to each service came from.
+	 * Of one that is alone, by backend and by the port that it got: the service (+ 1; 0: none)
+	 * of the last request, and the MAC addresses (bits) that one may have come from.
 	 */
-	uint8_t service_at[_ROLE_COUNT];
-	uint8_t mac_of[SERVICES];
+	uint8_t service_at[_ROLE_COUNT][PORTS];
+	uint8_t macs_at[_ROLE_COUNT][PORTS];
 	/* Bits of a shared one, set before the packet is sent. */
 	atomic_uint called;
 	atomic_uint macs_used;
@@ -52,6 +54,7 @@ struct caller {
 struct callers {
 	struct caller all[MAX_CALLERS];
 	size_t count;
+	uint64_t seed; /* of the table */
 	uint32_t buckets;
 	uint32_t threads;
 };
@@ -67,5 +70,11 @@ const struct caller *callers_find(const struct callers *callers, const struct co
 const struct caller *callers_find_mac(const struct callers *callers, const uint8_t *mac);
 
 struct blueprint caller_request(const struct caller *caller, uint32_t service, uint32_t mac);
-struct blueprint caller_reply(const struct caller *caller, enum role backend);
+/* An answer to what the backend got from this port. */
+struct blueprint caller_reply(const struct caller *caller, enum role backend, __be16 port);
+/* One of its ports: 0 is its own; 0 where this is none. */
+__be16 caller_port(const struct callers *callers, const struct caller *caller, uint32_t number);
+/* Which one it is; PORTS: none. */
+uint32_t caller_port_number(const struct callers *callers, const struct caller *caller,
+			    __be16 port);
 enum interface caller_interface(const struct caller *caller);

@@ -98,26 +98,68 @@ static enum role backend_left_for(const struct hammer_thread *thread)
 	return _ROLE_COUNT;
 }
 
+static __be16 source_port(const struct hammer_thread *thread, const struct caller *caller)
+{
+	const size_t at =
+		ETH_HLEN + tags_of(&thread->left) + (caller->kind->family == IPV4 ? 20 : 40);
+	__be16 port;
+
+	memcpy(&port, &thread->left.bytes[at], sizeof(port));
+	return port;
+}
+
+/* Of its caller's, that a request left with; PORTS: none of those. */
+static uint32_t port_left_with(const struct hammer_thread *thread, const struct caller *caller)
+{
+	return caller_port_number(thread->callers, caller, source_port(thread, caller));
+}
+
 static bool is_right_request(struct hammer_thread *thread, const struct caller *caller,
 			     const struct blueprint *request, enum role backend)
 {
 	struct blueprint wanted = forwarded_to(request, backend, POD);
+	const uint32_t port = port_left_with(thread, caller);
 
+	if (port == PORTS)
+		return false;
+	wanted.src_port = caller_port(thread->callers, caller, port);
 	wanted.tags = NO_TAGS; /* pods have none, and whoever is sent back to one neither */
 	if (caller->calling == CALLS_HAIRPIN && backend == BACKEND_A)
 		wanted.src = hairpin_address(caller->kind->family);
 	return leaves_as(thread, &wanted);
 }
 
-/* A lone FIN or RST leaves without an entry: replies are still those of the service before. */
-static void learn(struct caller *caller, uint32_t service, enum role backend, uint8_t flags,
-		  uint32_t mac)
+/* Nobody else has this backend's replies to that port any more. */
+static void learn_of_kin(struct hammer_thread *thread, const struct caller *caller,
+			 enum role backend)
 {
+	const uint32_t port = port_left_with(thread, caller->kin);
+
+	if (port == PORTS)
+		return;
+	caller->kin->service_at[backend][port] = 0;
+	caller->kin->macs_at[backend][port] = 0;
+}
+
+/* A lone FIN or RST leaves without an entry: replies are still those of the service before. */
+static void learn(struct hammer_thread *thread, struct caller *caller, uint32_t service,
+		  uint8_t flags, uint32_t mac)
+{
+	const enum role backend = backend_left_for(thread);
+	const uint32_t port = port_left_with(thread, caller);
+
+	if (port == PORTS || backend == _ROLE_COUNT)
+		return;
+	thread->aliased += port != 0;
 	if (caller->calling == CALLS_SHARED)
 		return;
-	if (caller->kind->protocol == IPPROTO_UDP || !(flags & (FIN | RST)))
-		caller->service_at[backend] = (uint8_t)(service + 1);
-	caller->mac_of[service] = (uint8_t)mac;
+	if (caller->kind->protocol == IPPROTO_UDP || !(flags & (FIN | RST))) {
+		caller->service_at[backend][port] = (uint8_t)(service + 1);
+		caller->macs_at[backend][port] = 0;
+		if (caller->kin)
+			learn_of_kin(thread, caller, backend);
+	}
+	caller->macs_at[backend][port] |= (uint8_t)(1u << mac);
 }
 
 static void judge_request(struct hammer_thread *thread, const struct caller *caller,
@@ -127,7 +169,7 @@ static void judge_request(struct hammer_thread *thread, const struct caller *cal
 	const bool back = caller_interface(caller) == POD;
 
 	if (caller->calling == CALLS_KEEPER &&
-	    (!is_sent(fate) || backend != caller->keeper_backend))
+	    (!is_sent(fate) || backend != caller->keeper_backend || port_left_with(thread, caller)))
 		find(thread, caller, "an established connection changes its backend", service,
 		     backend);
 	else if (fate == FATE_PASSED && !thread->lbd)
@@ -159,49 +201,48 @@ void hammer_request(struct hammer_thread *thread, struct caller *caller, uint32_
 	thread->requests[caller->kind - KINDS][service]++;
 	judge_request(thread, caller, &request, service, fate);
 	if (is_sent(fate))
-		learn(caller, service, backend_left_for(thread), flags, mac);
+		learn(thread, caller, service, flags, mac);
 }
 
 /* By the port that it comes from; SERVICES: by none. */
 static uint32_t service_left_as(const struct hammer_thread *thread, const struct caller *caller)
 {
-	const size_t at =
-		ETH_HLEN + tags_of(&thread->left) + (caller->kind->family == IPV4 ? 20 : 40);
-	const uint32_t port = (uint32_t)thread->left.bytes[at] << 8 | thread->left.bytes[at + 1];
+	const uint32_t port = ntohs(source_port(thread, caller));
 
 	return port - SERVICE_PORT < SERVICES ? port - SERVICE_PORT : SERVICES;
 }
 
-static bool may_come_from(const struct caller *caller, uint32_t service, enum role backend)
+static bool may_come_from(const struct caller *caller, uint32_t service, struct spot from)
 {
-	if (service == SERVICES || !(BACKENDS_OF[service] & 1u << backend))
+	if (service == SERVICES || !(BACKENDS_OF[service] & 1u << from.backend))
 		return false;
 	if (caller->calling == CALLS_SHARED)
 		return atomic_load(&caller->called) & 1u << service;
-	return caller->service_at[backend] == service + 1;
+	return caller->service_at[from.backend][from.port] == service + 1;
 }
 
-static bool may_go_to(const struct caller *caller, uint32_t service, uint32_t mac)
+static bool may_go_to(const struct caller *caller, struct spot from, uint32_t mac)
 {
 	if (caller->calling == CALLS_SHARED)
 		return atomic_load(&caller->macs_used) & 1u << mac;
-	return caller->mac_of[service] == mac;
+	return caller->macs_at[from.backend][from.port] & 1u << mac;
 }
 
 static bool is_right_reply(struct hammer_thread *thread, const struct caller *caller,
-			   const struct blueprint *reply, uint32_t service, bool sent)
+			   const struct blueprint *reply, struct spot from, bool sent)
 {
 	struct blueprint wanted = sent ? returned_from_service(reply, caller_interface(caller))
 				       : translated_from_service(reply);
 
-	wanted.src_port = htons((uint16_t)(SERVICE_PORT + service));
+	wanted.src_port = htons((uint16_t)(SERVICE_PORT + service_left_as(thread, caller)));
 	wanted.dst = caller->address;
+	wanted.dst_port = caller->port;
 	for (uint32_t mac = 0; mac < MACS; mac++) {
 		if (sent) {
 			memcpy(wanted.to_mac, caller->mac[mac], ETH_ALEN);
 			wanted.tags = caller->tags[mac];
 		}
-		if ((!sent || may_go_to(caller, service, mac)) && leaves_as(thread, &wanted))
+		if ((!sent || may_go_to(caller, from, mac)) && leaves_as(thread, &wanted))
 			return true;
 		if (caller->calling == CALLS_HAIRPIN)
 			break;
@@ -211,20 +252,21 @@ static bool is_right_reply(struct hammer_thread *thread, const struct caller *ca
 
 /* What a backend that is gone says first leaves as a reset. */
 static bool is_right_reset(struct hammer_thread *thread, const struct caller *caller,
-			   const struct blueprint *reply, uint32_t service, bool sent)
+			   const struct blueprint *reply, struct spot from, bool sent)
 {
 	struct blueprint reset = *reply;
 
 	if (!thread->lbd || caller->kind->protocol != IPPROTO_TCP)
 		return false;
 	reset.tcp_flags = RST | (reply->tcp_flags & ACK);
-	return is_right_reply(thread, caller, &reset, service, sent);
+	return is_right_reply(thread, caller, &reset, from, sent);
 }
 
 static void judge_reply(struct hammer_thread *thread, const struct caller *caller,
-			const struct blueprint *reply, enum role backend, enum fate fate)
+			const struct blueprint *reply, struct spot from, enum fate fate)
 {
 	const uint32_t service = service_left_as(thread, caller);
+	const enum role backend = from.backend;
 
 	if (caller->calling == CALLS_KEEPER && !is_sent(fate) &&
 	    !(thread->lbd && fate == FATE_UNRESOLVED))
@@ -233,27 +275,44 @@ static void judge_reply(struct hammer_thread *thread, const struct caller *calle
 		find(thread, caller, "a reply has no way back", service, backend);
 	if (fate == FATE_PASSED || fate == FATE_DROPPED || fate == FATE_ANSWERED)
 		return;
-	if (!may_come_from(caller, service, backend))
+	if (!may_come_from(caller, service, from))
 		find(thread, caller, "a reply leaves as from a service it is not of", service,
 		     backend);
-	else if (!is_right_reply(thread, caller, reply, service, is_sent(fate)) &&
-		 !is_right_reset(thread, caller, reply, service, is_sent(fate)))
+	else if (!is_right_reply(thread, caller, reply, from, is_sent(fate)) &&
+		 !is_right_reset(thread, caller, reply, from, is_sent(fate)))
 		find(thread, caller, "a reply leaves wrongly translated or the wrong way", service,
 		     backend);
 }
 
-void hammer_reply(struct hammer_thread *thread, struct caller *caller, enum role backend,
+/* Whose a reply is that comes from there; then that is one of this one's ports. */
+static const struct caller *receiver_of(const struct hammer_thread *thread,
+					const struct caller *caller, struct spot *from)
+{
+	const __be16 port = caller_port(thread->callers, caller, from->port);
+	uint32_t number = PORTS;
+
+	if (caller->kin)
+		number = caller_port_number(thread->callers, caller->kin, port);
+	if (number == PORTS || !caller->kin->service_at[from->backend][number])
+		return caller;
+	from->port = number;
+	return caller->kin;
+}
+
+void hammer_reply(struct hammer_thread *thread, const struct caller *caller, struct spot from,
 		  uint8_t flags)
 {
-	struct blueprint reply = caller_reply(caller, backend);
+	struct blueprint reply;
 	uint32_t service;
 	enum fate fate;
 
+	caller = receiver_of(thread, caller, &from);
+	reply = caller_reply(caller, from.backend, caller_port(thread->callers, caller, from.port));
 	reply.tcp_flags = flags;
 	run(thread, POD, &reply);
 	fate = fate_of(thread);
 	service = service_left_as(thread, caller);
 	if ((is_sent(fate) || fate == FATE_UNRESOLVED) && service < SERVICES)
 		thread->replies[caller->kind - KINDS][service]++;
-	judge_reply(thread, caller, &reply, backend, fate);
+	judge_reply(thread, caller, &reply, from, fate);
 }

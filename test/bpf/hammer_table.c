@@ -61,14 +61,17 @@ static void check_entry(const struct scene *scene, const struct callers *callers
 	const union connection_state state = entry->state;
 	const uint32_t idle = connection_idle(read_clock(scene), state.last_seen);
 	uint32_t service;
+	uint64_t hash;
 
-	if (entry->head.word == CONNECTION_CLAIMED)
-		fail_msg("an entry of bucket %u is left claimed", bucket);
+	if (entry->head.word & HEAD_UNSETTLED)
+		fail_msg("an entry of bucket %u is left unsettled", bucket);
 	checked->caller = callers_find(callers, entry);
 	if (!checked->caller)
 		fail_msg("an entry of bucket %u is nobody's", bucket);
-	if (hash_tag(checked->caller->hash) != entry->head.tag ||
-	    hash_bucket(checked->caller->hash, callers->buckets) != bucket)
+	hash = hash_endpoint(callers->seed, &entry->client, entry->head.client_port,
+			     checked->caller->kind->protocol);
+	if ((hash_tag(hash) ^ entry->head.tag) > ALIASES ||
+	    hash_bucket(hash, callers->buckets) != bucket)
 		fail_msg("an entry of bucket %u is not where its client's hash leads", bucket);
 	assert_in_range(index, 1, datapath_capacity_backends(scene->datapath) - 1);
 	datapath_get_backend(scene->datapath, index, &checked->backend);
@@ -83,23 +86,35 @@ static void check_entry(const struct scene *scene, const struct callers *callers
 		fail_msg("an entry is of a caller that never called service %u", service);
 }
 
-/* Two live entries of one caller: only one that several threads send for may have such a pair. */
+/* Whether their backend takes both for the same client's port. */
+static bool have_same_replies(const struct checked *a, const struct checked *b)
+{
+	return a->entry->head.client_port == b->entry->head.client_port &&
+	       !memcmp(&a->entry->client, &b->entry->client, sizeof(a->entry->client)) &&
+	       a->backend.protocol == b->backend.protocol && a->backend.port == b->backend.port &&
+	       !memcmp(&a->backend.address, &b->backend.address, sizeof(a->backend.address));
+}
+
+/*
+ * Two live entries: only a caller that several threads send for may have such a pair, and of two
+ * services not even that one.
+ */
 static void check_pair(const struct checked *a, const struct checked *b,
 		       struct leftovers *leftovers)
 {
+	const bool same = a->caller == b->caller && a->backend.service == b->backend.service;
 	const bool shared = a->caller->calling == CALLS_SHARED;
 
-	if (a->caller != b->caller || !a->is_live || !b->is_live)
+	if (!a->is_live || !b->is_live)
 		return;
-	if (a->backend.service == b->backend.service) {
+	if (have_same_replies(a, b) && (!same || a->entry->head.tag != b->entry->head.tag)) {
+		if (!shared)
+			fail_msg("a backend's replies are of two connections");
+		leftovers->ambiguous++;
+	} else if (same && a->entry->head.word >> 32 == b->entry->head.word >> 32) {
 		if (!shared)
 			fail_msg("a caller has two entries for one service");
 		leftovers->twice++;
-	} else if (a->backend.port == b->backend.port &&
-		   !memcmp(&a->backend.address, &b->backend.address, sizeof(a->backend.address))) {
-		if (!shared)
-			fail_msg("a caller has one backend by two services");
-		leftovers->ambiguous++;
 	}
 }
 

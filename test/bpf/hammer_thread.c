@@ -56,19 +56,25 @@ static uint8_t choose_reply_flags(struct chance *chance)
 	return draw < 90 ? FIN | ACK : RST | ACK;
 }
 
-static enum role choose_backend(struct hammer_thread *thread, const struct caller *caller)
+static struct spot spot_of(uint32_t number)
 {
-	const uint32_t first = chance_below(&thread->chance, BACKEND_COUNT);
+	return (struct spot){BACKENDS[number % BACKEND_COUNT], number / BACKEND_COUNT % PORTS};
+}
 
-	if (chance_percent(&thread->chance, 30))
-		return BACKENDS[first];
-	for (uint32_t i = 0; i < BACKEND_COUNT; i++) {
-		const enum role backend = BACKENDS[(first + i) % BACKEND_COUNT];
+/* Where a request went, mostly. */
+static struct spot choose_spot(struct hammer_thread *thread, const struct caller *caller)
+{
+	const uint32_t first = chance_below(&thread->chance, BACKEND_COUNT * PORTS);
+	const bool own = chance_percent(&thread->chance, 50);
 
-		if (caller->service_at[backend])
-			return backend;
+	for (uint32_t i = 0; i < BACKEND_COUNT * PORTS && chance_percent(&thread->chance, 99);
+	     i++) {
+		const struct spot spot = spot_of(first + i);
+
+		if (caller->service_at[spot.backend][spot.port])
+			return spot;
 	}
-	return BACKENDS[first];
+	return spot_of(own ? first % BACKEND_COUNT : first);
 }
 
 static void send_for_keeper(struct hammer_thread *thread, struct caller *caller)
@@ -77,7 +83,7 @@ static void send_for_keeper(struct hammer_thread *thread, struct caller *caller)
 		hammer_request(thread, caller, KEEPER_SERVICE, ACK,
 			       chance_below(&thread->chance, MACS));
 	else
-		hammer_reply(thread, caller, caller->keeper_backend, ACK);
+		hammer_reply(thread, caller, (struct spot){caller->keeper_backend, 0}, ACK);
 }
 
 static void send_one(struct hammer_thread *thread)
@@ -90,7 +96,7 @@ static void send_one(struct hammer_thread *thread)
 		return;
 	}
 	if (caller->calling == CALLS_NEVER || chance_percent(chance, 35)) {
-		hammer_reply(thread, caller, choose_backend(thread, caller),
+		hammer_reply(thread, caller, choose_spot(thread, caller),
 			     choose_reply_flags(chance));
 		return;
 	}

@@ -36,6 +36,7 @@ struct hammer_thread {
 	uint64_t fates[_FATE_COUNT];
 	uint64_t requests[KIND_COUNT][SERVICES]; /* sent to it */
 	uint64_t replies[KIND_COUNT][SERVICES];  /* left as from it */
+	uint64_t aliased;                        /* requests that left with another port */
 	uint64_t findings;
 	char finding[FINDING_MAX]; /* the first */
 };
@@ -45,5 +46,10 @@ void *hammer_thread_run(void *context);
 /* One packet, judged. hammer_judge.c. */
 void hammer_request(struct hammer_thread *thread, struct caller *caller, uint32_t service,
 		    uint8_t flags, uint32_t mac);
-void hammer_reply(struct hammer_thread *thread, struct caller *caller, enum role backend,
+/* To one of its caller's ports, by number. */
+struct spot {
+	enum role backend;
+	uint32_t port;
+};
+void hammer_reply(struct hammer_thread *thread, const struct caller *caller, struct spot from,
 		  uint8_t flags);

@@ -57,16 +57,20 @@ struct interleaving *interleaving_new(struct scene *scene)
 	assert_non_null(interleaving->interpreter);
 	interpreter_add_parts(interleaving->interpreter, scene->datapath->parts, _PROGRAM_COUNT);
 	assert_int_equal(mapping_open(&interleaving->client_hops, skeleton->maps.client_hops), 0);
+	assert_int_equal(mapping_open(&interleaving->alias_marks, skeleton->maps.alias_marks), 0);
 	interpreter_share(interleaving->interpreter, bpf_map__fd(skeleton->maps.connections),
 			  scene->connections.memory, scene->connections.size);
 	interpreter_share(interleaving->interpreter, bpf_map__fd(skeleton->maps.client_hops),
 			  interleaving->client_hops.memory, interleaving->client_hops.size);
+	interpreter_share(interleaving->interpreter, bpf_map__fd(skeleton->maps.alias_marks),
+			  interleaving->alias_marks.memory, interleaving->alias_marks.size);
 	interpreter_pause_between(interleaving->interpreter, stop_there, interleaving);
 	return interleaving;
 }
 
 void interleaving_free(struct interleaving *interleaving)
 {
+	mapping_close(&interleaving->alias_marks);
 	mapping_close(&interleaving->client_hops);
 	interpreter_free(interleaving->interpreter);
 	test_free(interleaving);
@@ -110,4 +114,5 @@ void interleaving_clear(const struct interleaving *interleaving)
 
 	for (size_t i = 0; i < interleaving->scene->connections.size / sizeof(*entries); i++)
 		entries[i].head.word = 0;
+	memset(interleaving->alias_marks.memory, 0, interleaving->alias_marks.size);
 }

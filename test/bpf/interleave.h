@@ -19,7 +19,7 @@ enum side {
 struct interleaving {
 	struct scene *scene;
 	struct interpreter *interpreter;
-	struct mapping client_hops;
+	struct mapping client_hops, alias_marks;
 	uint64_t stop;    /* before which of the instructions that meet others' */
 	bool has_stopped; /* it has so many */
 	enum interface in[_SIDE_COUNT];
@@ -41,5 +41,5 @@ void interleaving_send(struct interleaving *interleaving, enum interface in,
 		       const struct blueprint *packet);
 /* Whether a packet left, to this one's MAC address. */
 bool interleaving_left_for(const struct interleaving *interleaving, enum side side, enum role next);
-/* Empties the table: heads alone, as it happens to entries. */
+/* Empties the table: heads alone, as it happens to entries; and no end is marked any more. */
 void interleaving_clear(const struct interleaving *interleaving);

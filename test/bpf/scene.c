@@ -260,9 +260,21 @@ void expect_packet(struct scene *scene, enum interface in, const struct blueprin
 	expect_frame(scene, in, &frame, verdict, becomes ? &wanted : NULL);
 }
 
-/* By the MAC it is sent to; the packet itself must be right for that backend. */
-enum role request_lands(struct scene *scene, const struct blueprint *request)
+void scene_take(struct scene *scene, enum interface in, const struct blueprint *packet)
 {
+	static struct outcome outcome;
+	static struct frame frame;
+
+	frame_build(packet, &frame);
+	run(scene, in, &frame, &outcome);
+	verdict_counted(scene, frame.length);
+}
+
+/* By the MAC it is sent to; the packet itself must be right for that backend. */
+enum role request_lands_from(struct scene *scene, const struct blueprint *request, __be16 *port)
+{
+	const size_t ports =
+		ETH_HLEN + (blueprint_is_ipv6(request) ? 40 : 20 + request->options_length);
 	static struct frame frame, wanted;
 	static struct outcome outcome;
 	struct blueprint forwarded;
@@ -274,11 +286,23 @@ enum role request_lands(struct scene *scene, const struct blueprint *request)
 		fail_msg("line %d: a request is not redirected", scene->line);
 	backend =
 		memcmp(outcome.frame.bytes, role_mac(BACKEND_A), ETH_ALEN) ? BACKEND_B : BACKEND_A;
+	memcpy(port, outcome.frame.bytes + ports, sizeof(*port));
 	forwarded = forwarded_to(request, backend, scene->location[backend]);
+	forwarded.src_port = *port;
 	frame_build(&forwarded, &wanted);
 	if (frame_equal(&outcome.frame, &wanted))
 		return backend;
 	frame_print_difference(&outcome.frame, &wanted);
 	fail_msg("line %d: a request leaves as another packet than wanted", scene->line);
+	return backend;
+}
+
+enum role request_lands(struct scene *scene, const struct blueprint *request)
+{
+	__be16 port;
+	const enum role backend = request_lands_from(scene, request, &port);
+
+	if (port != request->src_port)
+		fail_msg("line %d: a request leaves from port %u", scene->line, ntohs(port));
 	return backend;
 }

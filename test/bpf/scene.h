@@ -19,7 +19,7 @@
 #include "test/bpf/network.h"
 #include "test/bpf/packet_builder.h"
 
-#define MAX_OFFERS 16
+#define MAX_OFFERS 20
 #define MAX_OFFERED_RANGES 8
 #define MAX_SCENE_CONNECTIONS 128 /* 512 entries, unless a test wants another table */
 #define MAX_SCENE_FRAGMENTS 1024
@@ -117,6 +117,9 @@ void expect_packet(struct scene *scene, enum interface in, const struct blueprin
 void expect_frame(struct scene *scene, enum interface in, const struct frame *frame,
 		  enum verdict verdict, const struct frame *becomes);
 
+/* Sends a packet in by an interface, whatever becomes of it. */
+void scene_take(struct scene *scene, enum interface in, const struct blueprint *packet);
+
 /* Sends a frame in by an interface and lets what comes of it really leave (live frames). */
 void scene_send(struct scene *scene, enum interface in, const struct frame *frame);
 
@@ -125,11 +128,17 @@ void scene_send(struct scene *scene, enum interface in, const struct frame *fram
  */
 #define request_goes_to(scene, ...) ((scene)->line = __LINE__, request_lands((scene), __VA_ARGS__))
 enum role request_lands(struct scene *scene, const struct blueprint *request);
+/* The same with whatever source port it leaves with: which. */
+#define request_goes_from(scene, ...)                                                              \
+	((scene)->line = __LINE__, request_lands_from((scene), __VA_ARGS__))
+enum role request_lands_from(struct scene *scene, const struct blueprint *request, __be16 *port);
 
 /* The connection that a request belongs to, as it is in the table. */
 bool scene_find(const struct scene *scene, const struct blueprint *request,
 		struct connection *connection);
 void scene_forget(struct scene *scene, const struct blueprint *request);
+/* The port that its backend sees. */
+__be16 scene_source_port(const struct scene *scene, const struct blueprint *request);
 uint32_t scene_count_connections(struct scene *scene);
 /* As if nothing had been seen of the connection for so long. */
 void scene_let_pass(struct scene *scene, const struct blueprint *request, unsigned int seconds);
@@ -137,7 +146,7 @@ void scene_let_pass(struct scene *scene, const struct blueprint *request, unsign
 /*
  * Plays packets of a connection whose backend is BACKEND_A. Capital letters are the client's: S a
  * SYN, A an ACK, F a FIN, R a RST; small letters the backend's, s a SYN with ACK. UDP knows no
- * flags.
+ * flags. With an alias or without, as the table says.
  */
 void scene_play(struct scene *scene, const struct blueprint *request, const char *letters);
 uint8_t tcp_flags_of(char letter);

@@ -2,20 +2,56 @@
  * Connections of a scene: what the table remembers, how time passes for it, and whole
  * conversations.
  */
+#include <arpa/inet.h>
 #include <bpf/libbpf.h>
 #include <ctype.h>
+#include "include/connection.h"
 #include "lb/datapath_internal.h"
 #include "test/bpf/scene.h"
 
+/* The alias of an entry that has this one's port, if it is of this protocol. */
+static uint8_t alias_of(const struct scene *scene, const struct connection *connection,
+			uint8_t protocol)
+{
+	return connection_alias(connection->head,
+				hash_endpoint(scene->datapath->seed, &connection->client,
+					      connection->head.client_port, protocol));
+}
+
+/* The client's port as backends may know it, by alias; 0 where it has none. */
+struct ports {
+	__be16 of[1 + ALIASES];
+};
+
+static struct ports ports_of(const struct scene *scene, __be16 port)
+{
+	struct ports ports = {.of = {port}};
+
+	for (uint8_t alias = 1; alias <= ALIASES; alias++)
+		ports.of[alias] = connection_other_port(scene->datapath->seed, alias, port);
+	return ports;
+}
+
+static bool has_port(const struct ports *ports, __be16 port)
+{
+	bool found = false;
+
+	for (int alias = 0; alias <= ALIASES; alias++)
+		found |= ports->of[alias] == port;
+	return found;
+}
+
 /* Whether the entry is of the connection that this request belongs to. */
 static bool is_of(const struct scene *scene, const struct connection *connection,
-		  const struct flow *request)
+		  const struct flow *request, const struct ports *ports)
 {
+	const __be16 port = connection->head.client_port;
 	const uint32_t handle = connection->head.backend;
 	struct backend_record backend;
 
-	if (!handle || connection->head.client_port != request->src_port ||
-	    memcmp(&connection->client, &request->src, sizeof(request->src)))
+	if (!handle || memcmp(&connection->client, &request->src, sizeof(request->src)) ||
+	    !has_port(ports, port) ||
+	    ports->of[alias_of(scene, connection, request->protocol)] != port)
 		return false;
 	datapath_get_backend(scene->datapath, handle & BACKEND_INDEX_MASK, &backend);
 	return backend.handle == handle && backend.protocol == request->protocol &&
@@ -29,9 +65,10 @@ static struct connection *find(const struct scene *scene, const struct blueprint
 	struct connection *entries = scene->connections.memory, *found = NULL;
 	const size_t count = scene->connections.size / sizeof(*entries);
 	const struct flow flow = blueprint_flow(request);
+	const struct ports ports = ports_of(scene, flow.src_port);
 
 	for (size_t i = 0; i < count; i++) {
-		if (!is_of(scene, &entries[i], &flow))
+		if (!is_of(scene, &entries[i], &flow, &ports))
 			continue;
 		if (found)
 			fail_msg("line %d: a connection is in the table twice", scene->line);
@@ -56,6 +93,13 @@ void scene_forget(struct scene *scene, const struct blueprint *request)
 
 	assert_non_null(found);
 	found->head.word = 0;
+}
+
+__be16 scene_source_port(const struct scene *scene, const struct blueprint *request)
+{
+	const struct connection *found = find(scene, request);
+
+	return found ? found->head.client_port : request->src_port;
 }
 
 static bool count_connection(void *context, const struct connection_view *view)
@@ -99,6 +143,16 @@ uint8_t tcp_flags_of(char letter)
 	}
 }
 
+static void play_request(struct scene *scene, const struct blueprint *request)
+{
+	__be16 port;
+
+	assert_int_equal(request_lands_from(scene, request, &port), BACKEND_A);
+	if (port != scene_source_port(scene, request))
+		fail_msg("line %d: a request leaves from port %u, the table says %u", scene->line,
+			 ntohs(port), ntohs(scene_source_port(scene, request)));
+}
+
 static void play_letter(struct scene *scene, const struct blueprint *request, char letter)
 {
 	const enum family family = blueprint_is_ipv6(request) ? IPV6 : IPV4;
@@ -107,14 +161,15 @@ static void play_letter(struct scene *scene, const struct blueprint *request, ch
 
 	if (isupper((unsigned char)letter)) {
 		packet.tcp_flags = tcp_flags_of(letter);
-		leaves = forwarded_to(&packet, BACKEND_A, POD);
-		expect_packet(scene, UPLINK, &packet, VERDICT_REDIRECT, &leaves);
+		play_request(scene, &packet);
 		return;
 	}
 	packet = reply_of(&kind, BACKEND_A);
-	packet.dst_port = request->src_port;
+	packet.dst_port = scene_source_port(scene, request);
 	packet.tcp_flags = tcp_flags_of(letter);
 	leaves = returned_from_service(&packet, UPLINK);
+	leaves.src_port = request->dst_port;
+	leaves.dst_port = request->src_port;
 	expect_packet(scene, POD, &packet, VERDICT_REDIRECT, &leaves);
 }
 

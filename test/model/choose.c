@@ -101,7 +101,6 @@ static uint32_t hash_of(const struct walk *walk)
 struct model_backend *pick(struct walk *walk, struct model_backend **first)
 {
 	struct model_service *service = walk->service;
-	struct model_backend *picked;
 	uint32_t slot;
 
 	if (!service->ring_length)
@@ -112,12 +111,7 @@ struct model_backend *pick(struct walk *walk, struct model_backend **first)
 		slot = (uint32_t)(service->turns++ % service->ring_length);
 	else
 		slot = hash_slot(hash_of(walk), service->ring_length);
-	picked = pick_from(walk, slot, first);
-	/* With an alias it is picked again, by the program for what is rare. */
-	if (features[FEATURE_ALIASES] && !picked && *first &&
-	    service->algorithm == ALGORITHM_ROUND_ROBIN)
-		service->turns++;
-	return picked;
+	return pick_from(walk, slot, first);
 }
 
 /*

@@ -20,6 +20,7 @@ const bool features[_FEATURE_COUNT] = {
 	[FEATURE_FRAGMENTS] = true,
 	[FEATURE_ECHO] = true,
 	[FEATURE_REFUSAL] = true,
+	[FEATURE_ALIASES] = true,
 };
 
 const bool mended[_FLAW_COUNT] = {

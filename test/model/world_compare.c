@@ -2,7 +2,9 @@
  * What both sides have counted and what they remember: see world.h.
  */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <string.h>
+#include "include/connection.h"
 #include "lb/traffic.h"
 #include "test/model/world.h"
 
@@ -108,8 +110,9 @@ static const struct model_connection *find_connection(const struct model *model,
 	for (uint32_t i = 0; i < model->connection_count; i++) {
 		const struct model_connection *connection = &model->connections[i];
 		const struct model_backend *backend = &model->backends[connection->backend];
+		const __be16 port = connection->alias ? connection->alias : connection->client_port;
 
-		if (connection->is_used && connection->client_port == entry->head.client_port &&
+		if (connection->is_used && port == entry->head.client_port &&
 		    backend->port == record->port &&
 		    backend->service.port == record->service_port &&
 		    backend->service.protocol == record->protocol &&
@@ -119,6 +122,19 @@ static const struct model_connection *find_connection(const struct model *model,
 			return connection;
 	}
 	return NULL;
+}
+
+static bool is_expired(const struct world *world, const struct connection *entry,
+		       const struct backend_record *record)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+	uint32_t idle;
+
+	bpf_prog_test_run_opts(bpf_program__fd(world->scene->datapath->skeleton->progs.clock),
+			       &options);
+	idle = connection_idle(options.retval, entry->state.last_seen);
+	return connection_is_expired(&world->scene->datapath->timeouts, record->protocol,
+				     entry->state.seen, idle);
 }
 
 /* Entries of backends that are gone, or expired ones, may stay or not: nobody will know. */
@@ -136,6 +152,8 @@ static void compare_entry(struct world *world, const struct connection *entry, u
 		return;
 	connection = find_connection(&world->model, entry, &record);
 	if (!connection) {
+		if (is_expired(world, entry, &record))
+			return;
 		difference_say(difference,
 			       "the datapath remembers a connection from %s:%u that the model does "
 			       "not",

@@ -176,6 +176,7 @@ static void a_handle_names_its_index_and_is_never_the_last_one(void **state)
 			const uint32_t next = encode_next_handle(indexes[i], handle);
 
 			assert_int_equal(handle & BACKEND_INDEX_MASK, indexes[i]);
+			assert_in_range(handle, 1, BACKEND_HANDLE_MASK);
 			assert_int_not_equal(next, handle);
 			handle = next;
 		}
