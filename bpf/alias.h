@@ -97,14 +97,18 @@ __noinline int find_aliased(const struct flow *flow, enum direction direction, b
 	const bool request = direction == DIRECTION_REQUEST;
 	struct client client;
 	struct found found;
+	__be16 port;
 
 	if (!flow || !aliased)
 		return -1; /* VERIFIER: a global function's pointers may be NULL */
+	port = request ? flow->src_port : flow->dst_port;
 	client.address = request || is_hairpin ? &flow->src : &flow->dst;
 #pragma clang loop unroll(disable)
 	for (client.alias = 1; client.alias <= ALIASES; client.alias++) {
-		client.port = request ? flow->src_port : flow->dst_port;
-		aliased->other_port = connection_other_port(hash_seed, client.alias, client.port);
+		/* Else clang keeps what it makes of them, on a stack that has no room for it. */
+		asm volatile("" : "+r"(client.address), "+r"(flow), "+r"(port));
+		client.port = port;
+		aliased->other_port = connection_other_port(hash_seed, client.alias, port);
 		if (!aliased->other_port)
 			continue;
 		if (request)
