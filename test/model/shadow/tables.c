@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "include/connection.h"
+#include "include/hash.h"
 #include "test/model/shadow/shadow.h"
 
 static struct model_prefix prefix_of(const struct prefix *prefix)
@@ -204,12 +205,25 @@ static struct model_hop read_back(const struct datapath *datapath, __u32 index)
 	return back;
 }
 
+/* An entry with an alias has the port that its backend knows the client by. */
+static void tell_ports(const struct datapath *datapath, const struct connection *entry,
+		       __u8 protocol, struct model_connection *connection)
+{
+	const __be16 port = entry->head.client_port;
+	const __u8 alias = connection_alias(
+		entry->head, hash_endpoint(datapath->seed, &entry->client, port, protocol));
+
+	connection->client_port = alias ? connection_other_port(datapath->seed, alias, port) : port;
+	connection->alias = alias ? port : 0;
+}
+
 /* An entry whose backend's index is another's by now is nobody's. */
 static bool add_connection(const struct datapath *datapath, const struct connection *entry,
 			   uint32_t now, struct model *model)
 {
 	const uint32_t index = entry->head.backend & BACKEND_INDEX_MASK;
 	const uint32_t idle = connection_idle(now, entry->state.last_seen);
+	struct model_connection *connection;
 	struct backend_record record;
 
 	if (index >= model->backend_count)
@@ -219,15 +233,16 @@ static bool add_connection(const struct datapath *datapath, const struct connect
 		return true;
 	if (model->connection_count == MODEL_CONNECTIONS)
 		return false;
-	model->connections[model->connection_count++] = (struct model_connection){
+	connection = &model->connections[model->connection_count++];
+	*connection = (struct model_connection){
 		.is_used = true,
 		.client = entry->client,
-		.client_port = entry->head.client_port,
 		.backend = index,
 		.seen = entry->state.seen,
 		.idle = idle / datapath->jiffies_per_second,
 		.back = read_back(datapath, entry->state.client_hop),
 	};
+	tell_ports(datapath, entry, record.protocol, connection);
 	return true;
 }
 
