@@ -4,8 +4,8 @@
 #     test/run.sh              all of them
 #     test/run.sh NAME…        those whose name contains one of the words; `test/run.sh -l` lists
 #
-# Each test prints `ok - …`, `not ok - …` and `ok - … # SKIP reason` lines, kept in
-# build/test-log/NAME.log; failures and skips are shown here. The last line is always
+# Some run beside each other. Each prints `ok - …`, `not ok - …` and `ok - … # SKIP reason` lines,
+# kept in build/test-log/NAME.log; failures and skips are shown here. The last line is always
 # `N passed, N failed, N skipped`, and the exit status is 0 only when nothing failed.
 
 set -u
@@ -17,6 +17,7 @@ PASSED=0
 FAILED=0
 SKIPPED=0
 WANTED=("$@")
+AT_ONCE=2 # tests, of those that need not be alone
 
 NAMES=(house build unit bpf differential oracle shadow clang19 asan lbctl_test lbctl_output_test
        schema shellcheck)
@@ -82,14 +83,45 @@ show_findings() { # LOG STATUS FAILED
     tail -n 30 "$1" | sed 's/^/    /'
 }
 
-run() { # NAME SECONDS COMMAND…, ended with its children when it takes longer
-    local name=$1 limit=$2 log start=$SECONDS status
+declare -A RUNNING=() # names by process
+
+# One test, ended with its children when it takes longer. The mounts that it makes are its own.
+measure() { # NAME SECONDS COMMAND…
+    local name=$1 limit=$2 log=$LOGS/${1//\//-} start=$SECONDS
     shift 2
-    is_wanted "$name" || return
-    log=$LOGS/${name//\//-}.log
-    timeout --kill-after=20 "$limit" "$@" >"$log" 2>&1
-    status=$?
-    tally "$name" "$log" "$status" $((SECONDS - start))
+    timeout --kill-after=20 "$limit" "$@" >"$log.log" 2>&1
+    echo "$? $((SECONDS - start))" >"$log.end"
+}
+
+# Waits for one of those that run, and says what it came to.
+finish_one() {
+    local process name log status seconds
+    wait -n -p process "${!RUNNING[@]}"
+    name=${RUNNING[$process]}
+    unset "RUNNING[$process]"
+    log=$LOGS/${name//\//-}
+    read -r status seconds <"$log.end"
+    rm "$log.end"
+    tally "$name" "$log.log" "$status" "$seconds"
+}
+
+finish_all() {
+    while [ "${#RUNNING[@]}" != 0 ]; do
+        finish_one
+    done
+}
+
+run() { # NAME SECONDS COMMAND…, beside others
+    is_wanted "$1" || return
+    [ "${#RUNNING[@]}" -lt "$AT_ONCE" ] || finish_one
+    measure "$@" &
+    RUNNING[$!]=$1
+}
+
+run_alone() { # NAME SECONDS COMMAND…
+    finish_all
+    run "$@"
+    finish_all
 }
 
 # Sets a build directory up, or gives it these options, and builds it.
@@ -129,7 +161,7 @@ build_asan() {
 
 # Each executable of a directory; one that dies without a `not ok` line gets one here.
 run_binaries() { # DIRECTORY
-    local binary status worst=0 found=
+    local binary status worst=0 found="" out=$LOGS/${1//\//-}
     export CMOCKA_MESSAGE_OUTPUT=TAP
     for binary in "$1"/*; do
         if [ ! -f "$binary" ] || [ ! -x "$binary" ]; then
@@ -137,15 +169,16 @@ run_binaries() { # DIRECTORY
         fi
         found=yes
         echo "# $binary"
-        timeout 300 "$binary" >"$LOGS/binary.out" 2>"$LOGS/binary.err"
+        timeout 300 "$binary" >"$out.out" 2>"$out.err"
         status=$?
-        cat "$LOGS/binary.out" "$LOGS/binary.err"
-        if [ "$status" != 0 ] && ! grep -q '^not ok' "$LOGS/binary.out"; then
+        cat "$out.out" "$out.err"
+        if [ "$status" != 0 ] && ! grep -q '^not ok' "$out.out"; then
             echo "not ok - $binary ends with status $status"
         fi
         [ "$status" = 0 ] || worst=1
     done
     [ -n "$found" ] || { echo "not ok - $1 holds tests"; return 1; }
+    rm "$out.out" "$out.err"
     return "$worst"
 }
 
@@ -172,31 +205,52 @@ check_bench() {
 }
 
 run_all() {
-    local name function=(test/run.sh --function)
-    run house 60 /usr/bin/python3 test/check_house.py
-    run build 300 "${function[@]}" build_gcc
+    local name function=(test/run.sh --function) apart=(unshare --mount test/run.sh --function)
+    run_alone house 60 /usr/bin/python3 test/check_house.py
+    run_alone build 300 "${function[@]}" build_gcc
     [ -x build/control/lbd ] || { echo "no lbd was built: nothing else can run"; return; }
-    run unit 300 "${function[@]}" run_binaries build/test/unit
-    run bpf 900 "${function[@]}" run_binaries build/test/bpf
-    run differential 600 build/test/model/differential
+    run clang19 1200 "${apart[@]}" build_clang19
+    run bpf 900 "${apart[@]}" run_binaries build/test/bpf
+    run shadow 600 "${apart[@]}" run_binaries build/test/model/shadow
+    run asan 600 "${apart[@]}" build_asan
+    run differential 600 unshare --mount build/test/model/differential
     run oracle 120 build/test/model/oracle
-    run shadow 400 "${function[@]}" run_binaries build/test/model/shadow
-    run clang19 1200 "${function[@]}" build_clang19
-    run asan 400 "${function[@]}" build_asan
+    run unit 300 "${apart[@]}" run_binaries build/test/unit
     for name in test/unit/*_test.py; do
         run "$(basename "$name" .py)" 120 /usr/bin/python3 "$name"
     done
     run schema 60 /usr/bin/python3 test/schema_check.py
     run shellcheck 120 "${function[@]}" check_scripts
+    finish_all
+    run_netns
+    run_alone demo 120 "${function[@]}" check_demo
+    run_alone counts 120 /usr/bin/python3 test/bench/counts.py build
+    run_alone bench 400 "${function[@]}" check_bench
+}
+
+# Those that tell how long something takes.
+is_timed() { # NAME
+    [[ $1 =~ ^(netns/)?(bulk|limits|mac|restart|scale)$ ]]
+}
+
+# Mostly they wait. Where others run beside them, lbd may take longer to be ready.
+run_netns() {
+    local name generic=(env LBT_XDP_MODE=generic MEBIBYTES=64)
+    export READY_SECONDS=30
+    AT_ONCE=3
     for name in "${NAMES[@]}"; do
-        [[ $name == netns/* ]] && run "$name" 300 "test/${name}_test.sh"
+        [[ $name != netns/* ]] || is_timed "$name" || run "$name" 300 "test/${name}_test.sh"
     done
     for name in "${GENERIC[@]}"; do
-        run "generic/$name" 300 env LBT_XDP_MODE=generic MEBIBYTES=64 "test/netns/${name}_test.sh"
+        is_timed "$name" || run "generic/$name" 300 "${generic[@]}" "test/netns/${name}_test.sh"
     done
-    run demo 120 "${function[@]}" check_demo
-    run counts 120 /usr/bin/python3 test/bench/counts.py build
-    run bench 400 "${function[@]}" check_bench
+    for name in "${NAMES[@]}"; do
+        [[ $name != netns/* ]] || ! is_timed "$name" || run_alone "$name" 300 "test/${name}_test.sh"
+    done
+    for name in "${GENERIC[@]}"; do
+        ! is_timed "$name" ||
+            run_alone "generic/$name" 300 "${generic[@]}" "test/netns/${name}_test.sh"
+    done
 }
 
 if [ "${1:-}" = --function ]; then # how `run` calls the functions above, in a process of their own

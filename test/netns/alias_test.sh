@@ -35,7 +35,7 @@ ask_all_at_once() { # NAME PORT
     pid=$!
     ask_all "$1" "$2" "${IPV6[@]}" || status=1
     wait "$pid" || status=1
-    return $status
+    return "$status"
 }
 
 has_aliases() { # PORT COUNT
