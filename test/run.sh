@@ -19,8 +19,8 @@ SKIPPED=0
 WANTED=("$@")
 AT_ONCE=2 # tests, of those that need not be alone
 
-NAMES=(house build unit bpf differential oracle shadow clang19 asan lbctl_test lbctl_output_test
-       schema shellcheck)
+NAMES=(house build unit bpf differential oracle shadow clang19 asan fuzz lbctl_test
+       lbctl_output_test schema shellcheck)
 GENERIC=()
 for file in test/netns/*_test.sh; do
     name=$(basename "$file" _test.sh)
@@ -150,13 +150,32 @@ build_clang19() {
     run_binaries build-clang19/test/bpf
 }
 
-build_asan() {
-    CC=clang build_in build-asan -Dwerror=true -Dtests=true -Db_sanitize=address,undefined \
-        -Db_lundef=false >&2 || return
-    echo "ok - everything builds with clang and sanitizers"
+# One at a time: two tests need it, and may run beside each other.
+build_with_sanitizers() {
     export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
     export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+    CC=clang flock "$LOGS/build-asan.lock" test/run.sh --function build_in build-asan \
+        -Dwerror=true -Dtests=true -Db_sanitize=address,undefined -Db_lundef=false >&2
+}
+
+build_asan() {
+    build_with_sanitizers || return
+    echo "ok - everything builds with clang and sanitizers"
     run_binaries build-asan/test/unit
+}
+
+# What fuzzing found worth keeping (test/fuzz/run.sh), once.
+replay_corpora() {
+    local corpus target
+    build_with_sanitizers || return
+    for corpus in test/fuzz/corpus/*; do
+        target=$(basename "$corpus")
+        if "build-asan/test/fuzz/fuzz_$target" "$corpus"; then
+            echo "ok - $target bears its corpus"
+        else
+            echo "not ok - $target bears its corpus"
+        fi
+    done
 }
 
 # Each executable of a directory; one that dies without a `not ok` line gets one here.
@@ -216,6 +235,7 @@ run_all() {
     run differential 600 unshare --mount build/test/model/differential
     run oracle 120 build/test/model/oracle
     run unit 300 "${apart[@]}" run_binaries build/test/unit
+    run fuzz 600 "${apart[@]}" replay_corpora
     for name in test/unit/*_test.py; do
         run "$(basename "$name" .py)" 120 /usr/bin/python3 "$name"
     done
