@@ -6,10 +6,9 @@
 #include "control/daemon.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "control/events.h"
@@ -21,6 +20,8 @@
 #include "control/requests.h"
 #include "control/server.h"
 #include "control/upkeep.h"
+#include "lb/bpffs.h"
+#include "lb/privilege.h"
 
 #define READY_INTERVAL_MS 10
 #define BUSY_TRIES 10
@@ -141,6 +142,38 @@ static void check_ready(void *context, uint32_t events)
 	notify_ready();
 }
 
+/* Then lbd has no use for most of what it may do, and has not read a word that others wrote. */
+static int prepare_bpffs(struct daemon *daemon, struct refusal *refusal)
+{
+	enum bpffs_made made;
+	int error;
+
+	error = bpffs_prepare(daemon->options.pin_path, &daemon->pin_path, &made, refusal);
+	if (error)
+		return error;
+	if (made == BPFFS_MOUNTED)
+		log_info(
+			"bpffs-mounted", "at=/sys/fs/bpf why=%s",
+			log_quote("there was none; in a private mount namespace pins end with it"));
+	if (made == BPFFS_OUTSIDE)
+		log_info("bpffs-outside", "pin=%s why=%s", log_quote(daemon->options.pin_path),
+			 log_quote("ip netns exec hides it here; look for the pins outside"));
+	return 0;
+}
+
+static int drop_privileges(struct refusal *refusal)
+{
+	const size_t count = sizeof(SPARE_PRIVILEGES) / sizeof(SPARE_PRIVILEGES[0]);
+	int error;
+
+	error = privilege_drop(refusal);
+	for (size_t i = 0; !error && i < count; i++)
+		if (!privilege_is_held(SPARE_PRIVILEGES[i].capability))
+			log_info("without-privilege", "capability=%s means=%s",
+				 SPARE_PRIVILEGES[i].name, log_quote(SPARE_PRIVILEGES[i].loss));
+	return error;
+}
+
 static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 {
 	const struct interface_hooks interface_hooks = {daemon, interface_changed};
@@ -149,19 +182,12 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 							    destination_removed};
 	int error;
 
-	daemon->options.datapath.pin_path = daemon->options.pin_path;
+	daemon->options.datapath.pin_path = daemon->pin_path;
 	daemon->options.datapath.linear = daemon->options.mode == MODE_GENERIC;
 	error = datapath_open(&daemon->options.datapath, &daemon->datapath, &daemon->adopted,
 			      refusal);
 	if (error)
 		return error;
-	if (datapath_bpffs(daemon->datapath) == BPFFS_MOUNTED)
-		log_info(
-			"bpffs-mounted", "at=/sys/fs/bpf why=%s",
-			log_quote("there was none; in a private mount namespace pins end with it"));
-	if (datapath_bpffs(daemon->datapath) == BPFFS_OUTSIDE)
-		log_info("bpffs-outside", "pin=%s why=%s", log_quote(daemon->options.pin_path),
-			 log_quote("ip netns exec hides it here; look for the pins outside"));
 	daemon->interfaces =
 		interfaces_new(daemon->datapath, daemon->options.mode, &interface_hooks);
 	daemon->neighbours = neighbours_new(daemon->loop, &neighbour_hooks);
@@ -276,30 +302,12 @@ static int listen_to_signals(struct daemon *daemon)
 	return error;
 }
 
-/* Asked first, so that a user without them is told so and not what failed for want of them. */
-static int check_privileges(struct refusal *refusal)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {};
-	uint64_t effective;
-
-	if (syscall(SYS_capget, &header, data))
-		return refuse_with(refusal, errno, "cannot read capabilities: %s", strerror(errno));
-	effective = (uint64_t)data[1].effective << 32 | data[0].effective;
-	if ((effective & (1ull << CAP_NET_ADMIN)) &&
-	    (effective & (1ull << CAP_BPF | 1ull << CAP_SYS_ADMIN)))
-		return 0;
-	return refuse_with(refusal, EPERM,
-			   "not privileged: lbd needs CAP_BPF and CAP_NET_ADMIN, and "
-			   "CAP_SYS_ADMIN to enter the namespaces of veth peers; start it as root");
-}
-
 int daemon_start(struct daemon *daemon, struct refusal *refusal)
 {
 	const struct server_hooks server_hooks = {daemon, answer, is_settled};
 	int error;
 
-	error = check_privileges(refusal);
+	error = privilege_check(refusal);
 	if (error)
 		return error;
 	daemon->started_ns = monotonic_ns();
@@ -311,7 +319,11 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		server_open(daemon->loop, daemon->options.socket_path, &server_hooks, refusal);
 	if (!daemon->server)
 		return -EINVAL;
-	error = open_tables(daemon, refusal);
+	error = prepare_bpffs(daemon, refusal);
+	if (!error)
+		error = drop_privileges(refusal);
+	if (!error)
+		error = open_tables(daemon, refusal);
 	if (!error)
 		error = attach(daemon, refusal);
 	/* What this start has made nobody else needs; what it found goes on as it was. */
@@ -339,5 +351,6 @@ void daemon_finish(struct daemon *daemon)
 	deny_list_free(daemon->deny);
 	fragments_free(daemon->fragments);
 	datapath_close(daemon->datapath);
+	free(daemon->pin_path);
 	loop_free(daemon->loop);
 }

@@ -18,6 +18,7 @@
 struct daemon {
 	struct options options;
 	struct loop *loop;
+	char *pin_path; /* the way to options.pin_path */
 	struct datapath *datapath;
 	struct reconcile *reconcile;
 	struct deny_list *deny;

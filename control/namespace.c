@@ -1,7 +1,7 @@
 /*
  * Finding network namespaces by id. Candidates are asked for their id one by one, each only once
  * however many processes are in it. Reading those of other users' processes takes CAP_SYS_PTRACE,
- * entering one CAP_SYS_ADMIN.
+ * entering one CAP_SYS_ADMIN; each is effective no longer than that.
  */
 #include "control/namespace.h"
 
@@ -19,6 +19,7 @@
 #include <unistd.h>
 #include "control/log.h"
 #include "control/netlink.h"
+#include "lb/privilege.h"
 
 #define MAX_NAMESPACES_SEEN 4096 /* beyond it some are asked again, which only takes time */
 
@@ -109,14 +110,18 @@ static int search_processes(struct search *search)
 	const struct dirent *entry;
 	char path[PATH_MAX];
 	int fd = -ENOENT;
+	bool raised;
 
 	if (!entries)
 		return -errno;
+	raised = privilege_raise(CAP_SYS_PTRACE);
 	while (fd < 0 && (entry = readdir(entries))) {
 		snprintf(path, sizeof(path), "/proc/%s/ns/net", entry->d_name);
 		if (isdigit((unsigned char)entry->d_name[0]))
 			fd = try_file(search, path);
 	}
+	if (raised)
+		privilege_lower(CAP_SYS_PTRACE);
 	closedir(entries);
 	return fd;
 }
@@ -145,25 +150,36 @@ int namespace_open(int netnsid)
 	return fd;
 }
 
+/* The socket, made there, or -errno. This thread is back home, or lbd ends. */
+static int visit(int namespace, int home)
+{
+	int fd;
+
+	if (setns(namespace, CLONE_NEWNET))
+		return -errno;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		fd = -errno;
+	if (setns(home, CLONE_NEWNET)) {
+		/* Whatever this thread did from now on would befall a pod's namespace. */
+		log_error("namespace-lost", "error=%d", errno);
+		abort();
+	}
+	return fd;
+}
+
 int namespace_socket(int namespace)
 {
+	bool raised;
 	int home, fd;
 
 	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0)
 		return -errno;
-	if (setns(namespace, CLONE_NEWNET)) {
-		fd = -errno;
-	} else {
-		fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			fd = -errno;
-		if (setns(home, CLONE_NEWNET)) {
-			/* Whatever this thread did from now on would befall a pod's namespace. */
-			log_error("namespace-lost", "error=%d", errno);
-			abort();
-		}
-	}
+	raised = privilege_raise(CAP_SYS_ADMIN);
+	fd = visit(namespace, home);
+	if (raised)
+		privilege_lower(CAP_SYS_ADMIN);
 	close(home);
 	return fd;
 }

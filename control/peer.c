@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "control/namespace.h"
 #include "control/netlink.h"
+#include "lb/privilege.h"
 
 /* An interface of the namespace that `socket` was made in. */
 struct device {
@@ -113,6 +114,25 @@ static int open_socket(int netnsid)
 	return fd;
 }
 
+static int refuse_namespace(struct refusal *refusal, int netnsid, int error)
+{
+	if (error == ENOENT)
+		return refuse_with(refusal, ENOENT,
+				   "no process and no file of /run/netns leads to the peer's "
+				   "network namespace (id %d)%s",
+				   netnsid,
+				   privilege_is_held(CAP_SYS_PTRACE)
+					   ? ""
+					   : "; to look at processes takes CAP_SYS_PTRACE");
+	if (error == EPERM && !privilege_is_held(CAP_SYS_ADMIN))
+		return refuse_with(refusal, EPERM,
+				   "lbd lacks CAP_SYS_ADMIN, so it cannot enter the peer's network "
+				   "namespace (id %d) to see to GRO and checksums",
+				   netnsid);
+	return refuse_with(refusal, error, "the peer's network namespace (id %d): %s", netnsid,
+			   strerror(error));
+}
+
 static int open_device(int netnsid, uint32_t ifindex, struct device *device,
 		       struct refusal *refusal)
 {
@@ -120,14 +140,8 @@ static int open_device(int netnsid, uint32_t ifindex, struct device *device,
 	int socket, error;
 
 	socket = open_socket(netnsid);
-	if (socket == -ENOENT)
-		return refuse_with(refusal, ENOENT,
-				   "no process and no file of /run/netns leads to the peer's "
-				   "network namespace (id %d)",
-				   netnsid);
 	if (socket < 0)
-		return refuse_with(refusal, -socket, "the peer's network namespace (id %d): %s",
-				   netnsid, strerror(-socket));
+		return refuse_namespace(refusal, netnsid, -socket);
 	if (ioctl(socket, SIOCGIFNAME, &request)) {
 		error = errno;
 		close(socket);

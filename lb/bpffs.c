@@ -2,6 +2,8 @@
  * The BPF file system that holds the pins. Where there is none at its usual place one is mounted;
  * any other place without one is refused, because pins on a plain file system cannot exist.
  */
+#include "lb/bpffs.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -172,8 +174,9 @@ int bpffs_prepare(const char *path, char **pin_path, enum bpffs_made *made, stru
 	}
 	if (error)
 		return refuse_with(refusal, -error,
-				   "--pin %s: cannot mount a bpffs at " BPFFS_USUAL ": %s", path,
-				   strerror(-error));
+				   "--pin %s: cannot mount a bpffs at " BPFFS_USUAL ": %s%s", path,
+				   strerror(-error),
+				   error == -EPERM ? " (that takes CAP_SYS_ADMIN)" : "");
 	error = make_directories(*pin_path);
 	if (error)
 		return refuse_with(refusal, -error, "--pin %s: cannot make the directory: %s", path,

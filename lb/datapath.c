@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "lb/bpffs.h"
 #include "lb/datapath_internal.h"
 
 #define NS_PER_SECOND 1000000000ull
@@ -251,6 +252,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **data
 		  struct refusal *refusal)
 {
 	struct datapath *opened = calloc(1, sizeof(*opened));
+	enum bpffs_made made;
 	int error = -ENOMEM;
 
 	refusal->text[0] = '\0';
@@ -262,7 +264,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **data
 	opened->knows_ends = options->max_new_connections;
 	opened->seed = options->seed;
 	opened->cpus = (unsigned int)libbpf_num_possible_cpus();
-	error = bpffs_prepare(options->pin_path, &opened->pin_path, &opened->bpffs, refusal);
+	error = bpffs_prepare(options->pin_path, &opened->pin_path, &made, refusal);
 	if (!error)
 		error = pins_make_directories(opened, refusal);
 	if (!error)
@@ -293,9 +295,4 @@ void datapath_close(struct datapath *datapath)
 	lb_bpf__destroy(datapath->second);
 	free(datapath->pin_path);
 	free(datapath);
-}
-
-enum bpffs_made datapath_bpffs(const struct datapath *datapath)
-{
-	return datapath->bpffs;
 }

@@ -64,13 +64,6 @@ const char *datapath_mode_name(enum datapath_mode mode);
  */
 int datapath_open(const struct datapath_options *options, struct datapath **datapath, bool *adopted,
 		  struct refusal *refusal);
-/* What datapath_open had to do for a bpffs at the pin path. */
-enum bpffs_made {
-	BPFFS_FOUND,
-	BPFFS_OUTSIDE, /* ours is hidden (`ip netns exec`): the machine's */
-	BPFFS_MOUNTED, /* in a private mount namespace pins end with it */
-};
-enum bpffs_made datapath_bpffs(const struct datapath *datapath);
 /* Detaches from every interface and removes every pin: as if there never had been an lbd. */
 void datapath_forget(struct datapath *datapath);
 /* Closes fds and mappings; what is pinned stays and goes on. */

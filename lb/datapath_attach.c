@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "lb/datapath_internal.h"
+#include "lb/privilege.h"
 
 static const char *const MODE_NAMES[] = {
 	[MODE_AUTO] = "auto",
@@ -51,6 +52,17 @@ static enum datapath_mode attached_mode(const struct datapath *datapath, uint32_
 	return query.attach_mode == XDP_ATTACHED_SKB ? MODE_GENERIC : MODE_NATIVE;
 }
 
+/* Programs of others can be had by their id alone, which is for CAP_SYS_ADMIN. */
+static int open_foreign(__u32 id)
+{
+	const bool raised = privilege_raise(CAP_SYS_ADMIN);
+	const int fd = bpf_prog_get_fd_by_id(id);
+
+	if (raised)
+		privilege_lower(CAP_SYS_ADMIN);
+	return fd;
+}
+
 /* Who is there already, by name where the kernel tells. */
 static int refuse_foreign(const struct datapath *datapath, const char *interface, uint32_t ifindex,
 			  struct refusal *refusal)
@@ -61,7 +73,7 @@ static int refuse_foreign(const struct datapath *datapath, const char *interface
 	int fd = -1;
 
 	if (!bpf_xdp_query((int)ifindex, 0, &query))
-		fd = bpf_prog_get_fd_by_id(query.prog_id ? query.prog_id : query.skb_prog_id);
+		fd = open_foreign(query.prog_id ? query.prog_id : query.skb_prog_id);
 	if (fd >= 0) {
 		bpf_obj_get_info_by_fd(fd, &info, &size);
 		close(fd);

@@ -33,7 +33,6 @@ struct datapath {
 	bool linear; /* programs that do not take frames in fragments (xdp.frags) */
 	bool replace;
 	bool knows_ends; /* the map backend_ends is kept */
-	enum bpffs_made bpffs;
 	unsigned int cpus; /* possible ones: what a per-CPU value is long */
 	struct mapping backends;
 	struct mapping rings; /* of it only a window, where the last ring was written */
@@ -111,11 +110,3 @@ bool link_pins_are_alive(struct datapath *datapath);
  * where there is none, or -errno. Whatever else was pinned at `path` is not any more.
  */
 int link_pin_take(const struct datapath *datapath, uint32_t ifindex, const char *path);
-
-/*
- * Makes the directory and, where it would lie under /sys/fs/bpf with no bpffs mounted there, gets
- * one: the machine's where `ip netns exec` hides it, so that pins outlive us, else one mounted
- * here. *pin_path: the path to use, the caller's. 0 or -errno with a refusal.
- */
-int bpffs_prepare(const char *path, char **pin_path, enum bpffs_made *made,
-		  struct refusal *refusal);

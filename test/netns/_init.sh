@@ -44,6 +44,7 @@ export HTTP_SERVICE HTTP_SERVICE6 UDP_SERVICE UDP_SERVICE6
 LBD_PID=
 LBD_LOG=
 LBD_RUNS=0
+LBD_AS=() # words before lbd: as whom it runs, with which privileges
 PIDS=()
 
 . "$HERE/_check.sh"
@@ -199,7 +200,7 @@ lbd_launch() { # OPTION…
     mount_bpffs
     LBD_RUNS=$((LBD_RUNS + 1))
     LBD_LOG=$WORK/lbd.$LBD_RUNS.log
-    "${enter[@]}" "$LBD" --pin "$PIN" --socket "$SOCKET" --state "$STATE" \
+    "${enter[@]}" "${LBD_AS[@]}" "$LBD" --pin "$PIN" --socket "$SOCKET" --state "$STATE" \
         ${LBT_XDP_MODE:+--xdp-mode "$LBT_XDP_MODE"} "$@" >"$LBD_LOG" 2>&1 &
     LBD_PID=$!
 }
