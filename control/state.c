@@ -175,6 +175,10 @@ int state_append(struct state *state, const char *change, struct refusal *refusa
 	if (state->unsettled)
 		return refuse_with(refusal, EIO, "%s: the snapshot must be written again first",
 				   state->path);
+	/* No snapshot of it could be read again; only a file that somebody wrote comes so far. */
+	if (state->sequence >= SEQUENCE_MAX - 1)
+		return refuse_with(refusal, EOVERFLOW, "%s: no sequence is left for a change",
+				   state->path);
 	error = journal_append(&state->journal, state->sequence + 1, change, refusal);
 	if (!error)
 		state->sequence++;

@@ -240,6 +240,24 @@ static void compaction_pays_when_the_journal_outgrows_the_snapshot(void **state)
 	state_close(opened);
 }
 
+/* Its snapshot would be refused at the next start. */
+static void a_change_without_a_sequence_left_is_refused(void **state)
+{
+	static const char SNAPSHOT[] =
+		"{\"sequence\":4611686018427387902,\"state\":{\"upto\":0}}\n";
+	struct state *opened;
+	json_int_t last;
+
+	(void)state;
+	write_file(path, SNAPSHOT, strlen(SNAPSHOT));
+	opened = reopen(&last);
+	assert_int_equal(append(opened, 1), -EOVERFLOW);
+	assert_non_null(strstr(refusal.text, "no sequence is left"));
+	state_close(opened);
+
+	assert_remembered(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -257,6 +275,7 @@ int main(void)
 		WITH_DIRECTORY(what_cannot_be_read_is_named),
 		WITH_DIRECTORY(a_second_opener_is_told_who_is_first),
 		WITH_DIRECTORY(a_change_that_could_not_be_read_back_is_refused),
+		WITH_DIRECTORY(a_change_without_a_sequence_left_is_refused),
 		WITH_DIRECTORY(compaction_pays_when_the_journal_outgrows_the_snapshot),
 	};
 
