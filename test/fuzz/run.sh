@@ -16,7 +16,7 @@ MAX_FILES=200
 MINUTES=30
 MINIMISE=
 TARGETS=()
-export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1
+export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:malloc_context_size=4
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 ASAN_SYMBOLIZER_PATH=$(command -v llvm-symbolizer-14)
 export ASAN_SYMBOLIZER_PATH
