@@ -97,6 +97,17 @@ static int send_fixed(struct counting *counting)
 	return run(counting, traffic_is_request(counting->row) ? UPLINK : POD);
 }
 
+/* Of a connection that is to be known: what begins it. */
+static int begin_fixed(struct counting *counting)
+{
+	const struct row *row = counting->row;
+
+	if (traffic_outcome(row).action != XDP_REDIRECT || !traffic_is_request(row))
+		return 0;
+	traffic_fixed_first(row, &counting->frame);
+	return run(counting, UPLINK);
+}
+
 static int send_request(struct counting *counting, uint8_t tcp_flags, struct blueprint *request)
 {
 	*request = traffic_request(counting->row, tcp_flags);
@@ -141,6 +152,8 @@ static int count(struct counting *counting)
 
 	if (row->traffic == TRAFFIC_STATELESS)
 		error = use_up_limit(counting);
+	if (!error && traffic_is_fixed(row))
+		error = begin_fixed(counting);
 	if (!error && traffic_is_fixed(row))
 		error = send_fixed(counting);
 	else if (!error && traffic_is_request(row))

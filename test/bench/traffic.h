@@ -31,6 +31,8 @@ bool traffic_begins(const struct row *row);
 /* Whether all of them are the same frame; then of flow 0, where they are of a flow. */
 bool traffic_is_fixed(const struct row *row);
 void traffic_fixed(const struct row *row, struct frame *frame);
+/* What may begin its flow: the same, or the whole packet, which is remembered no further. */
+void traffic_fixed_first(const struct row *row, struct frame *frame);
 
 struct outcome traffic_outcome(const struct row *row);
 /*

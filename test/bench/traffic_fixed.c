@@ -137,6 +137,17 @@ void traffic_fixed(const struct row *row, struct frame *frame)
 		build_plain(row, frame);
 }
 
+void traffic_fixed_first(const struct row *row, struct frame *frame)
+{
+	struct blueprint packet = request_of_flow(row);
+
+	packet.fragment = 0;
+	if (row->traffic == TRAFFIC_FRAGMENT)
+		frame_build(&packet, frame);
+	else
+		traffic_fixed(row, frame);
+}
+
 static void build_translated(const struct row *row, struct frame *frame)
 {
 	struct blueprint packet = request_of_flow(row);
