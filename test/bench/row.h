@@ -28,7 +28,10 @@ enum traffic {
 	TRAFFIC_NO_BACKEND,
 	TRAFFIC_ANSWER_RESET,       /* no backend, and the sender is told */
 	TRAFFIC_ANSWER_UNREACHABLE, /* the same, of UDP */
-	TRAFFIC_OUT_OF_RANGE,       /* from outside of the service's source ranges */
+	TRAFFIC_NOT_SERVED,         /* to another port of a service's address */
+	TRAFFIC_NOT_SERVED_RESET,
+	TRAFFIC_NOT_SERVED_UNREACHABLE,
+	TRAFFIC_OUT_OF_RANGE, /* from outside of the service's source ranges */
 	TRAFFIC_DENIED,
 	/* Always the same frame: */
 	TRAFFIC_NOT_IP,

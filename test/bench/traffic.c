@@ -18,6 +18,7 @@ struct plan {
 	uint8_t flags;
 	enum service_shape shape; /* 0: the row's */
 	bool is_reply, is_answered, begins, is_fixed;
+	bool is_unserved; /* its port is not */
 };
 
 #define TO_BACKEND                                                                                 \
@@ -46,6 +47,15 @@ static const struct plan PLANS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_ANSWER_UNREACHABLE] = {.outcome = {XDP_TX, VERDICT_ANSWER_UNREACHABLE},
 					.flags = SYN,
 					.shape = SERVICE_EMPTY},
+	[TRAFFIC_NOT_SERVED] = {.outcome = {XDP_DROP, VERDICT_DROP_NOT_SERVED},
+				.flags = SYN,
+				.is_unserved = true},
+	[TRAFFIC_NOT_SERVED_RESET] = {.outcome = {XDP_TX, VERDICT_ANSWER_RESET},
+				      .flags = SYN,
+				      .is_unserved = true},
+	[TRAFFIC_NOT_SERVED_UNREACHABLE] = {.outcome = {XDP_TX, VERDICT_ANSWER_UNREACHABLE},
+					    .flags = SYN,
+					    .is_unserved = true},
 	[TRAFFIC_OUT_OF_RANGE] = {.outcome = {XDP_DROP, VERDICT_DROP_SOURCE_RANGE},
 				  .flags = SYN,
 				  .shape = SERVICE_CLOSED},
@@ -139,7 +149,7 @@ struct blueprint traffic_request(const struct row *row, uint8_t tcp_flags)
 	struct blueprint request = {
 		.src = client(row_kind(row)->family),
 		.dst = service.address,
-		.dst_port = service.port,
+		.dst_port = PLANS[row->traffic].is_unserved ? htons(UNSERVED_PORT) : service.port,
 		.protocol = service.protocol,
 		.tcp_flags = tcp_flags,
 		.options_length = row->options ? OPTIONS_LENGTH : 0,

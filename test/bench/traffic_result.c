@@ -85,7 +85,7 @@ static void build_answer(const struct row *row, const struct blueprint *sent, st
 
 	frame_build(sent, &frame);
 	refused.linear = frame.length;
-	if (row->traffic == TRAFFIC_ANSWER_RESET)
+	if (traffic_outcome(row).verdict == VERDICT_ANSWER_RESET)
 		frame_build_reset(&refused, answer);
 	else
 		frame_build_complaint(&refused, is_ipv6 ? &ipv6 : &ipv4, answer);

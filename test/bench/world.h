@@ -13,6 +13,7 @@
 #include "test/bpf/cast.h"
 
 #define BACKENDS_PER_SERVICE 5
+#define UNSERVED_PORT 79 /* at none of the addresses */
 
 enum service_shape {
 	SERVICE_FIVE,     /* five backends */
