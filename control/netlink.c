@@ -128,6 +128,8 @@ static int take_answer(struct question *question, const struct nlmsghdr *message
 		question->inconsistent = true;
 	if (message->nlmsg_type == NLMSG_ERROR) {
 		question->answered = true;
+		if (!nlmsg_valid_hdr(message, sizeof(struct nlmsgerr)))
+			return -EBADMSG;
 		return ((const struct nlmsgerr *)nlmsg_data(message))->error;
 	}
 	if (message->nlmsg_type == NLMSG_DONE) {
