@@ -40,6 +40,7 @@ static const char *const PACKETS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_OUT_OF_RANGE] = "outside of the source ranges",
 	[TRAFFIC_DENIED] = "denied",
 	[TRAFFIC_NOT_IP] = "not IP",
+	[TRAFFIC_ONE_FLOW] = "established",
 	[TRAFFIC_TAGGED] = "established, VLAN tag",
 	[TRAFFIC_EXTENSION] = "established, extension header",
 	[TRAFFIC_FRAGMENT] = "first fragment",

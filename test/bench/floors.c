@@ -42,7 +42,7 @@ static int add_service(struct floors *floors, const struct kind *kind)
 	const struct floor_service value = {
 		.first_backend = world_backend(kind, 0).word[3],
 		.backend_count = BACKENDS_PER_SERVICE,
-		.port = world_backend_port(SERVICE_FIVE),
+		.port = world_backend_port(kind, SERVICE_FIVE),
 	};
 
 	return bpf_map_update_elem(bpf_map__fd(floors->b->maps.services), &key, &value, BPF_ANY);
@@ -56,7 +56,7 @@ static int load_b(struct floors *floors, uint32_t connections)
 	bpf_map__set_max_entries(floors->b->maps.connections, 2 * connections);
 	if (floor_b_bpf__load(floors->b))
 		return -1;
-	return add_service(floors, &KINDS[TCP4]) || add_service(floors, &KINDS[UDP4]);
+	return add_service(floors, &WORLD_KINDS[TCP4]) || add_service(floors, &WORLD_KINDS[UDP4]);
 }
 
 struct floors *floors_open(uint32_t connections)

@@ -100,7 +100,7 @@ static void print_target(const struct row *row, const struct summary *summary)
 
 void report_table(const struct measurement *measurement)
 {
-	printf("%-32s %-4s %-3s %7s %8s %8s %7s %7s  %s\n", "program cost, medians", "", "",
+	printf("%-32s %-4s %-4s %7s %8s %8s %7s %7s  %s\n", "program cost, medians", "", "",
 	       "flows", "ns", "net ns", "x A", "x B", "target");
 	for (size_t i = 0; i < ROW_COUNT; i++) {
 		const struct figure *figure = &measurement->figures[i];
@@ -109,7 +109,7 @@ void report_table(const struct measurement *measurement)
 		if (!figure->measured)
 			continue;
 		summary = summarise(measurement, figure);
-		printf("%-32s %-4s %-3s", ROWS[i].name,
+		printf("%-32s %-4s %-4s", ROWS[i].name,
 		       row_kind(&ROWS[i])->family == IPV6 ? "ipv6" : "ipv4",
 		       protocol_name(row_kind(&ROWS[i])->protocol));
 		print_flows(&ROWS[i]);

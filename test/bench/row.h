@@ -35,7 +35,8 @@ enum traffic {
 	TRAFFIC_DENIED,
 	/* Always the same frame: */
 	TRAFFIC_NOT_IP,
-	TRAFFIC_TAGGED,    /* in a VLAN, which it leaves */
+	TRAFFIC_ONE_FLOW, /* of one connection, of a protocol for whose flows there is no wrapper */
+	TRAFFIC_TAGGED,   /* in a VLAN, which it leaves */
 	TRAFFIC_EXTENSION, /* behind an extension header of IPv6 */
 	TRAFFIC_FRAGMENT,  /* the first of some */
 	TRAFFIC_FRAGMENT_OF_OTHERS,
@@ -65,7 +66,7 @@ enum clients {
 	CLIENTS_BESIDE_DENIED,
 };
 
-enum kind_index { TCP4, UDP4, TCP6, UDP6 }; /* in KINDS, cast.h */
+enum kind_index { TCP4, UDP4, TCP6, UDP6, SCTP4, SCTP6 }; /* in WORLD_KINDS, world.h */
 
 struct row {
 	const char *name;
@@ -89,5 +90,5 @@ extern const size_t ROW_COUNT;
 
 static inline const struct kind *row_kind(const struct row *row)
 {
-	return &KINDS[row->kind];
+	return &WORLD_KINDS[row->kind];
 }

@@ -66,6 +66,10 @@ const struct row ROWS[] = {
 	OURS("new, table full", NEW, TCP6, FULL, .target = 12 * 1.15),
 	OURS("new, table full", NEW, UDP6, FULL, .target = 12 * 1.15),
 
+	/* Always the same packet: its checksum (CRC32c) covers the client's port. */
+	OURS("established, SCTP", ONE_FLOW, SCTP4, ROOMY, .flows = 1),
+	OURS("established, SCTP", ONE_FLOW, SCTP6, ROOMY, .flows = 1),
+
 	/* What a service may have instead: beside the same rows of five backends and Maglev. */
 	OURS("established, 1,000 backends", ESTABLISHED, UDP4, ROOMY, .flows = FLOWS_64K,
 	     .shape = SERVICE_THOUSAND),

@@ -61,6 +61,7 @@ static const struct plan PLANS[_TRAFFIC_COUNT] = {
 				  .shape = SERVICE_CLOSED},
 	[TRAFFIC_DENIED] = {.outcome = {XDP_DROP, VERDICT_DROP_DENIED}, .flags = SYN},
 	[TRAFFIC_NOT_IP] = {.outcome = {XDP_PASS, VERDICT_PASS_PROTOCOL}, .is_fixed = true},
+	[TRAFFIC_ONE_FLOW] = {.outcome = TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},
 	[TRAFFIC_TAGGED] = {.outcome = TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},
 	[TRAFFIC_EXTENSION] = {.outcome = TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},
 	[TRAFFIC_FRAGMENT] = {.outcome = TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},
@@ -132,15 +133,21 @@ static struct address client(enum family family)
 	return address;
 }
 
+static size_t transport_header(uint8_t protocol)
+{
+	if (protocol == IPPROTO_TCP)
+		return 20;
+	return protocol == IPPROTO_SCTP ? 12 : 8;
+}
+
 /* As many bytes as every frame has. */
 static void fill(struct blueprint *blueprint, enum family family)
 {
 	const size_t network = family == IPV6 ? 40 : 20;
-	const size_t transport = blueprint->protocol == IPPROTO_TCP ? 20 : 8;
 
 	blueprint->hop_limit = HOP_LIMIT;
-	blueprint->payload_length =
-		FRAME_BYTES - ETH_HLEN - network - blueprint->options_length - transport;
+	blueprint->payload_length = FRAME_BYTES - ETH_HLEN - network - blueprint->options_length -
+				    transport_header(blueprint->protocol);
 }
 
 struct blueprint traffic_request(const struct row *row, uint8_t tcp_flags)
@@ -169,7 +176,7 @@ struct blueprint traffic_reply(const struct row *row, uint32_t backend, uint8_t 
 	struct blueprint reply = {
 		.src = world_backend(row_kind(row), backend),
 		.dst = client(row_kind(row)->family),
-		.src_port = world_backend_port(traffic_shape(row)),
+		.src_port = world_backend_port(row_kind(row), traffic_shape(row)),
 		.protocol = row_kind(row)->protocol,
 		.tcp_flags = tcp_flags,
 	};

@@ -81,7 +81,7 @@ static struct icmp_error error_sent(const struct row *row)
 
 	error.envelope.dst = error.quoted.src;
 	error.quoted.dst = world_backend(row_kind(row), 0);
-	error.quoted.dst_port = world_backend_port(traffic_shape(row));
+	error.quoted.dst_port = world_backend_port(row_kind(row), traffic_shape(row));
 	error.quoted.payload_length = QUOTED_PAYLOAD;
 	error.quoted.hop_limit--;
 	return error;
@@ -154,7 +154,7 @@ static void build_translated(const struct row *row, struct frame *frame)
 
 	packet.tags = NO_TAGS;
 	packet.dst = world_backend(row_kind(row), 0);
-	packet.dst_port = world_backend_port(traffic_shape(row));
+	packet.dst_port = world_backend_port(row_kind(row), traffic_shape(row));
 	traffic_route(row, &packet);
 	frame_build(&packet, frame);
 	if (row->traffic == TRAFFIC_EXTENSION)

@@ -49,7 +49,7 @@ static void translate_request(const struct row *row, const struct frame *frame,
 		if (memcmp(&frame->bytes[at], &backend.word[4 - length / 4], length))
 			continue;
 		packet->dst = backend;
-		packet->dst_port = world_backend_port(traffic_shape(row));
+		packet->dst_port = world_backend_port(row_kind(row), traffic_shape(row));
 		return;
 	}
 }

@@ -133,11 +133,11 @@ static int add_services(struct world *world, uint32_t count)
 	world->services = calloc(count + EXTRA_SERVICES, sizeof(struct service *));
 	if (!world->services)
 		return -ENOMEM;
-	for (int i = 0; !error && i < KIND_COUNT * _SERVICE_SHAPE_COUNT; i++)
-		error = add_service(world, &KINDS[i / _SERVICE_SHAPE_COUNT],
+	for (int i = 0; !error && i < WORLD_KIND_COUNT * _SERVICE_SHAPE_COUNT; i++)
+		error = add_service(world, &WORLD_KINDS[i / _SERVICE_SHAPE_COUNT],
 				    (enum service_shape)(i % _SERVICE_SHAPE_COUNT), 0);
 	for (uint32_t number = 1; !error && number < count; number++)
-		error = add_service(world, &KINDS[0], SERVICE_FIVE, number);
+		error = add_service(world, &WORLD_KINDS[0], SERVICE_FIVE, number);
 	return error ? error : plan_apply(&world->plan, world->datapath);
 }
 

@@ -30,6 +30,10 @@ enum service_shape {
 	_SERVICE_SHAPE_COUNT,
 };
 
+/* Those of the cast, and SCTP. */
+#define WORLD_KIND_COUNT 6
+extern const struct kind WORLD_KINDS[WORLD_KIND_COUNT];
+
 struct world_options {
 	uint32_t services; /* of five backends, TCP over IPv4; other kinds have one */
 	uint32_t connections;
@@ -59,9 +63,9 @@ struct service_key world_service(const struct kind *kind, enum service_shape sha
 /* What the service of that shape is called in a row of counts.json; "" for five backends. */
 const char *world_shape_name(enum service_shape shape);
 uint32_t world_backend_count(enum service_shape shape);
-/* The address and port of a backend of number 0. */
+/* The address and port of a backend of number 0; SCTP's is the service's port. */
 struct address world_backend(const struct kind *kind, uint32_t number);
-__be16 world_backend_port(enum service_shape shape);
+__be16 world_backend_port(const struct kind *kind, enum service_shape shape);
 
 /* What a service has carried, by its id. */
 void world_traffic(const struct world *world, uint32_t service, struct traffic_counter *counter);

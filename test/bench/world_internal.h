@@ -6,12 +6,12 @@
 #include "test/bench/world.h"
 
 /* The services of number 0. */
-#define EXTRA_SERVICES ((uint32_t)(KIND_COUNT * _SERVICE_SHAPE_COUNT))
+#define EXTRA_SERVICES ((uint32_t)(WORLD_KIND_COUNT * _SERVICE_SHAPE_COUNT))
 /*
  * Room for eight times their backends: a filter as full as may be passes one packet in eight for
  * nothing, and whether that meets the packet of some row should not hang on chance.
  */
-#define EXTRA_BACKENDS ((uint32_t)(8 * KIND_COUNT * 1100))
+#define EXTRA_BACKENDS ((uint32_t)(8 * WORLD_KIND_COUNT * 1100))
 
 /* The first address of a family (IPv4 as text, IPv6 as text) and `number` addresses on. */
 struct address world_numbered(enum family family, const char *ipv4, const char *ipv6,

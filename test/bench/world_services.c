@@ -2,8 +2,15 @@
  * The services of a world, as the model has them: addresses, shapes, source ranges.
  */
 #include <arpa/inet.h>
+#include <linux/in.h>
 #include "lb/service.h"
 #include "test/bench/world_internal.h"
+
+const struct kind WORLD_KINDS[WORLD_KIND_COUNT] = {
+	{IPV4, IPPROTO_TCP, "tcp over ipv4"},   {IPV4, IPPROTO_UDP, "udp over ipv4"},
+	{IPV6, IPPROTO_TCP, "tcp over ipv6"},   {IPV6, IPPROTO_UDP, "udp over ipv6"},
+	{IPV4, IPPROTO_SCTP, "sctp over ipv4"}, {IPV6, IPPROTO_SCTP, "sctp over ipv6"},
+};
 
 struct shape {
 	const char *name;
@@ -74,8 +81,10 @@ struct address world_backend(const struct kind *kind, uint32_t number)
 	return world_numbered(kind->family, "10.128.0.0", "fd00:128::", number);
 }
 
-__be16 world_backend_port(enum service_shape shape)
+__be16 world_backend_port(const struct kind *kind, enum service_shape shape)
 {
+	if (kind->protocol == IPPROTO_SCTP)
+		return world_service(kind, shape, 0).port;
 	return htons((uint16_t)(8080 + shape));
 }
 
@@ -88,7 +97,7 @@ static int add_backends(struct service *service, const struct kind *kind, enum s
 	for (uint32_t i = 0; !error && i < world_backend_count(shape); i++) {
 		const struct backend backend = {
 			.address = world_backend(kind, number * BACKENDS_PER_SERVICE + i),
-			.port = world_backend_port(shape),
+			.port = world_backend_port(kind, shape),
 			.weight = 1,
 			.state = BACKEND_ACTIVE,
 		};
