@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/utsname.h>
+#include "include/hash.h"
 #include "lb/address.h"
 #include "lb/datapath_internal.h"
 #include "test/interpreter/interpreter.h"
@@ -62,14 +63,35 @@ static const struct lb_bpf *skeleton_of(const struct counting *counting)
 	return world_datapath(counting->world)->skeleton;
 }
 
-/* The client of each row has a port of its own, but that a fixed frame is about flow 0. */
-static void set_client(const struct row *row, struct address *address, __be16 *port)
+/* A filter passes one client in some dozens, who is looked for as if there were such a backend. */
+static bool passes_for_backend(const struct counting *counting, const struct address *address,
+			       __be16 port)
 {
+	const struct datapath *datapath = world_datapath(counting->world);
+	const struct filter *filter = &datapath->backend_filter;
+	const uint64_t *words = filter->words.memory;
+	const uint8_t protocol = row_kind(counting->row)->protocol;
+	const uint32_t bit =
+		hash_bit(hash_endpoint(datapath->seed, address, port, protocol), filter->mask);
+
+	return words[bit / 64] >> bit % 64 & 1;
+}
+
+/*
+ * The client of each row has a port of its own, but that a fixed frame is about flow 0. What is
+ * counted must not hang on which row it is.
+ */
+static void set_client(const struct counting *counting, struct address *address, __be16 *port)
+{
+	const struct row *row = counting->row;
 	const bool denied = row->clients == CLIENTS_DENIED;
-	const ptrdiff_t flow = traffic_is_fixed(row) ? 0 : row - ROWS;
+	size_t flow = traffic_is_fixed(row) ? 0 : (size_t)(row - ROWS);
 
 	address->word[3] = htonl(denied ? SUSPECT(0) : FIRST_CLIENT);
-	*port = htons((uint16_t)(FIRST_CLIENT_PORT + flow));
+	do {
+		*port = htons((uint16_t)(FIRST_CLIENT_PORT + flow));
+		flow += ROW_COUNT;
+	} while (!traffic_is_fixed(row) && passes_for_backend(counting, address, *port));
 }
 
 /* Runs the frame, which becomes what the program makes of it, in whatever parts it goes. */
@@ -115,7 +137,7 @@ static int begin_fixed(struct counting *counting)
 static int send_request(struct counting *counting, uint8_t tcp_flags, struct blueprint *request)
 {
 	*request = traffic_request(counting->row, tcp_flags);
-	set_client(counting->row, &request->src, &request->src_port);
+	set_client(counting, &request->src, &request->src_port);
 	return send_packet(counting, request, UPLINK);
 }
 
@@ -123,7 +145,7 @@ static int send_reply(struct counting *counting, uint32_t backend, uint8_t tcp_f
 		      struct blueprint *reply)
 {
 	*reply = traffic_reply(counting->row, backend, tcp_flags);
-	set_client(counting->row, &reply->dst, &reply->dst_port);
+	set_client(counting, &reply->dst, &reply->dst_port);
 	return send_packet(counting, reply, POD);
 }
 
@@ -143,7 +165,7 @@ static int use_up_limit(struct counting *counting)
 {
 	struct blueprint packet = traffic_request(counting->row, SYN);
 
-	set_client(counting->row, &packet.src, &packet.src_port);
+	set_client(counting, &packet.src, &packet.src_port);
 	packet.src.word[3] = htonl(FIRST_CLIENT + 1);
 	return send_packet(counting, &packet, UPLINK);
 }
