@@ -42,6 +42,7 @@ static const char *const PACKETS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_DENIED] = "denied",
 	[TRAFFIC_NOT_IP] = "not IP",
 	[TRAFFIC_ONE_FLOW] = "established",
+	[TRAFFIC_ALIASED] = "established, alias",
 	[TRAFFIC_TAGGED] = "established, VLAN tag",
 	[TRAFFIC_EXTENSION] = "established, extension header",
 	[TRAFFIC_FRAGMENT] = "first fragment",
@@ -130,6 +131,8 @@ static int begin_fixed(struct counting *counting)
 
 	if (traffic_outcome(row).action != XDP_REDIRECT || !traffic_is_request(row))
 		return 0;
+	if (traffic_fixed_rival(row, &counting->frame) && run(counting, UPLINK))
+		return -1;
 	traffic_fixed_first(row, &counting->frame);
 	return run(counting, UPLINK);
 }

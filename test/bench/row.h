@@ -36,6 +36,7 @@ enum traffic {
 	/* Always the same frame: */
 	TRAFFIC_NOT_IP,
 	TRAFFIC_ONE_FLOW, /* of one connection, of a protocol for whose flows there is no wrapper */
+	TRAFFIC_ALIASED,  /* from a port that has reached the backend by another service before */
 	TRAFFIC_TAGGED,   /* in a VLAN, which it leaves */
 	TRAFFIC_EXTENSION, /* behind an extension header of IPv6 */
 	TRAFFIC_FRAGMENT,  /* the first of some */

@@ -62,6 +62,7 @@ static const struct plan PLANS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_DENIED] = {.outcome = {XDP_DROP, VERDICT_DROP_DENIED}, .flags = SYN},
 	[TRAFFIC_NOT_IP] = {.outcome = {XDP_PASS, VERDICT_PASS_PROTOCOL}, .is_fixed = true},
 	[TRAFFIC_ONE_FLOW] = {.outcome = TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},
+	[TRAFFIC_ALIASED] = {.outcome = TO_BACKEND, .shape = SERVICE_TWIN, .is_fixed = true},
 	[TRAFFIC_TAGGED] = {.outcome = TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},
 	[TRAFFIC_EXTENSION] = {.outcome = TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},
 	[TRAFFIC_FRAGMENT] = {.outcome = TO_BACKEND, .shape = SERVICE_SINGLE, .is_fixed = true},

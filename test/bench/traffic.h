@@ -34,6 +34,9 @@ void traffic_fixed(const struct row *row, struct frame *frame);
 /* What may begin its flow: the same, or the whole packet, which is remembered no further. */
 void traffic_fixed_first(const struct row *row, struct frame *frame);
 
+/* What must have gone before that: it has the port that an alias stands for. False: nothing. */
+bool traffic_fixed_rival(const struct row *row, struct frame *frame);
+
 struct outcome traffic_outcome(const struct row *row);
 /*
  * Whether `frame` is what must become of `sent` (which a fixed one does not need); else says on

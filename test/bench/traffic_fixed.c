@@ -37,7 +37,8 @@ static struct blueprint request_of_flow(const struct row *row)
 {
 	struct blueprint request = traffic_request(row, ACK);
 
-	request.src.word[3] = htonl(FIRST_CLIENT);
+	request.src.word[3] =
+		htonl(row->traffic == TRAFFIC_ALIASED ? ALIASED_CLIENT : FIRST_CLIENT);
 	request.src_port = htons(FIRST_CLIENT_PORT);
 	request.payload_length += FIXED_BYTES - FRAME_BYTES;
 	if (row->traffic == TRAFFIC_FRAGMENT || row->traffic == TRAFFIC_FRAGMENT_OF_OTHERS)
@@ -148,11 +149,23 @@ void traffic_fixed_first(const struct row *row, struct frame *frame)
 		traffic_fixed(row, frame);
 }
 
+bool traffic_fixed_rival(const struct row *row, struct frame *frame)
+{
+	struct blueprint packet = request_of_flow(row);
+
+	packet.dst_port = world_service(row_kind(row), SERVICE_SINGLE, 0).port;
+	if (row->traffic == TRAFFIC_ALIASED)
+		frame_build(&packet, frame);
+	return row->traffic == TRAFFIC_ALIASED;
+}
+
 static void build_translated(const struct row *row, struct frame *frame)
 {
 	struct blueprint packet = request_of_flow(row);
 
 	packet.tags = NO_TAGS;
+	if (row->traffic == TRAFFIC_ALIASED)
+		packet.src_port = world_alias_port(packet.src_port);
 	packet.dst = world_backend(row_kind(row), 0);
 	packet.dst_port = world_backend_port(row_kind(row), traffic_shape(row));
 	traffic_route(row, &packet);

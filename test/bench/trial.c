@@ -196,6 +196,31 @@ static int shake_hands(struct trial *trial, int lane)
 	return error;
 }
 
+/* Once, whatever must have gone before a fixed frame. */
+static int send_rival(struct trial *trial, int lane)
+{
+	static struct harness_result unchecked;
+	static struct frame frame; /* too long for comfort on the stack */
+	struct harness *harness = trial->lanes[lane].fixed;
+	int error;
+
+	if (!harness || !traffic_fixed_rival(trial->row, &frame))
+		return 0;
+	harness_set_fixed(harness, &frame);
+	error = trial_run_harness(trial, harness, 1, &unchecked);
+	traffic_fixed(trial->row, &frame);
+	harness_set_fixed(harness, &frame);
+	return error;
+}
+
+/* What the row's packets find. */
+static int make_known(struct trial *trial, int lane)
+{
+	const int error = send_rival(trial, lane);
+
+	return error || !traffic_is_answered(trial->row) ? error : shake_hands(trial, lane);
+}
+
 /* Every flow once more: *strays are not known, and what is written once a second is written. */
 static int warm(struct trial *trial, int lane, uint64_t *strays)
 {
@@ -218,8 +243,8 @@ static int prepare_lane(struct trial *trial, int lane)
 	int error = 0;
 
 	for (int i = 0; !error && i < PRIMINGS; i++) {
-		if (traffic_is_answered(row) && !*known)
-			error = shake_hands(trial, lane);
+		if (!*known)
+			error = make_known(trial, lane);
 		if (!error)
 			error = warm(trial, lane, &strays);
 		*known = strays <= row->flows / STRAY_SHARE;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "include/connection.h"
 #include "lb/datapath_internal.h"
 #include "lb/plan.h"
 #include "lb/traffic.h"
@@ -37,6 +38,11 @@ struct datapath *world_datapath(const struct world *world)
 int world_program(const struct world *world)
 {
 	return bpf_program__fd(world->datapath->skeleton->progs.lb);
+}
+
+__be16 world_alias_port(__be16 port)
+{
+	return connection_other_port(SEED, 1, port);
 }
 
 static int open_datapath(struct world *world, const struct world_options *options)

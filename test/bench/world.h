@@ -27,6 +27,7 @@ enum service_shape {
 	SERVICE_AFFINE, /* clients come back to their backends */
 	SERVICE_RANGED, /* as many source ranges as one may have, the clients in one of them */
 	SERVICE_CLOSED, /* the same, the clients in none */
+	SERVICE_TWIN,   /* of the backend of SERVICE_SINGLE */
 	_SERVICE_SHAPE_COUNT,
 };
 
@@ -66,6 +67,8 @@ uint32_t world_backend_count(enum service_shape shape);
 /* The address and port of a backend of number 0; SCTP's is the service's port. */
 struct address world_backend(const struct kind *kind, uint32_t number);
 __be16 world_backend_port(const struct kind *kind, enum service_shape shape);
+/* That a backend knows the client by, of whose port it has another connection already. */
+__be16 world_alias_port(__be16 port);
 
 /* What a service has carried, by its id. */
 void world_traffic(const struct world *world, uint32_t service, struct traffic_counter *counter);

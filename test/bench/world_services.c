@@ -45,6 +45,7 @@ static const struct shape SHAPES[_SERVICE_SHAPE_COUNT] = {
 	[SERVICE_CLOSED] = {.name = "",
 			    .backends = BACKENDS_PER_SERVICE,
 			    .ranges = MAX_SOURCE_RANGES},
+	[SERVICE_TWIN] = {.name = "", .backends = 1},
 };
 
 struct address world_numbered(enum family family, const char *ipv4, const char *ipv6,
@@ -85,7 +86,7 @@ __be16 world_backend_port(const struct kind *kind, enum service_shape shape)
 {
 	if (kind->protocol == IPPROTO_SCTP)
 		return world_service(kind, shape, 0).port;
-	return htons((uint16_t)(8080 + shape));
+	return htons((uint16_t)(8080 + (shape == SERVICE_TWIN ? SERVICE_SINGLE : shape)));
 }
 
 static int add_backends(struct service *service, const struct kind *kind, enum service_shape shape,
