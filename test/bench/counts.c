@@ -35,6 +35,7 @@ static const char *const PACKETS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_NO_BACKEND] = "no backend",
 	[TRAFFIC_ANSWER_RESET] = "no backend, reset sent",
 	[TRAFFIC_ANSWER_UNREACHABLE] = "no backend, unreachable sent",
+	[TRAFFIC_GONE] = "backend gone, reset sent",
 	[TRAFFIC_NOT_SERVED] = "port not served",
 	[TRAFFIC_NOT_SERVED_RESET] = "port not served, reset sent",
 	[TRAFFIC_NOT_SERVED_UNREACHABLE] = "port not served, unreachable sent",
@@ -181,6 +182,9 @@ static int count(struct counting *counting)
 
 	if (row->traffic == TRAFFIC_STATELESS)
 		error = use_up_limit(counting);
+	if (!error && traffic_is_lost(row))
+		error = world_set_backends(counting->world, row_kind(row), traffic_shape(row),
+					   BACKEND_DOWN);
 	if (!error && traffic_is_fixed(row))
 		error = begin_fixed(counting);
 	if (!error && traffic_is_fixed(row))

@@ -28,7 +28,8 @@ enum traffic {
 	TRAFFIC_NO_BACKEND,
 	TRAFFIC_ANSWER_RESET,       /* no backend, and the sender is told */
 	TRAFFIC_ANSWER_UNREACHABLE, /* the same, of UDP */
-	TRAFFIC_NOT_SERVED,         /* to another port of a service's address */
+	TRAFFIC_GONE,       /* of a connection whose backend is: it ends, the sender is told */
+	TRAFFIC_NOT_SERVED, /* to another port of a service's address */
 	TRAFFIC_NOT_SERVED_RESET,
 	TRAFFIC_NOT_SERVED_UNREACHABLE,
 	TRAFFIC_OUT_OF_RANGE, /* from outside of the service's source ranges */

@@ -19,6 +19,7 @@ struct plan {
 	enum service_shape shape; /* 0: the row's */
 	bool is_reply, is_answered, begins, is_fixed;
 	bool is_unserved; /* its port is not */
+	bool is_lost;     /* its backend is, once it was answered */
 };
 
 #define TO_BACKEND                                                                                 \
@@ -47,6 +48,11 @@ static const struct plan PLANS[_TRAFFIC_COUNT] = {
 	[TRAFFIC_ANSWER_UNREACHABLE] = {.outcome = {XDP_TX, VERDICT_ANSWER_UNREACHABLE},
 					.flags = SYN,
 					.shape = SERVICE_EMPTY},
+	[TRAFFIC_GONE] = {.outcome = {XDP_TX, VERDICT_ANSWER_RESET},
+			  .flags = ACK,
+			  .shape = SERVICE_LOST,
+			  .is_answered = true,
+			  .is_lost = true},
 	[TRAFFIC_NOT_SERVED] = {.outcome = {XDP_DROP, VERDICT_DROP_NOT_SERVED},
 				.flags = SYN,
 				.is_unserved = true},
@@ -107,6 +113,11 @@ bool traffic_is_request(const struct row *row)
 bool traffic_is_answered(const struct row *row)
 {
 	return row->subject == SUBJECT_OURS && PLANS[row->traffic].is_answered;
+}
+
+bool traffic_is_lost(const struct row *row)
+{
+	return PLANS[row->traffic].is_lost;
 }
 
 bool traffic_begins(const struct row *row)

@@ -26,6 +26,8 @@ uint32_t traffic_backends(const struct row *row);
 bool traffic_is_request(const struct row *row);
 /* Whether they are of connections that must have been answered before. */
 bool traffic_is_answered(const struct row *row);
+/* Whether the backend of these has gone down since. */
+bool traffic_is_lost(const struct row *row);
 /* Whether each of them begins a connection. */
 bool traffic_begins(const struct row *row);
 /* Whether all of them are the same frame; then of flow 0, where they are of a flow. */

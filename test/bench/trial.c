@@ -4,6 +4,7 @@
 #include "test/bench/trial.h"
 
 #include <arpa/inet.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +48,7 @@ static void name_wrapper(const struct row *row, bool request, char name[WRAPPER_
 		suffix = "_options";
 	if (row->place == WORLD_METADATA && request)
 		suffix = "_metadata";
-	if (row->place == WORLD_ANSWER)
+	if (request && row->subject == SUBJECT_OURS && traffic_outcome(row).action == XDP_TX)
 		suffix = "_resized";
 	snprintf(name, WRAPPER_NAME, "%s_%s_%s%s", kind->family == IPV6 ? "ipv6" : "ipv4",
 		 protocol_name(kind->protocol), request ? "request" : "reply", suffix);
@@ -213,12 +214,30 @@ static int send_rival(struct trial *trial, int lane)
 	return error;
 }
 
+static int set_backends(struct trial *trial, enum backend_state state)
+{
+	const struct row *row = trial->row;
+	const int error = world_set_backends(trial->setting->worlds[row->place], row_kind(row),
+					     traffic_shape(row), state);
+
+	if (error)
+		fprintf(stderr, "%s: cannot change backends: %s\n", row->name, strerror(-error));
+	return error;
+}
+
 /* What the row's packets find. */
 static int make_known(struct trial *trial, int lane)
 {
-	const int error = send_rival(trial, lane);
+	const struct row *row = trial->row;
+	int error = send_rival(trial, lane);
 
-	return error || !traffic_is_answered(trial->row) ? error : shake_hands(trial, lane);
+	if (!error && traffic_is_lost(row))
+		error = set_backends(trial, BACKEND_ACTIVE); /* another row may have lost them */
+	if (!error && traffic_is_answered(row))
+		error = shake_hands(trial, lane);
+	if (!error && traffic_is_lost(row))
+		error = set_backends(trial, BACKEND_DOWN);
+	return error;
 }
 
 /* Every flow once more: *strays are not known, and what is written once a second is written. */

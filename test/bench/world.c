@@ -147,6 +147,44 @@ static int add_services(struct world *world, uint32_t count)
 	return error ? error : plan_apply(&world->plan, world->datapath);
 }
 
+/* The service of that index, now `after`, which becomes the world's. */
+static int change_service(struct world *world, size_t index, struct service *after)
+{
+	struct plan_step *step = &world->plan.steps[index];
+	struct refusal refusal;
+	struct plan change;
+	int error;
+
+	plan_init(&change, &world->room);
+	error = plan_add(&change, step->after, step->after_placement, after, &refusal);
+	if (!error)
+		error = plan_apply(&change, world->datapath);
+	if (!error) {
+		step->after = after;
+		step->after_placement = change.steps[0].after_placement;
+		service_free(world->services[index]);
+		world->services[index] = after;
+	}
+	plan_finish(&change);
+	return error;
+}
+
+int world_set_backends(struct world *world, const struct kind *kind, enum service_shape shape,
+		       enum backend_state state)
+{
+	const size_t index = (size_t)(kind - WORLD_KINDS) * _SERVICE_SHAPE_COUNT + shape;
+	struct service *after = service_clone(world->services[index]);
+	int error = after ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !error && i < after->backend_count; i++)
+		after->backends[i].state = state;
+	if (!error)
+		error = change_service(world, index, after);
+	if (error)
+		service_free(after);
+	return error;
+}
+
 int world_deny(struct world *world, uint32_t prefixes)
 {
 	int error = 0;

@@ -28,6 +28,7 @@ enum service_shape {
 	SERVICE_RANGED, /* as many source ranges as one may have, the clients in one of them */
 	SERVICE_CLOSED, /* the same, the clients in none */
 	SERVICE_TWIN,   /* of the backend of SERVICE_SINGLE */
+	SERVICE_LOST,   /* one, which goes while its connections are known */
 	_SERVICE_SHAPE_COUNT,
 };
 
@@ -69,6 +70,10 @@ struct address world_backend(const struct kind *kind, uint32_t number);
 __be16 world_backend_port(const struct kind *kind, enum service_shape shape);
 /* That a backend knows the client by, of whose port it has another connection already. */
 __be16 world_alias_port(__be16 port);
+
+/* Of a service of number 0: takes its backends down, or up again. 0 or -errno. */
+int world_set_backends(struct world *world, const struct kind *kind, enum service_shape shape,
+		       enum backend_state state);
 
 /* What a service has carried, by its id. */
 void world_traffic(const struct world *world, uint32_t service, struct traffic_counter *counter);

@@ -46,6 +46,7 @@ static const struct shape SHAPES[_SERVICE_SHAPE_COUNT] = {
 			    .backends = BACKENDS_PER_SERVICE,
 			    .ranges = MAX_SOURCE_RANGES},
 	[SERVICE_TWIN] = {.name = "", .backends = 1},
+	[SERVICE_LOST] = {.name = "", .backends = 1},
 };
 
 struct address world_numbered(enum family family, const char *ipv4, const char *ipv6,

@@ -13,8 +13,9 @@
 /* Flow number n: so many ports of one client's address, then the next address. */
 #define FIRST_CLIENT 0x64400000u /* last word of the address: 100.64.0.0 (RFC 6598) */
 #define FIRST_CLIENT_PORT 16384
-#define ALIASED_CLIENT (FIRST_CLIENT - 1) /* who has aliases, and no flow: others take no notice   \
-					   */
+#define ALIASED_CLIENT                                                                             \
+	(FIRST_CLIENT - 1) /* who has aliases, and no flow: others take no notice                  \
+			    */
 #define PORTS_PER_CLIENT 4096
 
 /*
