@@ -170,12 +170,15 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_flag(options, key, value, &options->datapath.replace, refusal);
 	if (!strcmp(key, "metadata"))
 		return read_flag(options, key, value, &options->datapath.metadata, refusal);
-	return refuse(refusal,
-		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
-		      "interface, xdp-mode, replace, metadata, refuse, timeouts, "
-		      "hairpin-ipv4, hairpin-ipv6, max-services, max-backends, max-connections, "
-		      "max-new-connections, max-affinity, max-fragments, icmp-errors",
-		      options->config_path, key);
+	if (!strcmp(key, "seccomp"))
+		return read_flag(options, key, value, &options->seccomp, refusal);
+	return refuse(
+		refusal,
+		"%s: %.64s: unknown key; known are socket, pin, state, tables, "
+		"interface, xdp-mode, replace, metadata, refuse, timeouts, "
+		"seccomp, hairpin-ipv4, hairpin-ipv6, max-services, max-backends, max-connections, "
+		"max-new-connections, max-affinity, max-fragments, icmp-errors",
+		options->config_path, key);
 }
 
 int options_read_config(struct options *options, struct refusal *refusal)

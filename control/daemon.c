@@ -19,6 +19,7 @@
 #include "control/own_address.h"
 #include "control/requests.h"
 #include "control/server.h"
+#include "control/syscalls.h"
 #include "control/upkeep.h"
 #include "lb/bpffs.h"
 #include "lb/privilege.h"
@@ -174,6 +175,19 @@ static int drop_privileges(struct refusal *refusal)
 	return error;
 }
 
+/* Nothing is loaded any more, and what is read from now on is not lbd's own. */
+static int restrict_what_follows(const struct daemon *daemon, struct refusal *refusal)
+{
+	int error = privilege_drop_loading(refusal);
+
+	if (!error && daemon->options.seccomp)
+		error = syscalls_restrict(refusal);
+	if (!daemon->options.seccomp)
+		log_warning("system-calls-unrestricted", "why=%s",
+			    log_quote("seccomp is false in the file of --config"));
+	return error;
+}
+
 static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 {
 	const struct interface_hooks interface_hooks = {daemon, interface_changed};
@@ -186,6 +200,8 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 	daemon->options.datapath.linear = daemon->options.mode == MODE_GENERIC;
 	error = datapath_open(&daemon->options.datapath, &daemon->datapath, &daemon->adopted,
 			      refusal);
+	if (!error)
+		error = restrict_what_follows(daemon, refusal);
 	if (error)
 		return error;
 	daemon->interfaces =

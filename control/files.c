@@ -11,6 +11,7 @@
 #include "control/json_scratch.h"
 #include "control/log.h"
 #include "control/tables.h"
+#include "lb/privilege.h"
 
 struct changes {
 	struct change *list;
@@ -187,6 +188,7 @@ static void read_files(struct files *files)
 
 static void *run_reading(void *context)
 {
+	privilege_drop_all();
 	read_files(context);
 	return NULL;
 }

@@ -83,7 +83,7 @@ static const char HELP[] =
 	"  --check               check config and tables, then end\n"
 	"  --version, --help\n"
 	"\n"
-	"The file of --config may also hold \"timeouts\": see docs/configuration.md.\n";
+	"The file of --config may hold more, \"timeouts\" for one: see docs/configuration.md.\n";
 
 const char *options_help(void)
 {
@@ -128,6 +128,7 @@ static int set_defaults(struct options *options, struct refusal *refusal)
 	int error;
 
 	*options = (struct options){
+		.seccomp = true,
 		.datapath =
 			{
 				.tcp_opening_seconds = 30,

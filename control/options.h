@@ -23,6 +23,7 @@ struct options {
 	struct text_list interfaces;
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
+	bool seccomp; /* restrict system calls */
 	bool check; /* --check: read config and tables, say whether they are right, and end */
 	bool version;
 	bool help;

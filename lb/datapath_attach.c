@@ -86,31 +86,16 @@ static int refuse_foreign(const struct datapath *datapath, const char *interface
 }
 
 /*
- * Only hardware that runs BPF itself (today nfp) takes a program bound to it; a two-instruction one
- * tells whether this is such a device. Ours then still needs an LRU hash and a devmap, which none
- * offers.
+ * Only hardware that runs BPF itself (today nfp) takes a program bound to it, and has neither an
+ * LRU hash nor a devmap.
  */
-static int refuse_offload(const char *interface, uint32_t ifindex, struct refusal *refusal)
+static int refuse_offload(const char *interface, struct refusal *refusal)
 {
-	const struct bpf_insn pass[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, load, .prog_ifindex = ifindex);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "probe", "GPL", pass, 2, &load);
-
-	if (fd < 0)
-		return refuse_with(
-			refusal, EOPNOTSUPP,
-			"%s: the device cannot run XDP programs itself (offload): %s; use "
-			"--xdp-mode auto, native or generic",
-			interface, strerror(errno));
-	close(fd);
-	return refuse_with(
-		refusal, EOPNOTSUPP,
-		"%s: the device runs XDP programs but has no LRU hash and no devmap, which "
-		"this one needs; use --xdp-mode auto, native or generic",
-		interface);
+	return refuse_with(refusal, EOPNOTSUPP,
+			   "%s: the device cannot run XDP programs itself (offload), or not these, "
+			   "which need an LRU hash and a devmap; use --xdp-mode auto, native or "
+			   "generic",
+			   interface);
 }
 
 static int create_link(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
@@ -194,7 +179,7 @@ int datapath_attach(struct datapath *datapath, const char *interface, uint32_t i
 	int answer;
 
 	if (mode == MODE_OFFLOAD)
-		return refuse_offload(interface, ifindex, refusal);
+		return refuse_offload(interface, refusal);
 	answer = link_pin_path(datapath, interface, path);
 	if (!answer)
 		answer = adopt_link(datapath, ifindex, mode, path);

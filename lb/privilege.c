@@ -15,12 +15,14 @@ static const struct {
 	int capability;
 	const char *name;
 	const char *purpose;
+	bool for_loading; /* and no longer */
 } NEEDED[] = {
-	{CAP_BPF, "CAP_BPF", "to make maps and load programs"},
+	{CAP_BPF, "CAP_BPF", "to make maps and load programs", true},
 	{CAP_NET_ADMIN, "CAP_NET_ADMIN",
-	 "to load and attach XDP programs and to have neighbours resolved"},
+	 "to load and attach XDP programs and to have neighbours resolved", false},
 	/* Without it the verifier refuses what copies a part of a pointer (allow_ptr_leaks). */
-	{CAP_PERFMON, "CAP_PERFMON", "for the verifier to allow the programs' use of pointers"},
+	{CAP_PERFMON, "CAP_PERFMON", "for the verifier to allow the programs' use of pointers",
+	 true},
 };
 #define NEEDED_COUNT (sizeof(NEEDED) / sizeof(NEEDED[0]))
 
@@ -99,6 +101,26 @@ int privilege_drop(struct refusal *refusal)
 		return refuse_with(refusal, errno, "cannot give up new privileges: %s",
 				   strerror(errno));
 	return 0;
+}
+
+int privilege_drop_loading(struct refusal *refusal)
+{
+	if (capng_get_caps_process())
+		return refuse_with(refusal, EIO, "cannot read this process's capabilities");
+	for (size_t i = 0; i < NEEDED_COUNT; i++)
+		if (NEEDED[i].for_loading)
+			capng_update(CAPNG_DROP, CAPNG_EFFECTIVE | CAPNG_PERMITTED,
+				     (unsigned int)NEEDED[i].capability);
+	return capng_apply(CAPNG_SELECT_CAPS)
+		       ? refuse_with(refusal, errno, "cannot give up capabilities: %s",
+				     strerror(errno))
+		       : 0;
+}
+
+void privilege_drop_all(void)
+{
+	capng_clear(CAPNG_SELECT_CAPS);
+	capng_apply(CAPNG_SELECT_CAPS);
 }
 
 bool privilege_raise(int capability)

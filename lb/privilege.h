@@ -17,6 +17,10 @@ int privilege_check(struct refusal *refusal);
  * any thread is made. 0 or -errno with a refusal.
  */
 int privilege_drop(struct refusal *refusal);
+/* Then those for making maps and loading programs, once that is done. The same. */
+int privilege_drop_loading(struct refusal *refusal);
+/* All there are, of a thread that works on memory and what everybody may read. Never fails. */
+void privilege_drop_all(void);
 
 /* Whether it may be raised, or is effective already. */
 bool privilege_is_held(int capability);

@@ -9,6 +9,7 @@ static void every_key_sets_its_field(void **state)
 	given_config("{\"socket\": \"/s\", \"pin\": \"/p\", \"state\": \"/t\","
 		     " \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
 		     " \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
+		     " \"seccomp\": false,"
 		     " \"refuse\": \"drop\", \"icmp-errors\": 0,"
 		     " \"max-services\": 1000000, \"max-affinity\": 4, \"max-fragments\": 4,"
 		     " \"max-backends\": 2, \"max-connections\": 3,"
@@ -23,6 +24,7 @@ static void every_key_sets_its_field(void **state)
 	assert_int_equal(options.mode, MODE_OFFLOAD);
 	assert_true(options.datapath.replace);
 	assert_true(options.datapath.metadata);
+	assert_false(options.seccomp);
 	assert_int_equal(options.datapath.refuse, REFUSE_DROP);
 	assert_int_equal(options.datapath.icmp_errors, 0);
 	assert_int_equal(options.datapath.max_services, 1000000);
