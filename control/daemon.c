@@ -307,6 +307,29 @@ static int attach(struct daemon *daemon, struct refusal *refusal)
 	return 0;
 }
 
+/*
+ * Limits other than before: connections that have begun since the maps were moved come too, and
+ * from then on packets meet the new ones.
+ */
+static int move(struct daemon *daemon, struct refusal *refusal)
+{
+	uint32_t missed;
+	int error = datapath_catch_up(daemon->datapath, &missed);
+
+	if (!error) {
+		datapath_switch(daemon->datapath);
+		error = datapath_catch_up(daemon->datapath, &missed);
+	}
+	if (!error)
+		error = datapath_commit(daemon->datapath);
+	if (error)
+		return refuse_with(refusal, -error, "cannot move what is pinned to other maps: %s",
+				   strerror(-error));
+	log_info("moved", "connections_without_room=%u why=%s", missed,
+		 log_quote("the limits are others than those of what was pinned"));
+	return 0;
+}
+
 static int listen_to_signals(struct daemon *daemon)
 {
 	int error = loop_add_signal(daemon->loop, SIGTERM, stop, daemon);
@@ -340,6 +363,8 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		error = drop_privileges(refusal);
 	if (!error)
 		error = open_tables(daemon, refusal);
+	if (!error && datapath_is_moving(daemon->datapath))
+		error = move(daemon, refusal);
 	if (!error)
 		error = attach(daemon, refusal);
 	/* What this start has made nobody else needs; what it found goes on as it was. */

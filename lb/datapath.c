@@ -230,6 +230,8 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	set_knobs(datapath, options);
 	error = maps_load(datapath, refusal);
 	if (!error)
+		error = moves_copy(datapath, refusal);
+	if (!error)
 		error = programs_load(datapath, refusal);
 	if (error)
 		return error;
@@ -291,6 +293,7 @@ void datapath_close(struct datapath *datapath)
 	filters_close(datapath);
 	events_close(datapath);
 	addresses_close(datapath);
+	moves_close(datapath);
 	lb_bpf__destroy(datapath->skeleton);
 	lb_bpf__destroy(datapath->second);
 	free(datapath->pin_path);

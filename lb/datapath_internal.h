@@ -45,6 +45,9 @@ struct datapath {
 	struct ring_buffer *events; /* NULL: nobody wants them */
 	struct taking *taking;      /* what is done with them just now */
 	struct known_address *addresses;
+	bool moves; /* something pinned is of another size than we want it */
+	struct outgrown *outgrown;
+	size_t outgrown_count;
 };
 
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
@@ -86,6 +89,18 @@ int maps_open(struct datapath *datapath, struct refusal *refusal);
 int maps_load(struct datapath *datapath, struct refusal *refusal);
 int programs_load(struct datapath *datapath, struct refusal *refusal);
 
+/*
+ * datapath_move.c: what is pinned in maps of another size than ours. 0 or -errno. The fd stays the
+ * caller's. To be copied when ours are made; with a refusal.
+ */
+int moves_note(struct datapath *datapath, const struct bpf_map *map, int fd, uint32_t entries);
+bool moves_has(const struct datapath *datapath, const struct bpf_map *map);
+int moves_copy(struct datapath *datapath, struct refusal *refusal);
+/* The old table of connections and how many buckets it has; -ENOENT: ours is the old one. */
+int moves_view_connections(const struct datapath *datapath, struct mapping *view,
+			   uint32_t *buckets);
+void moves_close(struct datapath *datapath);
+
 #define PIN_PATH_MAX 4096
 
 /* DIR/KIND/NAME; -ENAMETOOLONG. */
@@ -97,6 +112,8 @@ int pins_make_directories(struct datapath *datapath, struct refusal *refusal);
 /* Hands pinned maps to the object that is to be loaded. *adopted: there are some. */
 int pins_reuse_maps(struct datapath *datapath, bool *adopted, struct refusal *refusal);
 int pins_add_maps(struct datapath *datapath);
+/* The map's pin takes the place of the one of another size. */
+int pins_replace_map(const struct datapath *datapath, const struct bpf_map *map);
 int pins_set_program(struct datapath *datapath);
 
 /* The pin of an interface's link. 0 or -ENAMETOOLONG. */

@@ -100,6 +100,22 @@ static void count_alive(void *context, const char *path)
 	close(link);
 }
 
+static void switch_link(void *context, const char *path)
+{
+	const struct datapath *datapath = context;
+	int link = bpf_obj_get(path);
+
+	if (link < 0)
+		return;
+	bpf_link_update(link, bpf_program__fd(datapath->skeleton->progs.lb), NULL);
+	close(link);
+}
+
+void datapath_switch(struct datapath *datapath)
+{
+	visit_paths(datapath, switch_link, datapath);
+}
+
 bool link_pins_are_alive(struct datapath *datapath)
 {
 	int alive = 0;

@@ -52,7 +52,7 @@ int pins_make_directories(struct datapath *datapath, struct refusal *refusal)
 }
 
 /* What an earlier lbd pinned must be laid out as ours is. */
-static int check_layout(const struct bpf_map *map, int fd, const char *path,
+static int check_layout(const struct bpf_map *map, int fd, const char *path, uint32_t *entries,
 			struct refusal *refusal)
 {
 	struct bpf_map_info info = {};
@@ -66,34 +66,47 @@ static int check_layout(const struct bpf_map *map, int fd, const char *path,
 				   "%s: pinned by an lbd of another layout; stop it and remove the "
 				   "pin directory, which ends the connections it holds",
 				   path);
-	if (info.max_entries != bpf_map__max_entries(map))
-		return refuse_with(
-			refusal, EPROTO,
-			"%s: pinned with %u entries, wanted are %u; start with the same "
-			"--max-services, --max-backends, --max-connections, --max-affinity and "
-			"--max-fragments, or remove the pin directory, which ends the connections "
-			"it holds",
-			path, info.max_entries, bpf_map__max_entries(map));
+	*entries = info.max_entries;
 	return 0;
+}
+
+/*
+ * The programs that are attached and ours must not call each other's parts where they have not the
+ * same maps: then ours get a map of programs of their own.
+ */
+static int take_map(struct datapath *datapath, struct bpf_map *map, int fd, uint32_t entries,
+		    bool reuse)
+{
+	const bool fits = entries == bpf_map__max_entries(map);
+
+	datapath->moves |= !fits;
+	if (!reuse)
+		return 0;
+	if (!fits || (datapath->moves && map == datapath->skeleton->maps.programs))
+		return moves_note(datapath, map, fd, entries);
+	return bpf_map__reuse_fd(map, fd);
 }
 
 /*
  * Not by libbpf's own pinning: until 1.2 it finds a pinned devmap incompatible, because the kernel
  * adds BPF_F_RDONLY_PROG to its flags (kernel/bpf/devmap.c). `reuse` hands the map to the object,
- * without it only the layout is checked. 1: it was there, 0: it was not.
+ * or notes one of another size; without it only the layout is checked. 1: it was there, 0: it was
+ * not.
  */
-static int try_map(struct bpf_map *map, const char *path, bool reuse, struct refusal *refusal)
+static int try_map(struct datapath *datapath, struct bpf_map *map, const char *path, bool reuse,
+		   struct refusal *refusal)
 {
 	int fd = bpf_obj_get(path);
+	uint32_t entries = 0;
 	int error;
 
 	if (fd < 0 && errno == ENOENT)
 		return 0;
 	if (fd < 0)
 		return refuse_with(refusal, errno, "%s: %s", path, strerror(errno));
-	error = check_layout(map, fd, path, refusal);
-	if (!error && reuse)
-		error = bpf_map__reuse_fd(map, fd);
+	error = check_layout(map, fd, path, &entries, refusal);
+	if (!error)
+		error = take_map(datapath, map, fd, entries, reuse);
 	close(fd);
 	return error ? error : 1;
 }
@@ -110,7 +123,7 @@ static int try_maps(struct datapath *datapath, bool reuse, bool *found, struct r
 			continue;
 		answer = map_path(datapath, map, path);
 		if (!answer)
-			answer = try_map(map, path, reuse, refusal);
+			answer = try_map(datapath, map, path, reuse, refusal);
 		if (answer < 0)
 			return answer;
 		*found |= answer;
@@ -125,28 +138,65 @@ int pins_reuse_maps(struct datapath *datapath, bool *adopted, struct refusal *re
 	/* Maps of another layout that no interface uses hold nothing that anybody would miss. */
 	if (error == -EPROTO && !link_pins_are_alive(datapath)) {
 		datapath_forget(datapath);
+		datapath->moves = false;
 		error = pins_make_directories(datapath, refusal);
 	}
 	return error ? error : try_maps(datapath, true, adopted, refusal);
 }
 
+/* Where a map waits that takes the place of one of another size. */
+static int waiting_path(const struct datapath *datapath, const struct bpf_map *map,
+			char path[PIN_PATH_MAX])
+{
+	size_t length;
+	int error = map_path(datapath, map, path);
+
+	if (error)
+		return error;
+	length = strlen(path);
+	return snprintf(path + length, PIN_PATH_MAX - length, "_new") < (int)(PIN_PATH_MAX - length)
+		       ? 0
+		       : -ENAMETOOLONG;
+}
+
+static int add_map(struct datapath *datapath, struct bpf_map *map)
+{
+	char path[PIN_PATH_MAX];
+	int error = map_path(datapath, map, path);
+
+	if (error || (!moves_has(datapath, map) && !access(path, F_OK)))
+		return error;
+	if (moves_has(datapath, map)) {
+		error = waiting_path(datapath, map, path);
+		unlink(path); /* of an lbd that ended on its way here */
+	}
+	return error ? error : bpf_map__pin(map, path);
+}
+
 /* Those that were not pinned already. */
 int pins_add_maps(struct datapath *datapath)
 {
-	char path[PIN_PATH_MAX];
 	struct bpf_map *map;
 	int error;
 
 	bpf_object__for_each_map (map, datapath->skeleton->obj) {
-		if (bpf_map__is_internal(map))
-			continue;
-		error = map_path(datapath, map, path);
-		if (!error && access(path, F_OK))
-			error = bpf_map__pin(map, path);
+		error = bpf_map__is_internal(map) ? 0 : add_map(datapath, map);
 		if (error)
 			return error;
 	}
 	return 0;
+}
+
+int pins_replace_map(const struct datapath *datapath, const struct bpf_map *map)
+{
+	char path[PIN_PATH_MAX], waiting[PIN_PATH_MAX];
+	int error = map_path(datapath, map, path);
+
+	if (!error)
+		error = waiting_path(datapath, map, waiting);
+	if (error)
+		return error;
+	return rename(waiting, path) ? -errno : 0;
 }
 
 /* A new pin takes the old one's place in one step: DIR/program/lb always names a program. */
@@ -182,6 +232,8 @@ void datapath_forget(struct datapath *datapath)
 	bpf_object__for_each_map (map, datapath->skeleton->obj) {
 		if (!bpf_map__is_internal(map) &&
 		    !datapath_pin_path(datapath, "map", bpf_map__name(map), path))
+			unlink(path);
+		if (!bpf_map__is_internal(map) && !waiting_path(datapath, map, path))
 			unlink(path);
 	}
 	if (!datapath_pin_path(datapath, "map", LINEAR_PROGRAMS, path))

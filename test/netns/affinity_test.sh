@@ -112,9 +112,6 @@ test_limits() {
     check "which is taken" lbctl service set "$HTTP_SERVICE" --affinity 86400
     check "the map holds as many clients as are asked for" test 65536 = \
         "$(bpftool -j map show pinned "$PIN/map/affinity" | jq .max_entries)"
-    lbd_kill KILL
-    check "another number is refused while the program is attached" \
-        lbd_refuses "max-affinity" --interface uplink0 --max-affinity 100
 }
 
 make_topology

@@ -1,0 +1,132 @@
+/*
+ * Connections of a table of another size, brought into ours while packets use both: see
+ * datapath_move.c. As packets do it (bpf/claim.h), an entry is claimed, filled, and then told.
+ */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include "include/connection.h"
+#include "include/hash.h"
+#include "lb/address.h"
+#include "lb/datapath_internal.h"
+
+/* One of the old table, as it was read. */
+struct comer {
+	struct connection entry;
+	struct backend_record backend;
+	uint64_t hash;
+};
+
+static bool is_established(union connection_state state)
+{
+	return (state.seen & TCP_SEEN_ESTABLISHED) && !connection_is_closed(state.seen);
+}
+
+/* False: it is nobody's, or just now being made or forgotten. */
+static bool read_comer(const struct datapath *datapath, const struct connection *from,
+		       struct comer *comer)
+{
+	struct connection *entry = &comer->entry;
+
+	entry->head.word = __atomic_load_n(&from->head.word, __ATOMIC_ACQUIRE);
+	if (!entry->head.word || entry->head.word & HEAD_UNSETTLED)
+		return false;
+	entry->state.word = __atomic_load_n(&from->state.word, __ATOMIC_ACQUIRE);
+	entry->client = from->client;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&from->head.word, __ATOMIC_RELAXED) != entry->head.word)
+		return false;
+	if ((entry->head.backend & BACKEND_INDEX_MASK) >= datapath_capacity_backends(datapath))
+		return false;
+	datapath_get_backend(datapath, entry->head.backend & BACKEND_INDEX_MASK, &comer->backend);
+	if (comer->backend.handle != entry->head.backend)
+		return false;
+	comer->hash = hash_endpoint(datapath->seed, &entry->client, entry->head.client_port,
+				    comer->backend.protocol);
+	return true;
+}
+
+/* Whether it is here already, or a packet has begun another here that has the same replies. */
+static bool is_in_the_way(const struct datapath *datapath, const struct connection *way,
+			  const struct comer *comer)
+{
+	const union connection_head head = {
+		.word = __atomic_load_n(&way->head.word, __ATOMIC_ACQUIRE) & ~HEAD_UNSETTLED};
+	const uint32_t index = head.backend & BACKEND_INDEX_MASK;
+	struct backend_record theirs;
+
+	if (head.client_port != comer->entry.head.client_port || !head.word ||
+	    index >= datapath_capacity_backends(datapath) ||
+	    !address_equal(&way->client, &comer->entry.client))
+		return false;
+	datapath_get_backend(datapath, index, &theirs);
+	return theirs.port == comer->backend.port && theirs.protocol == comer->backend.protocol &&
+	       address_equal(&theirs.address, &comer->backend.address);
+}
+
+static bool fill(struct connection *way, const struct connection *entry)
+{
+	union connection_state state = entry->state;
+	union connection_state old;
+	uint64_t head = 0;
+
+	if (!__atomic_compare_exchange_n(&way->head.word, &head, CONNECTION_CLAIMED, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		return false;
+	old.word = __atomic_load_n(&way->state.word, __ATOMIC_RELAXED);
+	state.owner = old.owner + 1u;
+	way->client = entry->client;
+	__atomic_store_n(&way->state.word, state.word, __ATOMIC_RELEASE);
+	__atomic_store_n(&way->head.word, entry->head.word, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* False: there is no room in its bucket. */
+static bool put(const struct datapath *datapath, struct connection_bucket *bucket,
+		const struct comer *comer)
+{
+	for (uint32_t i = 0; i < CONNECTION_WAYS; i++)
+		if (is_in_the_way(datapath, &bucket->way[i], comer))
+			return true;
+	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++)
+		if (fill(&bucket->way[((uint32_t)comer->hash + turn) % CONNECTION_WAYS],
+			 &comer->entry))
+			return true;
+	return false;
+}
+
+/* Established ones, which have more to lose, take their places before the others do. */
+static uint32_t bring_all(const struct datapath *datapath, const struct mapping *from,
+			  struct mapping *to, uint32_t buckets)
+{
+	const uint32_t ours = bpf_map__max_entries(datapath->skeleton->maps.connections);
+	const struct connection *entries = from->memory;
+	struct connection_bucket *room = to->memory;
+	struct comer comer;
+	uint32_t missed = 0;
+
+	for (int established = 1; established >= 0; established--)
+		for (size_t i = 0; i < (size_t)buckets * CONNECTION_WAYS; i++)
+			if (entries[i].head.word && read_comer(datapath, &entries[i], &comer) &&
+			    is_established(comer.entry.state) == established &&
+			    !put(datapath, &room[hash_bucket(comer.hash, ours)], &comer))
+				missed++;
+	return missed;
+}
+
+int datapath_catch_up(struct datapath *datapath, uint32_t *missed)
+{
+	struct mapping from = {}, to = {};
+	uint32_t buckets;
+	int error = moves_view_connections(datapath, &from, &buckets);
+
+	*missed = 0;
+	if (error == -ENOENT)
+		return 0;
+	if (!error)
+		error = mapping_open(&to, datapath->skeleton->maps.connections);
+	if (!error)
+		*missed = bring_all(datapath, &from, &to, buckets);
+	mapping_close(&from);
+	mapping_close(&to);
+	return error;
+}

@@ -1,0 +1,205 @@
+/*
+ * Other limits than those of what is pinned: tables move to maps of another size, and every
+ * connection is the same there.
+ */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "lb/address.h"
+#include "lb/datapath_internal.h"
+#include "test/bpf/alias_story.h"
+
+#define CLIENT_PORTS 60
+
+static uint32_t many_connections = 4096; /* no bucket is ever full */
+
+static struct datapath_options chosen;
+
+static void keep(struct datapath_options *options)
+{
+	chosen = *options;
+}
+
+struct list {
+	struct connection_view views[4 * 2 * CLIENT_PORTS];
+	size_t count, aliases;
+};
+
+static bool collect(void *context, const struct connection_view *view)
+{
+	struct list *list = context;
+
+	assert_true(list->count < sizeof(list->views) / sizeof(list->views[0]));
+	list->views[list->count++] = *view;
+	list->aliases += view->alias_port != 0;
+	return false;
+}
+
+static void list_all(struct datapath *datapath, struct list *list)
+{
+	memset(list, 0, sizeof(*list));
+	assert_int_equal(datapath_visit_connections(datapath, collect, list), 0);
+}
+
+static bool is_same(const struct connection_view *a, const struct connection_view *b)
+{
+	return a->flow.src_port == b->flow.src_port && a->flow.dst_port == b->flow.dst_port &&
+	       a->flow.protocol == b->flow.protocol && a->alias_port == b->alias_port &&
+	       a->backend == b->backend && a->seen == b->seen && a->client_hop == b->client_hop &&
+	       address_equal(&a->flow.src, &b->flow.src) &&
+	       address_equal(&a->flow.dst, &b->flow.dst);
+}
+
+static void assert_same(const struct list *before, const struct list *after)
+{
+	assert_int_equal(after->count, before->count);
+	for (size_t i = 0; i < before->count; i++) {
+		size_t found = 0;
+
+		for (size_t j = 0; j < after->count; j++)
+			found += is_same(&before->views[i], &after->views[j]);
+		assert_int_equal(found, 1);
+	}
+}
+
+/* Connections of both services, whose one backend tells them apart by alias ports. */
+static void connect_many(struct scene *scene, uint16_t first)
+{
+	for (int i = 0; i < KIND_COUNT; i++) {
+		for (uint16_t n = 0; n < CLIENT_PORTS / 2; n++) {
+			struct blueprint request = request_of(&KINDS[i]);
+			struct blueprint other = request_to_other(&KINDS[i]);
+
+			request.src_port = other.src_port = htons((uint16_t)(first + 2 * n));
+			scene_play(scene, &request, "SsA");
+			scene_play(scene, &other, n % 2 ? "SsA" : "S");
+		}
+	}
+}
+
+static struct datapath *open_again(const struct datapath_options *options, int wanted,
+				   struct refusal *refusal)
+{
+	struct datapath *datapath = NULL;
+	bool adopted;
+
+	assert_int_equal(datapath_open(options, &datapath, &adopted, refusal), wanted);
+	assert_true(wanted || adopted);
+	return datapath;
+}
+
+static int open_scene(void **state)
+{
+	static char path[64];
+	int error = scene_open_changed(state, keep);
+
+	snprintf(path, sizeof(path), "/sys/fs/bpf/lbt-bpf-%d", getpid());
+	chosen.pin_path = path;
+	return error;
+}
+
+static void connections_move_to_a_table_of_another_size(void **state)
+{
+	static const uint32_t SIZES[] = {3000, 100000, 700, 700};
+	static struct list before, after;
+	struct scene *scene = *state;
+	struct datapath *datapath;
+	struct refusal refusal;
+	uint32_t missed;
+
+	offer_one_backend(scene);
+	connect_many(scene, 20000);
+	list_all(scene->datapath, &before);
+	assert_in_range(before.aliases, before.count / 4, before.count / 2);
+	for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
+		chosen.max_connections = SIZES[i];
+		datapath = open_again(&chosen, 0, &refusal);
+		assert_int_equal(datapath_is_moving(datapath), i < 3);
+		assert_int_equal(datapath_catch_up(datapath, &missed), 0);
+		assert_int_equal(missed, 0);
+		assert_int_equal(datapath_catch_up(datapath, &missed), 0);
+		assert_int_equal(datapath_commit(datapath), 0);
+		list_all(datapath, &after);
+		assert_same(&before, &after);
+		datapath_close(datapath);
+	}
+}
+
+static void what_begins_meanwhile_comes_too(void **state)
+{
+	static struct list before, after;
+	struct scene *scene = *state;
+	struct datapath *datapath;
+	struct refusal refusal;
+	uint32_t missed;
+
+	offer_one_backend(scene);
+	connect_many(scene, 20000);
+	chosen.max_connections = 3000;
+	datapath = open_again(&chosen, 0, &refusal);
+	assert_int_equal(datapath_catch_up(datapath, &missed), 0);
+	connect_many(scene, 20001);
+	assert_int_equal(datapath_catch_up(datapath, &missed), 0);
+	assert_int_equal(missed, 0);
+	list_all(scene->datapath, &before);
+	list_all(datapath, &after);
+	assert_same(&before, &after);
+	datapath_close(datapath);
+}
+
+/* Nothing of it is pinned: the next one finds what was there. */
+static void who_ends_before_the_end_has_changed_nothing(void **state)
+{
+	static struct list before, after;
+	struct scene *scene = *state;
+	struct datapath *datapath;
+	struct refusal refusal;
+	uint32_t missed;
+
+	offer_one_backend(scene);
+	connect_many(scene, 20000);
+	list_all(scene->datapath, &before);
+	for (uint32_t turn = 0; turn < 2; turn++) {
+		chosen.max_connections = 3000;
+		chosen.max_services = 20;
+		datapath = open_again(&chosen, 0, &refusal);
+		assert_int_equal(datapath_catch_up(datapath, &missed), 0);
+		list_all(datapath, &after);
+		assert_same(&before, &after);
+		datapath_close(datapath);
+	}
+}
+
+static void too_few_are_refused_by_name(void **state)
+{
+	struct scene *scene = *state;
+	struct datapath_options options;
+	struct refusal refusal;
+
+	offer_one_backend(scene);
+	options = chosen;
+	options.max_backends = 1;
+	open_again(&options, -ERANGE, &refusal);
+	assert_non_null(strstr(refusal.text, "--max-backends"));
+	options = chosen;
+	options.max_services = 1;
+	open_again(&options, -ERANGE, &refusal);
+	assert_non_null(strstr(refusal.text, "--max-services"));
+}
+
+#define MOVE(test)                                                                                 \
+	cmocka_unit_test_prestate_setup_teardown(test, open_scene, scene_close, &many_connections)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MOVE(connections_move_to_a_table_of_another_size),
+		MOVE(what_begins_meanwhile_comes_too),
+		MOVE(who_ends_before_the_end_has_changed_nothing),
+		MOVE(too_few_are_refused_by_name),
+	};
+
+	return cmocka_run_group_tests(tests, network_make, NULL);
+}
