@@ -33,12 +33,12 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-build() {
+build() { # TARGET…
     if [ ! -f "$BUILD/build.ninja" ]; then
-        CC=clang meson setup "$BUILD" -Dfuzz=true -Db_sanitize=address,undefined \
+        CC=clang meson setup "$BUILD" -Dfuzz=true -Dtests=true -Db_sanitize=address,undefined \
             -Db_lundef=false || return
     fi
-    meson compile -C "$BUILD"
+    meson compile -C "$BUILD" "${@/#/fuzz_}"
 }
 
 # The numbers libFuzzer prints at its end.
@@ -79,10 +79,10 @@ minimise() { # TARGET
     echo "$1: $(find "$corpus" -type f | wc -l) files, $(du -sb "$corpus" | cut -f 1) bytes"
 }
 
-install_packages --test && build >/dev/null || exit
 if [ "${#TARGETS[@]}" = 0 ]; then
     mapfile -t TARGETS < <(find test/fuzz/corpus -mindepth 1 -maxdepth 1 -printf '%f\n' | sort)
 fi
+install_packages --test && build "${TARGETS[@]}" >/dev/null || exit
 WORST=0
 for target in "${TARGETS[@]}"; do
     if [ -n "$MINIMISE" ]; then
