@@ -98,11 +98,6 @@ const struct row ROWS[] = {
 	OURS("of no service, table full", NO_SERVICE, TCP4, FULL, .flows = FLOWS_64K),
 	OURS("no backend", NO_BACKEND, TCP4, ROOMY, .flows = 1),
 	OURS("no backend", NO_BACKEND, TCP6, ROOMY, .flows = 1),
-	/* Each packet finds a connection that it must end, be it the first to do so or a later one.
-	 */
-	OURS("backend gone, reset sent", GONE, TCP4, ROOMY, .flows = 1),
-	OURS("backend gone, reset sent", GONE, TCP6, ROOMY, .flows = 1),
-	OURS("backend gone, reset sent", GONE, TCP4, ROOMY, .flows = FLOWS_64K),
 	OURS("port not served", NOT_SERVED, TCP4, ROOMY, .flows = 1),
 	OURS("port not served", NOT_SERVED, TCP6, ROOMY, .flows = 1),
 	OURS("outside of 256 source ranges", OUT_OF_RANGE, TCP4, ROOMY, .flows = FLOWS_4K),
@@ -132,6 +127,10 @@ const struct row ROWS[] = {
 	OURS("not served, reset sent", NOT_SERVED_RESET, TCP6, ANSWER, .flows = 1),
 	OURS("not served, unreachable sent", NOT_SERVED_UNREACHABLE, UDP4, ANSWER, .flows = 1),
 	OURS("not served, unreachable sent", NOT_SERVED_UNREACHABLE, UDP6, ANSWER, .flows = 1),
+	/* Each packet ends its connection, however often; no other row's take its room here. */
+	OURS("backend gone, reset sent", GONE, TCP4, ANSWER, .flows = 1),
+	OURS("backend gone, reset sent", GONE, TCP6, ANSWER, .flows = 1),
+	OURS("backend gone, reset sent", GONE, TCP4, ANSWER, .flows = FLOWS_64K),
 	OURS("of no service, metadata", NO_SERVICE, TCP4, METADATA, .flows = 1),
 	OURS("established, metadata", ESTABLISHED, TCP4, METADATA, .flows = 1),
 
