@@ -192,11 +192,10 @@ void mapping_close(struct mapping *mapping)
 		munmap(mapping->memory, mapping->size);
 }
 
-static int map_arrays(struct datapath *datapath)
+int tables_open(struct datapath *datapath)
 {
-	int error;
+	int error = mapping_open(&datapath->backends, datapath->skeleton->maps.backends);
 
-	error = mapping_open(&datapath->backends, datapath->skeleton->maps.backends);
 	if (!error)
 		error = mapping_open(&datapath->nexthops, datapath->skeleton->maps.nexthops);
 	if (!error)
@@ -210,6 +209,17 @@ static int map_arrays(struct datapath *datapath)
 	if (!error)
 		ends_open(datapath);
 	return error;
+}
+
+void tables_close(struct datapath *datapath)
+{
+	mapping_close(&datapath->backends);
+	mapping_close(&datapath->rings);
+	mapping_close(&datapath->nexthops);
+	mapping_close(&datapath->ports);
+	filters_close(datapath);
+	events_close(datapath);
+	addresses_close(datapath);
 }
 
 static int load(struct datapath *datapath, const struct datapath_options *options, bool *adopted,
@@ -243,7 +253,7 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	if (!error)
 		error = read_program_id(datapath);
 	if (!error)
-		error = map_arrays(datapath);
+		error = tables_open(datapath);
 	if (error)
 		return refuse_with(refusal, -error, "cannot pin or map the BPF object: %s",
 				   strerror(-error));
@@ -286,13 +296,7 @@ void datapath_close(struct datapath *datapath)
 {
 	if (!datapath)
 		return;
-	mapping_close(&datapath->backends);
-	mapping_close(&datapath->rings);
-	mapping_close(&datapath->nexthops);
-	mapping_close(&datapath->ports);
-	filters_close(datapath);
-	events_close(datapath);
-	addresses_close(datapath);
+	tables_close(datapath);
 	moves_close(datapath);
 	lb_bpf__destroy(datapath->skeleton);
 	lb_bpf__destroy(datapath->second);

@@ -54,6 +54,13 @@ struct datapath {
 int mapping_open(struct mapping *mapping, const struct bpf_map *map);
 void mapping_close(struct mapping *mapping);
 
+/*
+ * datapath.c: maps the arrays and learns what is in the tables, once the maps are there. 0 or
+ * -errno. Closing undoes that, also of some of it, and ends what has been opened of them since.
+ */
+int tables_open(struct datapath *datapath);
+void tables_close(struct datapath *datapath);
+
 /* datapath_filter.c. The words of a filter for so many entries. */
 uint32_t filter_words(uint32_t entries, uint32_t bits_per_entry);
 /* Maps the filters, counts what is in the tables and sets the bits right. 0 or -errno. */
