@@ -59,20 +59,36 @@ static bool is_of(const struct scene *scene, const struct connection *connection
 	       !memcmp(&backend.service_address, &request->dst, sizeof(request->dst));
 }
 
-/* NULL: it is not in the table. The test fails where it is there twice. */
+/* The first of the entries that may be of a connection whose client has this port. */
+static struct connection *bucket_of(const struct scene *scene, const struct flow *request,
+				    __be16 port)
+{
+	const struct bpf_map *map = scene->datapath->skeleton->maps.connections;
+	const uint64_t hash =
+		hash_endpoint(scene->datapath->seed, &request->src, port, request->protocol);
+	struct connection_bucket *buckets = scene->connections.memory;
+
+	return buckets[hash_bucket(hash, bpf_map__max_entries(map))].way;
+}
+
+/* NULL: it is not where packets look for it. The test fails where it is there twice. */
 static struct connection *find(const struct scene *scene, const struct blueprint *request)
 {
-	struct connection *entries = scene->connections.memory, *found = NULL;
-	const size_t count = scene->connections.size / sizeof(*entries);
 	const struct flow flow = blueprint_flow(request);
 	const struct ports ports = ports_of(scene, flow.src_port);
+	struct connection *found = NULL;
 
-	for (size_t i = 0; i < count; i++) {
-		if (!is_of(scene, &entries[i], &flow, &ports))
-			continue;
-		if (found)
-			fail_msg("line %d: a connection is in the table twice", scene->line);
-		found = &entries[i];
+	for (int alias = 0; alias <= ALIASES; alias++) {
+		struct connection *entries = bucket_of(scene, &flow, ports.of[alias]);
+
+		for (int way = 0; way < CONNECTION_WAYS; way++) {
+			if (&entries[way] == found || !is_of(scene, &entries[way], &flow, &ports))
+				continue;
+			if (found)
+				fail_msg("line %d: a connection is in the table twice",
+					 scene->line);
+			found = &entries[way];
+		}
 	}
 	return found;
 }
