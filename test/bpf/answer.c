@@ -378,12 +378,12 @@ int main(void)
 		scene_test(a_reset_is_never_answered),
 		scene_test(frames_from_or_to_a_group_are_not_answered),
 		scene_test(martians_are_not_answered),
+		scene_test(what_cannot_be_answered_is_dropped),
 		cmocka_unit_test_setup_teardown(
 			errors_are_sent_up_to_so_many_a_second_and_resets_always, open_limited,
 			scene_close),
 		cmocka_unit_test_setup_teardown(nobody_is_answered_where_the_operator_wants_it_so,
 						open_silent, scene_close),
-		scene_test(what_cannot_be_answered_is_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, network_make, NULL);

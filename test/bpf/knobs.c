@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include "lb/datapath_internal.h"
+#include "test/bpf/kept.h"
 #include "test/bpf/scene.h"
 
 #define VERIFIER_LIMIT 1000000 /* instructions: the kernel's BPF_COMPLEXITY_LIMIT_INSNS */
@@ -76,6 +77,7 @@ static void load_and_send(unsigned int knobs)
 	struct scene *scene;
 
 	chosen = knobs;
+	kept_datapath_forget();
 	assert_int_equal(scene_open_changed(&state, turn_chosen), 0);
 	scene = state;
 	say_how_long_verification_was(scene);

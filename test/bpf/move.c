@@ -10,6 +10,7 @@
 #include "lb/address.h"
 #include "lb/datapath_internal.h"
 #include "test/bpf/alias_story.h"
+#include "test/bpf/kept.h"
 
 #define CLIENT_PORTS 60
 
@@ -93,8 +94,10 @@ static struct datapath *open_again(const struct datapath_options *options, int w
 static int open_scene(void **state)
 {
 	static char path[64];
-	int error = scene_open_changed(state, keep);
+	int error;
 
+	kept_datapath_forget();
+	error = scene_open_changed(state, keep);
 	snprintf(path, sizeof(path), "/sys/fs/bpf/lbt-bpf-%d", getpid());
 	chosen.pin_path = path;
 	return error;

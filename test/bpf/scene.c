@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 #include "test/bpf/frame_diff.h"
+#include "test/bpf/kept.h"
 #include "test/bpf/scene_internal.h"
 
 #define BPFFS "/sys/fs/bpf"
@@ -44,7 +45,6 @@ static int open_datapath(struct scene *scene, uint32_t connections, options_chan
 	};
 	struct refusal refusal;
 	char path[64];
-	bool adopted;
 	int error;
 
 	options.hairpin.ipv4 = hairpin_address(IPV4);
@@ -55,7 +55,7 @@ static int open_datapath(struct scene *scene, uint32_t connections, options_chan
 		change(&options);
 	if (mount("bpf", BPFFS, "bpf", 0, NULL))
 		return -errno;
-	error = datapath_open(&options, &scene->datapath, &adopted, &refusal);
+	error = kept_datapath_open(&options, &scene->datapath, &refusal);
 	if (error)
 		print_error("%s\n", refusal.text);
 	else
@@ -122,7 +122,7 @@ int scene_close(void **state)
 
 	scene_close_room(scene);
 	mapping_close(&scene->connections);
-	datapath_close(scene->datapath);
+	kept_datapath_close(scene->datapath);
 	free(scene);
 	return umount2(BPFFS, MNT_DETACH);
 }

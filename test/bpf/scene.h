@@ -1,7 +1,8 @@
 /*
  * The scene of a test: the real program with its real maps, filled by the plan that lbd uses, with
  * the cast as neighbours. A test offers services, sends packets and says what is to come of them.
- * Every test has a scene of its own.
+ * Every test has a scene of its own, whose programs may have been loaded for the one before:
+ * kept.h.
  */
 #pragma once
 

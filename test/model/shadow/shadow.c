@@ -22,26 +22,26 @@ static struct datapath *watched;
 static struct datapath_options watched_options;
 static uint64_t compared, skipped;
 
-int __real_datapath_open(const struct datapath_options *options, struct datapath **datapath,
-			 bool *adopted, struct refusal *refusal);
-int __wrap_datapath_open(const struct datapath_options *options, struct datapath **datapath,
-			 bool *adopted, struct refusal *refusal);
-void __real_datapath_close(struct datapath *datapath);
-void __wrap_datapath_close(struct datapath *datapath);
+int __real_kept_datapath_open(const struct datapath_options *options, struct datapath **datapath,
+			      struct refusal *refusal);
+int __wrap_kept_datapath_open(const struct datapath_options *options, struct datapath **datapath,
+			      struct refusal *refusal);
+void __real_kept_datapath_close(struct datapath *datapath);
+void __wrap_kept_datapath_close(struct datapath *datapath);
 int __real_bpf_prog_test_run_opts(int program, struct bpf_test_run_opts *options);
 int __wrap_bpf_prog_test_run_opts(int program, struct bpf_test_run_opts *options);
 
-int __wrap_datapath_open(const struct datapath_options *options, struct datapath **datapath,
-			 bool *adopted, struct refusal *refusal)
+int __wrap_kept_datapath_open(const struct datapath_options *options, struct datapath **datapath,
+			      struct refusal *refusal)
 {
-	const int error = __real_datapath_open(options, datapath, adopted, refusal);
+	const int error = __real_kept_datapath_open(options, datapath, refusal);
 
 	watched = error ? NULL : *datapath;
 	watched_options = *options;
 	return error;
 }
 
-void __wrap_datapath_close(struct datapath *datapath)
+void __wrap_kept_datapath_close(struct datapath *datapath)
 {
 	if (datapath == watched)
 		watched = NULL;
@@ -49,7 +49,7 @@ void __wrap_datapath_close(struct datapath *datapath)
 		printf("# the model was asked of %llu frames, and could not tell of %llu\n",
 		       (unsigned long long)compared, (unsigned long long)skipped);
 	compared = skipped = 0;
-	__real_datapath_close(datapath);
+	__real_kept_datapath_close(datapath);
 }
 
 /* A whole frame in one buffer, for the program that packets meet. */
