@@ -7,7 +7,7 @@ BUILD_PACKAGES=(meson ninja-build gcc clang llvm bpftool libbpf-dev libelf-dev z
     uthash-dev pkg-config iproute2 python3 curl jq procps)
 TEST_PACKAGES=(libcmocka-dev libclang-rt-14-dev python3-jsonschema python3-scapy
     ethtool iperf3 socat dnsutils conntrack tcpdump shellcheck iputils-ping iputils-arping
-    iputils-tracepath nftables)
+    iputils-tracepath nftables systemd)
 # Tests that need these are skipped, with the reason, where apt has them not.
 OPTIONAL_PACKAGES=(clang-19 llvm-19)
 
