@@ -166,6 +166,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_timeouts(options, value, refusal);
 	if (number_option_find(key) != _NUMBER_OPTION_COUNT)
 		return read_number_option(options, number_option_find(key), value, refusal);
+	if (!strcmp(key, "detach-on-exit"))
+		return read_flag(options, key, value, &options->detach_on_exit, refusal);
 	if (!strcmp(key, "replace"))
 		return read_flag(options, key, value, &options->datapath.replace, refusal);
 	if (!strcmp(key, "metadata"))
@@ -175,7 +177,7 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 	return refuse(
 		refusal,
 		"%s: %.64s: unknown key; known are socket, pin, state, tables, "
-		"interface, xdp-mode, replace, metadata, refuse, timeouts, "
+		"interface, xdp-mode, replace, detach-on-exit, metadata, refuse, timeouts, "
 		"seccomp, hairpin-ipv4, hairpin-ipv6, max-services, max-backends, max-connections, "
 		"max-new-connections, max-affinity, max-fragments, icmp-errors",
 		options->config_path, key);

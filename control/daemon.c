@@ -107,9 +107,13 @@ static bool is_settled(void *context)
 static void stop(void *context, uint32_t events)
 {
 	struct daemon *daemon = context;
+	const bool detaches = daemon->options.detach_on_exit;
 
 	log_info("stopping", "signal=%u why=%s", events,
-		 log_quote("what is pinned goes on without lbd"));
+		 log_quote(detaches ? "programs, maps and links go too (--detach-on-exit)"
+				    : "what is pinned goes on without lbd"));
+	if (detaches)
+		datapath_forget(daemon->datapath);
 	loop_stop(daemon->loop);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "control/cleanup.h"
 #include "control/daemon.h"
 #include "control/tables.h"
 
@@ -31,6 +32,8 @@ static int run(struct daemon *daemon, struct refusal *refusal)
 
 	if (daemon->options.check)
 		return check(&daemon->options, refusal);
+	if (daemon->options.cleanup)
+		return cleanup(&daemon->options, refusal);
 	error = daemon_start(daemon, refusal);
 	if (!error)
 		error = loop_run(daemon->loop);

@@ -23,6 +23,8 @@ enum option_id {
 	OPTION_METADATA,
 	OPTION_REFUSE,
 	OPTION_REPLACE,
+	OPTION_DETACH_ON_EXIT,
+	OPTION_CLEANUP,
 	OPTION_CHECK,
 	OPTION_VERSION,
 	OPTION_HELP,
@@ -49,6 +51,8 @@ static const struct option LONG_OPTIONS[] = {
 	{"refuse", required_argument, NULL, OPTION_REFUSE},
 	{"icmp-errors", required_argument, NULL, OPTION_NUMBER + NUMBER_ICMP_ERRORS},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
+	{"detach-on-exit", no_argument, NULL, OPTION_DETACH_ON_EXIT},
+	{"cleanup", no_argument, NULL, OPTION_CLEANUP},
 	{"check", no_argument, NULL, OPTION_CHECK},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, OPTION_HELP},
@@ -80,6 +84,8 @@ static const char HELP[] =
 	"  --max-fragments N     8192: datagrams in pieces at once\n"
 	"  --refuse answer|drop  whom there is no backend for: an error at once (default), or not\n"
 	"  --icmp-errors N       such errors a second and CPU at most (1000), resets apart\n"
+	"  --detach-on-exit      on SIGTERM take programs, maps and links along; else they go on\n"
+	"  --cleanup             remove all that an lbd has left but its state, then end\n"
 	"  --check               check config and tables, then end\n"
 	"  --version, --help\n"
 	"\n"
@@ -193,9 +199,38 @@ struct lists_given {
 	bool interfaces;
 };
 
+/* What an option without a value sets; NULL: it has one. */
+static bool *flag_of(struct options *options, int id)
+{
+	switch (id) {
+	case OPTION_METADATA:
+		return &options->datapath.metadata;
+	case OPTION_REPLACE:
+		return &options->datapath.replace;
+	case OPTION_DETACH_ON_EXIT:
+		return &options->detach_on_exit;
+	case OPTION_CLEANUP:
+		return &options->cleanup;
+	case OPTION_CHECK:
+		return &options->check;
+	case OPTION_VERSION:
+		return &options->version;
+	case OPTION_HELP:
+		return &options->help;
+	default:
+		return NULL;
+	}
+}
+
 static int apply(struct options *options, int id, const char *value, struct lists_given *given,
 		 struct refusal *refusal)
 {
+	bool *flag = flag_of(options, id);
+
+	if (flag) {
+		*flag = true;
+		return 0;
+	}
 	switch (id) {
 	case OPTION_TABLES:
 		return add_text(&options->tables, &given->tables, value, refusal);
@@ -219,25 +254,10 @@ static int apply(struct options *options, int id, const char *value, struct list
 			      "--metrics %.64s: this version serves no metrics; leave it "
 			      "out",
 			      value);
-	case OPTION_METADATA:
-		options->datapath.metadata = true;
-		return 0;
 	case OPTION_REFUSE:
 		if (!datapath_refuse_parse(value, &options->datapath.refuse))
 			return 0;
 		return refuse(refusal, "--refuse %.64s: not answer or drop", value);
-	case OPTION_REPLACE:
-		options->datapath.replace = true;
-		return 0;
-	case OPTION_CHECK:
-		options->check = true;
-		return 0;
-	case OPTION_VERSION:
-		options->version = true;
-		return 0;
-	case OPTION_HELP:
-		options->help = true;
-		return 0;
 	case OPTION_CONFIG:
 		return 0; /* read before all others */
 	default:

@@ -24,6 +24,8 @@ struct options {
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
 	bool seccomp; /* restrict system calls */
+	bool detach_on_exit;
+	bool cleanup; /* --cleanup: remove what an lbd has left, and end */
 	bool check; /* --check: read config and tables, say whether they are right, and end */
 	bool version;
 	bool help;

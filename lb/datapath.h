@@ -81,6 +81,8 @@ int datapath_commit(struct datapath *datapath);
 bool datapath_is_moving(const struct datapath *datapath);
 /* Detaches from every interface and removes every pin: as if there never had been an lbd. */
 void datapath_forget(struct datapath *datapath);
+/* The same of whatever lbd has pinned in this directory; whether any has. */
+bool datapath_clean(char *pin_path);
 /* Closes fds and mappings; what is pinned stays and goes on. */
 void datapath_close(struct datapath *datapath);
 

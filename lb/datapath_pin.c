@@ -4,6 +4,7 @@
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,9 +36,10 @@ static int map_path(const struct datapath *datapath, const struct bpf_map *map,
 				 path);
 }
 
+static const char *const KINDS[] = {"program", "map", "link"};
+
 int pins_make_directories(struct datapath *datapath, struct refusal *refusal)
 {
-	static const char *const KINDS[] = {"program", "map", "link"};
 	char path[PIN_PATH_MAX];
 	int error = 0;
 
@@ -217,6 +219,21 @@ int pins_set_program(struct datapath *datapath)
 	return rename(fresh, path) ? -errno : 0;
 }
 
+static void unpin_all(const char *directory)
+{
+	char path[PIN_PATH_MAX];
+	struct dirent *entry;
+	DIR *pins = opendir(directory);
+
+	while (pins && (entry = readdir(pins)))
+		if (entry->d_name[0] != '.' && snprintf(path, sizeof(path), "%s/%s", directory,
+							entry->d_name) < (int)sizeof(path))
+			unlink(path);
+	if (pins)
+		closedir(pins);
+	rmdir(directory);
+}
+
 static void unpin_link(void *context, const char *interface)
 {
 	datapath_detach(context, interface);
@@ -224,25 +241,23 @@ static void unpin_link(void *context, const char *interface)
 
 void datapath_forget(struct datapath *datapath)
 {
-	static const char *const KINDS[] = {"program", "map", "link"};
 	char path[PIN_PATH_MAX];
-	struct bpf_map *map;
 
 	datapath_links(datapath, unpin_link, datapath);
-	bpf_object__for_each_map (map, datapath->skeleton->obj) {
-		if (!bpf_map__is_internal(map) &&
-		    !datapath_pin_path(datapath, "map", bpf_map__name(map), path))
-			unlink(path);
-		if (!bpf_map__is_internal(map) && !waiting_path(datapath, map, path))
-			unlink(path);
-	}
-	if (!datapath_pin_path(datapath, "map", LINEAR_PROGRAMS, path))
-		unlink(path);
-	if (!datapath_pin_path(datapath, "program", "lb", path))
-		unlink(path);
 	for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", datapath->pin_path, KINDS[i]);
-		rmdir(path);
+		unpin_all(path);
 	}
 	rmdir(datapath->pin_path);
+}
+
+bool datapath_clean(char *pin_path)
+{
+	struct datapath datapath = {.pin_path = pin_path};
+	char path[PIN_PATH_MAX];
+	const bool found =
+		!datapath_pin_path(&datapath, "map", "connections", path) && !access(path, F_OK);
+
+	datapath_forget(&datapath);
+	return found;
 }

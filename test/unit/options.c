@@ -42,6 +42,7 @@ static void every_option_sets_its_field(void **state)
 	given_line("--socket /s --pin /p --state=/t --tables a --tables b --interface eth0 "
 		   "--interface veth* --xdp-mode generic --max-services 1 --max-backends 10000000 "
 		   "--max-connections 100000000 --max-affinity 10000000 --metadata --replace "
+		   "--detach-on-exit --cleanup "
 		   "--refuse drop --icmp-errors 5 --max-fragments 1000000");
 
 	assert_string_equal(options.socket_path, "/s");
@@ -57,6 +58,7 @@ static void every_option_sets_its_field(void **state)
 	assert_int_equal(options.datapath.max_affinity, 10000000);
 	assert_int_equal(options.datapath.max_fragments, 1000000);
 	assert_true(options.datapath.replace);
+	assert_true(options.detach_on_exit && options.cleanup);
 	assert_int_equal(options.datapath.refuse, REFUSE_DROP);
 	assert_int_equal(options.datapath.icmp_errors, 5);
 	given_line("--refuse drop --refuse answer");
@@ -209,13 +211,29 @@ static void a_missing_value_is_refused_by_its_option(void **state)
 static void help_names_every_option(void **state)
 {
 	static const char *const names[] = {
-		"--config",       "--tables",          "--interface",
-		"--xdp-mode",     "--replace",         "--socket",
-		"--pin",          "--state",           "--max-services",
-		"--max-backends", "--max-connections", "--max-new-connections",
-		"--max-backends", "--max-affinity",    "--max-fragments",
-		"--check",        "--version",         "--help",
-		"--refuse",       "--icmp-errors",     "--metadata",
+		"--config",
+		"--tables",
+		"--interface",
+		"--xdp-mode",
+		"--replace",
+		"--socket",
+		"--detach-on-exit",
+		"--cleanup",
+		"--pin",
+		"--state",
+		"--max-services",
+		"--max-backends",
+		"--max-connections",
+		"--max-new-connections",
+		"--max-backends",
+		"--max-affinity",
+		"--max-fragments",
+		"--check",
+		"--version",
+		"--help",
+		"--refuse",
+		"--icmp-errors",
+		"--metadata",
 	};
 
 	(void)state;

@@ -9,6 +9,7 @@ static void every_key_sets_its_field(void **state)
 	given_config("{\"socket\": \"/s\", \"pin\": \"/p\", \"state\": \"/t\","
 		     " \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
 		     " \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
+		     " \"detach-on-exit\": true,"
 		     " \"seccomp\": false,"
 		     " \"refuse\": \"drop\", \"icmp-errors\": 0,"
 		     " \"max-services\": 1000000, \"max-affinity\": 4, \"max-fragments\": 4,"
@@ -22,7 +23,7 @@ static void every_key_sets_its_field(void **state)
 	assert_list(&options.tables, "a b ");
 	assert_list(&options.interfaces, "eth0 veth* ");
 	assert_int_equal(options.mode, MODE_OFFLOAD);
-	assert_true(options.datapath.replace);
+	assert_true(options.datapath.replace && options.detach_on_exit);
 	assert_true(options.datapath.metadata);
 	assert_false(options.seccomp);
 	assert_int_equal(options.datapath.refuse, REFUSE_DROP);
