@@ -67,7 +67,7 @@ static bool fill(struct connection *way, const struct connection *entry)
 {
 	union connection_state state = entry->state;
 	union connection_state old;
-	uint64_t head = 0;
+	__u64 head = 0;
 
 	if (!__atomic_compare_exchange_n(&way->head.word, &head, CONNECTION_CLAIMED, false,
 					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
