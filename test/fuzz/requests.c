@@ -1,6 +1,7 @@
 /*
  * Requests, a line each, to the whole control plane but its socket: reconciling, the deny list, the
- * operator's state on disk, over tables in plain memory. Each is answered, what is refused changes
+ * operator's state on disk, over tables in plain memory. A state may come before them, whole but
+ * with anything in it. Each is answered, what is refused changes
  * nothing, what was answered is there after a restart, and what is removed leaves nothing behind.
  */
 #include "control/requests.h"
@@ -101,8 +102,11 @@ static void add_links(void)
 		interfaces_link_changed(lbd.interfaces, &links[i]);
 }
 
-/* As daemon_start does; the tables are what an earlier one has left. */
-static void start(void)
+/*
+ * As daemon_start does; the tables are what an earlier one has left. False where the state is
+ * refused.
+ */
+static bool try_start(void)
 {
 	const struct interface_hooks interface_hooks = {.changed = ignore_change};
 	const struct destination_hooks destination_hooks = {.added = ignore_destination,
@@ -123,10 +127,19 @@ static void start(void)
 	add_links();
 	must(!reconcile_adopt(lbd.reconcile), "what is there is adopted");
 	operated = (struct operated){lbd.reconcile, lbd.deny};
-	if (operator_open(operated, state_path, &lbd.operator, & refusal))
-		must(false, refusal.text);
+	if (operator_open(operated, state_path, &lbd.operator, & refusal)) {
+		must_be_readable(&refusal);
+		return false;
+	}
 	deny_list_drop_orphans(lbd.deny);
 	must(reconcile_drop_orphans(lbd.reconcile) >= 0, "what nobody wants goes");
+	fake_must_be_whole(&datapath);
+	return true;
+}
+
+static void start(void)
+{
+	must(try_start(), "a state that lbd wrote is taken");
 }
 
 static void stop(void)
@@ -228,16 +241,51 @@ static void must_go(void)
 	fake_must_be_empty(&datapath);
 }
 
+/* Appends the line to a file of the state. What follows it. */
+static const char *write_line(const char *suffix, const char *line, const char *end)
+{
+	const char *newline = memchr(line, '\n', (size_t)(end - line));
+	const char *next = newline ? newline + 1 : end;
+	char path[96];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s%s", state_path, suffix);
+	file = fopen(path, "a");
+	must(file && fwrite(line, 1, (size_t)(next - line), file) == (size_t)(next - line) &&
+		     !fclose(file),
+	     "a file is written");
+	return next;
+}
+
+/* The first lines may be those of a snapshot and of a journal. What follows them. */
+static const char *take_state(const char *text, const char *end)
+{
+	static const char BEGINNING[] = "{\"sequence\":";
+	const size_t length = strlen(BEGINNING);
+	const char *suffix = "";
+
+	while ((size_t)(end - text) > length && !memcmp(text, BEGINNING, length)) {
+		text = write_line(suffix, text, end);
+		suffix = ".journal";
+	}
+	return text;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	const char *text = (const char *)data, *end = text + size;
 	json_t *known;
 
 	prepare();
 	remove_state();
 	fake_clear(&datapath);
-	start();
+	text = take_state(text, end);
+	if (!try_start()) {
+		stop();
+		return 0;
+	}
 	known = export();
-	take_lines((const char *)data, (const char *)data + size, &known);
+	take_lines(text, end, &known);
 	must_come_back(known);
 	must_go();
 	json_decref(known);
