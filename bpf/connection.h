@@ -69,7 +69,7 @@ static __always_inline bool is_over(const struct found *found, __u32 idle)
 static __always_inline void part_without_backend(const struct packet *packet)
 {
 	if (packet->flow.protocol == IPPROTO_TCP && !is_opening(packet))
-		bpf_tail_call(packet->ctx, &programs, PROGRAM_GONE);
+		part(packet, PROGRAM_GONE);
 }
 
 static __always_inline bool takes_request(const struct packet *packet, const struct found *found,

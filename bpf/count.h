@@ -61,6 +61,17 @@ static __always_inline void count_verdict(const struct packet *packet, enum verd
 		add(counter, packet->bytes);
 }
 
+/* A packet for a program that is not there. */
+__noinline int count_left(struct xdp_md *ctx)
+{
+	const __u32 verdict = VERDICT_PASS_PROTOCOL;
+	struct counter *counter = bpf_map_lookup_elem(&verdict_counters, &verdict);
+
+	if (counter)
+		add(counter, bpf_xdp_get_buff_len(ctx));
+	return XDP_PASS;
+}
+
 /* A connection that was started by a packet which goes on in another program, known there. */
 static __always_inline void count_start(const struct packet *packet)
 {

@@ -16,6 +16,7 @@
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
+#include "bpf/part.h"
 
 /*
  * Of a new connection of this service: is it one too many? Counts it. Global functions here and
@@ -107,7 +108,7 @@ static __always_inline void part_with_one_too_many(const struct packet *packet,
 	if (max_new_connections && is_stable(service) && !packet->has_siblings &&
 	    is_one_too_many(service->service, packet->now) &&
 	    (__u32)backend_of_end(&end) == (backend->handle & BACKEND_INDEX_MASK))
-		bpf_tail_call(packet->ctx, &programs, PROGRAM_STATELESS);
+		part(packet, PROGRAM_STATELESS);
 }
 
 /* The same of a reply that no entry knows, if its client's last packet was balanced so. */
@@ -115,5 +116,5 @@ static __always_inline void part_with_stateless_reply(const struct packet *packe
 						      __u64 client_hash)
 {
 	if (max_new_connections && recall_way(client_hash, packet->now))
-		bpf_tail_call(packet->ctx, &programs, PROGRAM_STATELESS);
+		part(packet, PROGRAM_STATELESS);
 }
