@@ -50,7 +50,10 @@ static int refuse_connection(struct refusal *refusal, const char *path, int erro
 				   path, strerror(error));
 	case EACCES:
 	case EPERM:
-		return refuse_with(refusal, error, "%s: permission denied: run as root", path);
+		return refuse_with(refusal, error,
+				   "%s: permission denied: run as root, as the user of lbd or as a "
+				   "member of its --socket-group",
+				   path);
 	case EAGAIN:
 		return refuse_with(refusal, ETIMEDOUT,
 				   "%s: lbd took no connection for %d seconds: see its log", path,

@@ -143,11 +143,23 @@ static int read_refuse(struct options *options, const json_t *value, struct refu
 	return 0;
 }
 
+static int read_group_may(struct options *options, const json_t *value, struct refusal *refusal)
+{
+	if (!json_is_string(value) ||
+	    option_parse_group_may(json_string_value(value), &options->group_changes))
+		return refuse_key(options, "socket-group-may", "read or change", refusal);
+	return 0;
+}
+
 static int read_key(struct options *options, const char *key, const json_t *value,
 		    struct refusal *refusal)
 {
 	if (!strcmp(key, "socket"))
 		return read_text(options, key, value, &options->socket_path, refusal);
+	if (!strcmp(key, "socket-group"))
+		return read_text(options, key, value, &options->socket_group, refusal);
+	if (!strcmp(key, "socket-group-may"))
+		return read_group_may(options, value, refusal);
 	if (!strcmp(key, "pin"))
 		return read_text(options, key, value, &options->pin_path, refusal);
 	if (!strcmp(key, "state"))
@@ -174,13 +186,13 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_flag(options, key, value, &options->datapath.metadata, refusal);
 	if (!strcmp(key, "seccomp"))
 		return read_flag(options, key, value, &options->seccomp, refusal);
-	return refuse(
-		refusal,
-		"%s: %.64s: unknown key; known are socket, pin, state, tables, "
-		"interface, xdp-mode, replace, detach-on-exit, metadata, refuse, timeouts, "
-		"seccomp, hairpin-ipv4, hairpin-ipv6, max-services, max-backends, max-connections, "
-		"max-new-connections, max-affinity, max-fragments, icmp-errors",
-		options->config_path, key);
+	return refuse(refusal,
+		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
+		      "interface, xdp-mode, replace, detach-on-exit, metadata, refuse, timeouts, "
+		      "seccomp, socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, "
+		      "max-services, max-backends, max-connections, "
+		      "max-new-connections, max-affinity, max-fragments, icmp-errors",
+		      options->config_path, key);
 }
 
 int options_read_config(struct options *options, struct refusal *refusal)

@@ -97,6 +97,11 @@ static json_t *answer(void *context, const json_t *request)
 	return requests_answer(context, request);
 }
 
+static json_t *answer_reader(void *context, const json_t *request)
+{
+	return requests_answer_reader(context, request);
+}
+
 static bool is_settled(void *context)
 {
 	struct daemon *daemon = context;
@@ -145,6 +150,17 @@ static void check_ready(void *context, uint32_t events)
 		 reconcile_count_backends(daemon->reconcile),
 		 neighbours_pending(daemon->neighbours), LB_VERSION);
 	notify_ready();
+}
+
+static int admit(struct daemon *daemon, struct refusal *refusal)
+{
+	struct admission admission = {.group_changes = daemon->options.group_changes};
+	int error;
+
+	if (!daemon->options.socket_group)
+		return 0;
+	error = admission_find_group(daemon->options.socket_group, &admission, refusal);
+	return error ? error : server_admit(daemon->server, &admission, refusal);
 }
 
 /* Then lbd has no use for most of what it may do, and has not read a word that others wrote. */
@@ -347,7 +363,7 @@ static int listen_to_signals(struct daemon *daemon)
 
 int daemon_start(struct daemon *daemon, struct refusal *refusal)
 {
-	const struct server_hooks server_hooks = {daemon, answer, is_settled};
+	const struct server_hooks server_hooks = {daemon, answer, is_settled, answer_reader};
 	int error;
 
 	error = privilege_check(refusal);
@@ -362,7 +378,9 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		server_open(daemon->loop, daemon->options.socket_path, &server_hooks, refusal);
 	if (!daemon->server)
 		return -EINVAL;
-	error = prepare_bpffs(daemon, refusal);
+	error = admit(daemon, refusal);
+	if (!error)
+		error = prepare_bpffs(daemon, refusal);
 	if (!error)
 		error = drop_privileges(refusal);
 	if (!error)

@@ -17,6 +17,8 @@ enum option_id {
 	OPTION_INTERFACE,
 	OPTION_XDP_MODE,
 	OPTION_SOCKET,
+	OPTION_SOCKET_GROUP,
+	OPTION_SOCKET_GROUP_MAY,
 	OPTION_PIN,
 	OPTION_STATE,
 	OPTION_METRICS,
@@ -37,6 +39,8 @@ static const struct option LONG_OPTIONS[] = {
 	{"interface", required_argument, NULL, OPTION_INTERFACE},
 	{"xdp-mode", required_argument, NULL, OPTION_XDP_MODE},
 	{"socket", required_argument, NULL, OPTION_SOCKET},
+	{"socket-group", required_argument, NULL, OPTION_SOCKET_GROUP},
+	{"socket-group-may", required_argument, NULL, OPTION_SOCKET_GROUP_MAY},
 	{"pin", required_argument, NULL, OPTION_PIN},
 	{"state", required_argument, NULL, OPTION_STATE},
 	{"metrics", required_argument, NULL, OPTION_METRICS},
@@ -74,6 +78,8 @@ static const char HELP[] =
 	"  --replace             take interfaces over from another XDP program\n"
 	"  --metadata            packets left to the stack carry why, for tc programs\n"
 	"  --socket PATH         control socket (/run/lbd/lbd.sock)\n"
+	"  --socket-group GROUP  whose members may ask lbd, besides root and its own user\n"
+	"  --socket-group-may read|change  what they may (read)\n"
 	"  --pin DIR             programs, maps and links, on a bpffs (/sys/fs/bpf/lbd)\n"
 	"  --state FILE          what the operator changed (/var/lib/lbd/operator.json)\n"
 	"  --max-services N      65536\n"
@@ -126,6 +132,14 @@ int option_set_text(char **target, const char *value, struct refusal *refusal)
 		return refuse_with(refusal, ENOMEM, "out of memory");
 	free(*target);
 	*target = copy;
+	return 0;
+}
+
+int option_parse_group_may(const char *text, bool *changes)
+{
+	if (strcmp(text, "read") && strcmp(text, "change"))
+		return -EINVAL;
+	*changes = !strcmp(text, "change");
 	return 0;
 }
 
@@ -245,6 +259,12 @@ static int apply(struct options *options, int id, const char *value, struct list
 		return 0;
 	case OPTION_SOCKET:
 		return set_path("socket", value, &options->socket_path, refusal);
+	case OPTION_SOCKET_GROUP:
+		return set_path("socket-group", value, &options->socket_group, refusal);
+	case OPTION_SOCKET_GROUP_MAY:
+		if (!option_parse_group_may(value, &options->group_changes))
+			return 0;
+		return refuse(refusal, "--socket-group-may %.64s: not read or change", value);
 	case OPTION_PIN:
 		return set_path("pin", value, &options->pin_path, refusal);
 	case OPTION_STATE:
@@ -315,6 +335,7 @@ void options_finish(struct options *options)
 	text_list_clear(&options->interfaces);
 	free(options->config_path);
 	free(options->socket_path);
+	free(options->socket_group);
 	free(options->pin_path);
 	free(options->state_path);
 }

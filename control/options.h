@@ -17,16 +17,18 @@ struct text_list {
 struct options {
 	char *config_path; /* NULL: none */
 	char *socket_path;
+	char *socket_group; /* NULL: none */
+	bool group_changes; /* its members may do more than read */
 	char *pin_path;
 	char *state_path;
 	struct text_list tables;
 	struct text_list interfaces;
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
-	bool seccomp; /* restrict system calls */
+	bool seccomp;                     /* restrict system calls */
 	bool detach_on_exit;
 	bool cleanup; /* --cleanup: remove what an lbd has left, and end */
-	bool check; /* --check: read config and tables, say whether they are right, and end */
+	bool check;   /* --check: read config and tables, say whether they are right, and end */
 	bool version;
 	bool help;
 };
@@ -44,4 +46,6 @@ const char *options_help(void);
 int text_list_add(struct text_list *list, const char *text);
 void text_list_clear(struct text_list *list);
 int option_set_text(char **target, const char *value, struct refusal *refusal);
+/* `read`, `change`; 0 or -EINVAL. */
+int option_parse_group_may(const char *text, bool *changes);
 int options_read_config(struct options *options, struct refusal *refusal);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include "control/admission.h"
 #include "control/connections.h"
 #include "control/report.h"
 #include "control/request_deny.h"
@@ -190,34 +191,47 @@ static json_t *version(struct daemon *daemon, const json_t *request, struct refu
 static const struct {
 	const char *command;
 	handler handle;
+	enum level level; /* that it takes */
 } COMMANDS[] = {
-	{"service add", request_service_add},
-	{"service set", request_service_set},
-	{"service del", request_service_del},
-	{"service list", request_service_list},
-	{"service show", request_service_show},
-	{"backend add", request_backend_add},
-	{"backend set", request_backend_set},
-	{"backend del", request_backend_del},
-	{"backend list", request_backend_list},
-	{"apply", apply},
-	{"export", export_tables},
-	{"interface add", interface_add},
-	{"interface del", interface_del},
-	{"interface list", interface_list},
-	{"neighbour list", neighbour_list},
-	{"connection list", connection_list},
-	{"connection count", connection_count},
-	{"connection flush", connection_flush},
-	{"deny add", request_deny_add},
-	{"deny del", request_deny_del},
-	{"deny list", request_deny_list},
-	{"stats", stats},
-	{"status", status},
-	{"version", version},
+	{"service add", request_service_add, LEVEL_CHANGE},
+	{"service set", request_service_set, LEVEL_CHANGE},
+	{"service del", request_service_del, LEVEL_CHANGE},
+	{"service list", request_service_list, LEVEL_READ},
+	{"service show", request_service_show, LEVEL_READ},
+	{"backend add", request_backend_add, LEVEL_CHANGE},
+	{"backend set", request_backend_set, LEVEL_CHANGE},
+	{"backend del", request_backend_del, LEVEL_CHANGE},
+	{"backend list", request_backend_list, LEVEL_READ},
+	{"apply", apply, LEVEL_CHANGE},
+	{"export", export_tables, LEVEL_READ},
+	{"interface add", interface_add, LEVEL_CHANGE},
+	{"interface del", interface_del, LEVEL_CHANGE},
+	{"interface list", interface_list, LEVEL_READ},
+	{"neighbour list", neighbour_list, LEVEL_READ},
+	{"connection list", connection_list, LEVEL_READ},
+	{"connection count", connection_count, LEVEL_READ},
+	{"connection flush", connection_flush, LEVEL_CHANGE},
+	{"deny add", request_deny_add, LEVEL_CHANGE},
+	{"deny del", request_deny_del, LEVEL_CHANGE},
+	{"deny list", request_deny_list, LEVEL_READ},
+	{"stats", stats, LEVEL_READ},
+	{"status", status, LEVEL_READ},
+	{"version", version, LEVEL_READ},
 };
 
-json_t *requests_answer(struct daemon *daemon, const json_t *request)
+static json_t *handle(struct daemon *daemon, size_t command, enum level level,
+		      const json_t *request, struct refusal *refusal)
+{
+	if (level == LEVEL_CHANGE || COMMANDS[command].level == LEVEL_READ)
+		return COMMANDS[command].handle(daemon, request, refusal);
+	refuse(refusal,
+	       "permission denied: %s is for root and the user of lbd; members of its "
+	       "--socket-group may only read",
+	       COMMANDS[command].command);
+	return NULL;
+}
+
+static json_t *answer(struct daemon *daemon, enum level level, const json_t *request)
 {
 	struct refusal refusal = {"out of memory"};
 	json_t *result = NULL;
@@ -227,7 +241,7 @@ json_t *requests_answer(struct daemon *daemon, const json_t *request)
 	for (i = 0; command && i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
 		if (strcmp(command, COMMANDS[i].command))
 			continue;
-		result = COMMANDS[i].handle(daemon, request, &refusal);
+		result = handle(daemon, i, level, request, &refusal);
 		break;
 	}
 	if (command && i == sizeof(COMMANDS) / sizeof(COMMANDS[0]))
@@ -235,4 +249,14 @@ json_t *requests_answer(struct daemon *daemon, const json_t *request)
 	if (result)
 		return json_pack("{s:o}", "result", result);
 	return json_pack("{s:s}", "error", refusal.text);
+}
+
+json_t *requests_answer(struct daemon *daemon, const json_t *request)
+{
+	return answer(daemon, LEVEL_CHANGE, request);
+}
+
+json_t *requests_answer_reader(struct daemon *daemon, const json_t *request)
+{
+	return answer(daemon, LEVEL_READ, request);
 }

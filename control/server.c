@@ -22,6 +22,7 @@
 struct server {
 	struct loop *loop;
 	struct server_hooks hooks;
+	struct admission admission;
 	char *path;
 	int fd;
 	int watch;  /* timer: ends who takes too long */
@@ -53,14 +54,6 @@ static void session_begins_to_wait(void *context)
 	loop_set_timer(server->settle, SETTLE_INTERVAL_MS, SETTLE_INTERVAL_MS);
 }
 
-static bool may_command(int fd, struct ucred *peer)
-{
-	socklen_t size = sizeof(*peer);
-
-	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) &&
-	       (peer->uid == 0 || peer->uid == geteuid());
-}
-
 /* Who has made no progress for longest makes room. */
 static void evict_idlest(struct server *server)
 {
@@ -77,8 +70,10 @@ static void accept_session(void *context, uint32_t events)
 {
 	struct server *server = context;
 	const struct session_hooks hooks = {server, session_ended, session_begins_to_wait};
+	struct server_hooks server_hooks = server->hooks;
 	struct session *session;
 	struct ucred peer = {};
+	enum level level;
 	int fd;
 
 	(void)events;
@@ -89,7 +84,10 @@ static void accept_session(void *context, uint32_t events)
 		return;
 	if (server->count == MAX_SESSIONS)
 		evict_idlest(server);
-	session = session_new(server->loop, fd, &server->hooks, &hooks);
+	level = admission_level(&server->admission, fd, &peer);
+	if (level == LEVEL_READ)
+		server_hooks.answer = server->hooks.answer_reader;
+	session = session_new(server->loop, fd, &server_hooks, &hooks);
 	if (!session) {
 		close(fd);
 		return;
@@ -97,10 +95,11 @@ static void accept_session(void *context, uint32_t events)
 	session_link(session, server->sessions);
 	server->sessions = session;
 	server->count++;
-	if (may_command(fd, &peer))
+	if (level != LEVEL_NONE)
 		return;
 	log_warning("client-refused", "uid=%u", peer.uid);
-	session_refuse(session, "permission denied: only root and the user of lbd may command it");
+	session_refuse(session, "permission denied: only root, the user of lbd and members of its "
+				"--socket-group may ask it");
 }
 
 static void watch(void *context, uint32_t events)
@@ -230,6 +229,15 @@ struct server *server_open(struct loop *loop, const char *path, const struct ser
 memory:
 	refuse(refusal, "out of memory");
 	return NULL;
+}
+
+int server_admit(struct server *server, const struct admission *admission, struct refusal *refusal)
+{
+	const int error = admission_open(admission, server->path, refusal);
+
+	if (!error)
+		server->admission = *admission;
+	return error;
 }
 
 void server_close(struct server *server)

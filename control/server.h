@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include "control/admission.h"
 #include "control/loop.h"
 #include "lb/refusal.h"
 
@@ -20,6 +21,8 @@ struct server_hooks {
 	 * most.
 	 */
 	bool (*is_settled)(void *context);
+	/* The same as `answer`, of a client that may only read. */
+	json_t *(*answer_reader)(void *context, const json_t *request);
 };
 
 /*
@@ -28,5 +31,7 @@ struct server_hooks {
  */
 struct server *server_open(struct loop *loop, const char *path, const struct server_hooks *hooks,
 			   struct refusal *refusal);
+/* Lets a group in as well. 0, or -errno with a refusal: then it is as before. */
+int server_admit(struct server *server, const struct admission *admission, struct refusal *refusal);
 /* Closes and removes the socket. */
 void server_close(struct server *server);

@@ -3,7 +3,10 @@
 # of each that is missing what it is for.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
-LBD_USER=58001 # nobody has it
+LBD_USER=58001 # nobody has it, nor these
+READER=58002
+READERS=58003
+STRANGER=58004
 WORKS_WITH=$((1 << 12)) # CAP_NET_ADMIN of linux/capability.h
 FINDS_WITH=$((1 << 19)) # CAP_SYS_PTRACE
 ENTERS_WITH=$((1 << 21)) # CAP_SYS_ADMIN
@@ -21,7 +24,7 @@ give_directories() {
 run_with() { # CAPABILITY…, as setpriv calls them
     local set
     set=$(printf ',+%s' "$@")
-    LBD_AS=(setpriv --reuid "$LBD_USER" --regid "$LBD_USER" --clear-groups
+    LBD_AS=(setpriv --reuid "$LBD_USER" --regid "$LBD_USER" --groups "$LBD_USER,$READERS"
         --bounding-set "-all$set" --inh-caps "-all$set" --ambient-caps "-all$set")
 }
 
@@ -197,6 +200,94 @@ test_handover() {
     check "no request fails" no_request_fails 10.96.0.10
 }
 
+# ---- who may ask it
+
+lbctl_as() { # USER GROUPS WORD…
+    local user=$1 groups=$2
+    shift 2
+    timeout 60 setpriv --reuid "$user" --regid "$user" --groups "$groups" --inh-caps=-all \
+        "$LBCTL" --socket "$SOCKET" "$@"
+}
+
+is_told() { # USER GROUPS WORD…; as the last of them what is to be told, with status 1
+    local status
+    lbctl_as "${@:1:$#-1}" >"$WORK/out" 2>"$WORK/err"
+    status=$?
+    cat "$WORK/out" "$WORK/err"
+    [ "$status" = 1 ] && ! [ -s "$WORK/out" ] && [ "$(wc -l <"$WORK/err")" = 1 ] &&
+        grep -q -e "${*: -1}" "$WORK/err"
+}
+
+READS=('service list' "service show $HTTP_SERVICE" 'backend list' 'interface list'
+    'neighbour list' 'connection list' 'connection count' 'deny list' export stats status version)
+CHANGES=('service add 10.96.0.77:80' "service set $HTTP_SERVICE --affinity 9"
+    "service del $HTTP_SERVICE" "backend add $HTTP_SERVICE 10.1.0.14:80"
+    "backend set $HTTP_SERVICE 10.1.0.11:8080 --weight 2"
+    "backend del $HTTP_SERVICE 10.1.0.11:8080" 'interface add up9' 'interface del uplink0'
+    'connection flush' 'deny add 203.0.113.0/24' 'deny del 203.0.113.0/24'
+    "apply $ROOT/docs/examples/grammar.json" "apply $ROOT/docs/examples/grammar.json --dry-run")
+
+may_read() { # USER GROUPS
+    local command
+    for command in "${READS[@]}"; do
+        # shellcheck disable=SC2086 # words
+        lbctl_as "$1" "$2" $command || { echo "not $command"; return 1; }
+    done
+}
+
+may_not_change() { # USER GROUPS
+    local command
+    for command in "${CHANGES[@]}"; do
+        # shellcheck disable=SC2086
+        is_told "$1" "$2" $command 'permission denied: .* may only read' ||
+            { echo "but $command"; return 1; }
+    done
+}
+
+may_watch() { # USER GROUPS
+    timeout 3 setpriv --reuid "$1" --regid "$1" --groups "$2" \
+        "$LBCTL" --socket "$SOCKET" -o json stats --watch >"$WORK/out"
+    [ $? = 124 ] && [ "$(jq -s length "$WORK/out")" -ge 2 ]
+}
+
+tables_of() {
+    lbctl export | sha256sum
+    lbctl -o json interface list | jq -c '[.interfaces[].name]'
+}
+
+test_levels() {
+    local before
+    lbd_kill TERM
+    check "lbd starts with a group that may ask it" node_lbd --socket-group "$READERS"
+    cp "$LBCTL" "$WORK/run/lbctl" # where everybody may execute it
+    LBCTL=$WORK/run/lbctl
+    chmod 755 "$LBCTL" "$WORK/run"
+    before=$(tables_of)
+    check "its members may read" may_read "$READER" "$READERS"
+    check "and watch" may_watch "$READER" "$READERS"
+    check "they may change nothing" may_not_change "$READER" "$READERS"
+    check "and have not" test "$(tables_of)" = "$before"
+    check "its own user may" lbctl_as "$LBD_USER" "$LBD_USER" deny add 203.0.113.0/24
+    check "root may" lbctl deny del 203.0.113.0/24
+    check "others cannot even ask" is_told "$STRANGER" "$STRANGER" service list \
+        'permission denied: run as root, .* --socket-group'
+    chmod 666 "$SOCKET"
+    check "nor where the socket is open to all" is_told "$STRANGER" "$STRANGER" service list \
+        'permission denied: only root'
+    check "which is in the log" grep -q "event=client-refused uid=$STRANGER" "$LBD_LOG"
+    lbd_kill TERM
+    check "lbd starts with a group that may change it" node_lbd --socket-group "$READERS" \
+        --socket-group-may change
+    check "its members may" lbctl_as "$READER" "$READERS" deny add 203.0.113.0/24
+    check "others still cannot ask" is_told "$STRANGER" "$STRANGER" service list \
+        'permission denied'
+    lbd_kill TERM
+    check "a group that lbd is not in is refused by name" lbd_refuses \
+        "socket-group.*group $STRANGER.*lbd is not in it" --socket-group "$STRANGER"
+    check "so is one that there is not" lbd_refuses 'socket-group nope: no such group' \
+        --socket-group nope
+}
+
 # Where the C library or a sanitizer needs more.
 test_without_filter() {
     lbd_kill TERM
@@ -217,6 +308,7 @@ test_without_entering
 test_nameless
 test_root
 test_handover
+test_levels
 test_without_filter
 
 finish

@@ -137,6 +137,8 @@ static void questions_are_flags(void **state)
 static void a_bad_value_is_refused_by_its_word(void **state)
 {
 	static const char *const rows[][2] = {
+		{"--socket-group-may write", "--socket-group-may write: not read or change"},
+		{"--socket-group", "--socket-group needs a value"},
 		{"--xdp-mode fast", "--xdp-mode fast: not auto, native, generic or offload"},
 		{"--xdp-mode Native", "--xdp-mode Native"},
 		{"--max-services 0", "--max-services 0: not 1–1000000"},

@@ -6,15 +6,16 @@
 static void every_key_sets_its_field(void **state)
 {
 	(void)state;
-	given_config("{\"socket\": \"/s\", \"pin\": \"/p\", \"state\": \"/t\","
-		     " \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
-		     " \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
-		     " \"detach-on-exit\": true,"
-		     " \"seccomp\": false,"
-		     " \"refuse\": \"drop\", \"icmp-errors\": 0,"
-		     " \"max-services\": 1000000, \"max-affinity\": 4, \"max-fragments\": 4,"
-		     " \"max-backends\": 2, \"max-connections\": 3,"
-		     " \"hairpin-ipv4\": \"192.0.2.1\", \"hairpin-ipv6\": \"2001:db8::1\"}");
+	given_config(
+		"{\"socket\": \"/s\", \"pin\": \"/p\", \"state\": \"/t\","
+		" \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
+		" \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
+		" \"detach-on-exit\": true,"
+		" \"seccomp\": false, \"socket-group\": \"adm\", \"socket-group-may\": \"change\","
+		" \"refuse\": \"drop\", \"icmp-errors\": 0,"
+		" \"max-services\": 1000000, \"max-affinity\": 4, \"max-fragments\": 4,"
+		" \"max-backends\": 2, \"max-connections\": 3,"
+		" \"hairpin-ipv4\": \"192.0.2.1\", \"hairpin-ipv6\": \"2001:db8::1\"}");
 	given_line("--config CONFIG");
 
 	assert_string_equal(options.socket_path, "/s");
@@ -26,6 +27,8 @@ static void every_key_sets_its_field(void **state)
 	assert_true(options.datapath.replace && options.detach_on_exit);
 	assert_true(options.datapath.metadata);
 	assert_false(options.seccomp);
+	assert_string_equal(options.socket_group, "adm");
+	assert_true(options.group_changes);
 	assert_int_equal(options.datapath.refuse, REFUSE_DROP);
 	assert_int_equal(options.datapath.icmp_errors, 0);
 	assert_int_equal(options.datapath.max_services, 1000000);
@@ -120,6 +123,7 @@ static void a_value_of_the_wrong_type_is_refused_by_its_key(void **state)
 		{"{\"tables\": [\"a\", 5]}", "tables: not a list of texts"},
 		{"{\"interface\": {}}", "interface: not a text or a list of texts"},
 		{"{\"interface\": [[\"eth0\"]]}", "interface: not a list of texts"},
+		{"{\"socket-group-may\": \"write\"}", "socket-group-may: not read or change"},
 		{"{\"xdp-mode\": 1}", "xdp-mode: not auto, native, generic or offload"},
 		{"{\"xdp-mode\": \"fast\"}", "xdp-mode: not auto, native, generic or offload"},
 		{"{\"replace\": 1}", "replace: not true or false"},

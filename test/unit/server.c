@@ -1,11 +1,13 @@
 /*
  * The control socket: who finds it where, and who may come in.
  */
+#include <grp.h>
 #include <sys/wait.h>
 #include "test/unit/server_fixture.h"
 
 #define MAX_SESSIONS 64
 #define NOBODY 65534
+#define GROUP 61000 /* nobody has it */
 
 static void make_directory_of_the_socket(void)
 {
@@ -140,37 +142,122 @@ static void one_client_too_many_takes_the_place_of_the_idlest(void **state)
 		close(fds[i]);
 }
 
-/* In a process of its own, which tells by its exit status whether it was refused by word. */
-static int ask_as_nobody(void)
+/* Who asks, and what the answer begins with; NULL: it cannot even connect. */
+struct asker {
+	uid_t user;
+	gid_t group;
+	gid_t other_group; /* a supplementary one */
+	const char *answer;
+};
+
+#define ECHOED "{\"result\":"
+#define ONLY_READ "{\"error\":\"only read"
+#define DENIED "{\"error\":\"permission denied"
+
+/* In a process of its own, which tells by its exit status whether that was the answer. */
+static int ask_as(const struct asker *asker)
 {
 	const struct sockaddr_un address = socket_address();
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char answer[256] = "";
 
-	if (setresuid(NOBODY, NOBODY, NOBODY) ||
-	    connect(fd, (const struct sockaddr *)&address, sizeof(address)) ||
-	    recv(fd, answer, sizeof(answer) - 1, 0) < 0)
+	if (setgroups(1, &asker->other_group) ||
+	    setresgid(asker->group, asker->group, asker->group) ||
+	    setresuid(asker->user, asker->user, asker->user))
 		return 2;
-	return !strstr(answer, "{\"error\":\"permission denied");
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return asker->answer || errno != EACCES;
+	if (!asker->answer)
+		return 3;
+	if (send(fd, "{}\n", 3, MSG_NOSIGNAL) < 0 || recv(fd, answer, sizeof(answer) - 1, 0) < 0)
+		return 4;
+	return !!strncmp(answer, asker->answer, strlen(asker->answer));
+}
+
+static void assert_asked_as(const struct asker *asker)
+{
+	pid_t child = fork();
+	int status;
+
+	if (!child)
+		_exit(ask_as(asker));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (status)
+		print_error("user %u, groups %u and %u: status %x\n", asker->user, asker->group,
+			    asker->other_group, (unsigned int)status);
+	assert_int_equal(status, 0);
+}
+
+static void let_group_in(bool changes)
+{
+	const struct admission admission = {
+		.has_group = true, .group_changes = changes, .group = GROUP};
+
+	assert_int_equal(chmod(base, 0755), 0);
+	assert_int_equal(server_admit(server, &admission, &refusal), 0);
+}
+
+static void members_of_the_group_may_read_and_no_more(void **state)
+{
+	const struct asker askers[] = {
+		{0, 0, 0, ECHOED},
+		{NOBODY, GROUP, NOBODY, ONLY_READ},
+		{NOBODY, NOBODY, GROUP, ONLY_READ},
+		{NOBODY, NOBODY, NOBODY, NULL},
+	};
+	struct stat found;
+
+	(void)state;
+	if (geteuid())
+		skip();
+	let_group_in(false);
+
+	assert_int_equal(stat(path, &found), 0);
+	assert_int_equal(found.st_mode & 07777, 0660);
+	assert_int_equal(found.st_gid, GROUP);
+	for (size_t i = 0; i < sizeof(askers) / sizeof(askers[0]); i++)
+		assert_asked_as(&askers[i]);
+}
+
+static void members_may_change_where_that_is_said(void **state)
+{
+	const struct asker member = {NOBODY, NOBODY, GROUP, ECHOED};
+
+	(void)state;
+	if (geteuid())
+		skip();
+	let_group_in(true);
+	assert_asked_as(&member);
+}
+
+static void a_group_is_found_by_name_or_number(void **state)
+{
+	struct admission admission = {};
+
+	(void)state;
+	assert_int_equal(admission_find_group("root", &admission, &refusal), 0);
+	assert_true(admission.has_group);
+	assert_int_equal(admission.group, 0);
+	assert_int_equal(admission_find_group("61234", &admission, &refusal), 0);
+	assert_int_equal(admission.group, 61234);
+	assert_int_equal(admission_find_group("no-such-group", &admission, &refusal), -ENOENT);
+	assert_string_equal(refusal.text, "--socket-group no-such-group: no such group");
+	assert_true(admission_find_group("4294967295", &admission, &refusal) < 0);
+	assert_true(admission_find_group("-1", &admission, &refusal) < 0);
 }
 
 static void a_stranger_is_refused_though_the_socket_were_open(void **state)
 {
-	pid_t child;
-	int status, fd;
+	const struct asker stranger = {NOBODY, NOBODY, NOBODY, DENIED};
+	int fd;
 
 	(void)state;
 	if (geteuid())
 		skip();
 	assert_int_equal(chmod(base, 0755), 0);
 	assert_int_equal(chmod(path, 0666), 0);
-	child = fork();
-	if (!child)
-		_exit(ask_as_nobody());
-	assert_int_equal(waitpid(child, &status, 0), child);
 
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_asked_as(&stranger);
 	fd = connect_client();
 	assert_answered(fd);
 	close(fd);
@@ -186,6 +273,9 @@ int main(void)
 		WITH_LOOP(a_file_that_is_no_socket_is_refused_and_kept),
 		WITH_LOOP(a_path_that_cannot_be_is_refused),
 		WITH_SERVER(one_client_too_many_takes_the_place_of_the_idlest),
+		WITH_SERVER(members_of_the_group_may_read_and_no_more),
+		WITH_SERVER(members_may_change_where_that_is_said),
+		cmocka_unit_test(a_group_is_found_by_name_or_number),
 		WITH_SERVER(a_stranger_is_refused_though_the_socket_were_open),
 	};
 

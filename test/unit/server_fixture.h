@@ -62,7 +62,14 @@ static inline bool is_settled(void *context)
 	return ++questions >= settled_since;
 }
 
-static const struct server_hooks HOOKS = {NULL, echo, is_settled};
+static inline json_t *refuse_to_change(void *context, const json_t *request)
+{
+	(void)context;
+	(void)request;
+	return json_pack("{s:s}", "error", "only read");
+}
+
+static const struct server_hooks HOOKS = {NULL, echo, is_settled, refuse_to_change};
 
 static inline void stop(void *context, uint32_t events)
 {
