@@ -191,32 +191,38 @@ static void what_lbd_never_does_is_refused_and_what_it_does_is_not(void **state)
 	}
 }
 
+enum progress { CREATED, STARTED, RESTRICTED, REFUSED, NOT_REFUSED };
+
+/* Sanitizers ask for a thread's stack when it starts, by calls that are refused later. */
 static void *run_thread(void *context)
 {
-	volatile int *restricted = context;
+	volatile enum progress *progress = context;
 
-	while (!*restricted)
+	*progress = STARTED;
+	while (*progress == STARTED)
 		usleep(1000);
-	*restricted = load_a_program() && errno == EPERM ? 2 : 3;
+	*progress = load_a_program() && errno == EPERM ? REFUSED : NOT_REFUSED;
 	return NULL;
 }
 
 /* In a child: a thread made before is restricted too, and none can be made after. */
 static int restrict_threads(void)
 {
-	volatile int restricted = 0;
+	volatile enum progress progress = CREATED;
 	struct refusal refusal;
 	pthread_t thread, late;
 
-	if (pthread_create(&thread, NULL, run_thread, (void *)&restricted))
+	if (pthread_create(&thread, NULL, run_thread, (void *)&progress))
 		return 1;
+	while (progress == CREATED)
+		usleep(1000);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscalls_restrict(&refusal))
 		return 2;
-	restricted = 1;
+	progress = RESTRICTED;
 	pthread_join(thread, NULL);
-	if (restricted != 2)
+	if (progress != REFUSED)
 		return 3;
-	return pthread_create(&late, NULL, run_thread, (void *)&restricted) ? 0 : 4;
+	return pthread_create(&late, NULL, run_thread, (void *)&progress) ? 0 : 4;
 }
 
 static void threads_are_restricted_too(void **state)
