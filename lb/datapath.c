@@ -172,18 +172,23 @@ static int read_program_id(struct datapath *datapath)
 	return 0;
 }
 
-int mapping_open(struct mapping *mapping, const struct bpf_map *map)
+int mapping_open_fd(struct mapping *mapping, int fd, size_t size)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t size = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
 	void *memory;
 
 	size = (size + page - 1) / page * page;
-	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
 	*mapping = (struct mapping){.memory = memory, .size = size};
 	return 0;
+}
+
+int mapping_open(struct mapping *mapping, const struct bpf_map *map)
+{
+	return mapping_open_fd(mapping, bpf_map__fd(map),
+			       (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map));
 }
 
 void mapping_close(struct mapping *mapping)

@@ -32,7 +32,7 @@ struct datapath {
 	uint32_t program_id;
 	bool linear; /* programs that do not take frames in fragments (xdp.frags) */
 	bool replace;
-	bool knows_ends; /* the map backend_ends is kept */
+	bool knows_ends;   /* the map backend_ends is kept */
 	unsigned int cpus; /* possible ones: what a per-CPU value is long */
 	struct mapping backends;
 	struct mapping rings; /* of it only a window, where the last ring was written */
@@ -52,6 +52,7 @@ struct datapath {
 
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
 int mapping_open(struct mapping *mapping, const struct bpf_map *map);
+int mapping_open_fd(struct mapping *mapping, int fd, size_t size);
 void mapping_close(struct mapping *mapping);
 
 /*

@@ -1,8 +1,8 @@
 /*
  * Moving what pinned maps hold into maps of another size (--max-…). Programs that are attached go
  * on with the old ones until ours take their places. What packets begin with them meanwhile is
- * brought over again and again (datapath_catch_up), the last time when none of them is left: a
- * connection is missed only while a packet of it meets both, and goes by the ring then.
+ * brought over twice (datapath_catch_up), the last time when none of them is left: one that begins
+ * behind the back of the first walk over the table is missing until the second has come to it.
  *
  * Only what lies in the maps themselves is moved. Filters and ends of backends are counted anew.
  */
@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include "lb/datapath_internal.h"
 
@@ -32,8 +31,8 @@ static struct bpf_map *ours(const struct datapath *datapath, const struct outgro
 
 int moves_note(struct datapath *datapath, const struct bpf_map *map, int fd, uint32_t entries)
 {
-	struct outgrown *old;
 	const size_t size = (datapath->outgrown_count + 1) * sizeof(struct outgrown);
+	struct outgrown *old;
 	struct outgrown *all = realloc(datapath->outgrown, size);
 
 	if (!all)
@@ -73,15 +72,7 @@ bool moves_has(const struct datapath *datapath, const struct bpf_map *map)
 
 static int view_old(const struct outgrown *old, const struct bpf_map *map, struct mapping *view)
 {
-	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	const size_t size = (size_t)old->entries * bpf_map__value_size(map);
-
-	view->size = (size + page - 1) / page * page;
-	view->memory = mmap(NULL, view->size, PROT_READ, MAP_SHARED, old->fd, 0);
-	if (view->memory != MAP_FAILED)
-		return 0;
-	view->memory = NULL;
-	return -errno;
+	return mapping_open_fd(view, old->fd, (size_t)old->entries * bpf_map__value_size(map));
 }
 
 static uint32_t lesser(uint32_t a, uint32_t b)

@@ -64,10 +64,12 @@ static int check_layout(const struct bpf_map *map, int fd, const char *path, uin
 		return refuse_with(refusal, errno, "%s: %s", path, strerror(errno));
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
 	    info.value_size != bpf_map__value_size(map))
-		return refuse_with(refusal, EPROTO,
-				   "%s: pinned by an lbd of another layout; stop it and remove the "
-				   "pin directory, which ends the connections it holds",
-				   path);
+		return refuse_with(
+			refusal, EPROTO,
+			"%s: pinned by an lbd of another layout; stop it and remove what "
+			"is pinned by lbd --cleanup, which ends the connections it "
+			"holds",
+			path);
 	*entries = info.max_entries;
 	return 0;
 }
@@ -161,18 +163,20 @@ static int waiting_path(const struct datapath *datapath, const struct bpf_map *m
 		       : -ENAMETOOLONG;
 }
 
+/* Whatever waits is of an lbd that ended on its way here. */
 static int add_map(struct datapath *datapath, struct bpf_map *map)
 {
-	char path[PIN_PATH_MAX];
+	char path[PIN_PATH_MAX], waiting[PIN_PATH_MAX];
 	int error = map_path(datapath, map, path);
 
-	if (error || (!moves_has(datapath, map) && !access(path, F_OK)))
+	if (!error)
+		error = waiting_path(datapath, map, waiting);
+	if (error)
 		return error;
-	if (moves_has(datapath, map)) {
-		error = waiting_path(datapath, map, path);
-		unlink(path); /* of an lbd that ended on its way here */
-	}
-	return error ? error : bpf_map__pin(map, path);
+	unlink(waiting);
+	if (moves_has(datapath, map))
+		return bpf_map__pin(map, waiting);
+	return access(path, F_OK) ? bpf_map__pin(map, path) : 0;
 }
 
 /* Those that were not pinned already. */

@@ -3,6 +3,8 @@
  * connection is the same there.
  */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +67,22 @@ static void assert_same(const struct list *before, const struct list *after)
 	}
 }
 
+static void catch_up(struct datapath *datapath)
+{
+	uint32_t missed;
+
+	assert_int_equal(datapath_catch_up(datapath, &missed), 0);
+	assert_int_equal(missed, 0);
+}
+
+static void assert_moved(struct datapath *datapath, const struct list *before)
+{
+	static struct list after;
+
+	list_all(datapath, &after);
+	assert_same(before, &after);
+}
+
 /* Connections of both services, whose one backend tells them apart by alias ports. */
 static void connect_many(struct scene *scene, uint16_t first)
 {
@@ -80,15 +98,38 @@ static void connect_many(struct scene *scene, uint16_t first)
 	}
 }
 
-static struct datapath *open_again(const struct datapath_options *options, int wanted,
-				   struct refusal *refusal)
+static struct datapath *open_again(const struct datapath_options *options)
 {
-	struct datapath *datapath = NULL;
+	struct datapath *datapath;
+	struct refusal refusal;
 	bool adopted;
 
-	assert_int_equal(datapath_open(options, &datapath, &adopted, refusal), wanted);
-	assert_true(wanted || adopted);
+	assert_int_equal(datapath_open(options, &datapath, &adopted, &refusal), 0);
+	assert_true(adopted);
 	return datapath;
+}
+
+static void assert_refused(const struct datapath_options *options, const char *name)
+{
+	struct datapath *datapath;
+	struct refusal refusal;
+	bool adopted;
+
+	assert_int_equal(datapath_open(options, &datapath, &adopted, &refusal), -ERANGE);
+	assert_non_null(strstr(refusal.text, name));
+}
+
+/* How many maps are pinned that wait for the place of one of another size. */
+static int count_waiting(void)
+{
+	char pattern[128];
+	glob_t found;
+	int count;
+
+	snprintf(pattern, sizeof(pattern), "%s/map/*_new", chosen.pin_path);
+	count = glob(pattern, 0, NULL, &found) ? 0 : (int)found.gl_pathc;
+	globfree(&found);
+	return count;
 }
 
 static int open_scene(void **state)
@@ -106,11 +147,9 @@ static int open_scene(void **state)
 static void connections_move_to_a_table_of_another_size(void **state)
 {
 	static const uint32_t SIZES[] = {3000, 100000, 700, 700};
-	static struct list before, after;
+	static struct list before;
 	struct scene *scene = *state;
 	struct datapath *datapath;
-	struct refusal refusal;
-	uint32_t missed;
 
 	offer_one_backend(scene);
 	connect_many(scene, 20000);
@@ -118,78 +157,75 @@ static void connections_move_to_a_table_of_another_size(void **state)
 	assert_in_range(before.aliases, before.count / 4, before.count / 2);
 	for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
 		chosen.max_connections = SIZES[i];
-		datapath = open_again(&chosen, 0, &refusal);
+		datapath = open_again(&chosen);
 		assert_int_equal(datapath_is_moving(datapath), i < 3);
-		assert_int_equal(datapath_catch_up(datapath, &missed), 0);
-		assert_int_equal(missed, 0);
-		assert_int_equal(datapath_catch_up(datapath, &missed), 0);
+		catch_up(datapath);
+		catch_up(datapath);
 		assert_int_equal(datapath_commit(datapath), 0);
-		list_all(datapath, &after);
-		assert_same(&before, &after);
+		assert_moved(datapath, &before);
 		datapath_close(datapath);
+		assert_int_equal(count_waiting(), 0);
 	}
 }
 
 static void what_begins_meanwhile_comes_too(void **state)
 {
-	static struct list before, after;
+	static struct list before;
 	struct scene *scene = *state;
 	struct datapath *datapath;
-	struct refusal refusal;
-	uint32_t missed;
 
 	offer_one_backend(scene);
 	connect_many(scene, 20000);
 	chosen.max_connections = 3000;
-	datapath = open_again(&chosen, 0, &refusal);
-	assert_int_equal(datapath_catch_up(datapath, &missed), 0);
+	datapath = open_again(&chosen);
+	catch_up(datapath);
 	connect_many(scene, 20001);
-	assert_int_equal(datapath_catch_up(datapath, &missed), 0);
-	assert_int_equal(missed, 0);
+	catch_up(datapath);
 	list_all(scene->datapath, &before);
-	list_all(datapath, &after);
-	assert_same(&before, &after);
+	assert_moved(datapath, &before);
 	datapath_close(datapath);
 }
 
-/* Nothing of it is pinned: the next one finds what was there. */
+/* The next one finds what was there; what was about to take its place ends with the one after. */
 static void who_ends_before_the_end_has_changed_nothing(void **state)
 {
-	static struct list before, after;
+	static struct list before;
 	struct scene *scene = *state;
+	const struct datapath_options first = chosen;
+	struct datapath_options options = chosen;
 	struct datapath *datapath;
-	struct refusal refusal;
-	uint32_t missed;
 
 	offer_one_backend(scene);
 	connect_many(scene, 20000);
 	list_all(scene->datapath, &before);
-	for (uint32_t turn = 0; turn < 2; turn++) {
-		chosen.max_connections = 3000;
-		chosen.max_services = 20;
-		datapath = open_again(&chosen, 0, &refusal);
-		assert_int_equal(datapath_catch_up(datapath, &missed), 0);
-		list_all(datapath, &after);
-		assert_same(&before, &after);
+	options.max_connections = 3000;
+	options.max_services = 20;
+	for (int turn = 0; turn < 2; turn++) {
+		datapath = open_again(&options);
+		catch_up(datapath);
+		assert_moved(datapath, &before);
 		datapath_close(datapath);
+		assert_true(count_waiting() > 0);
 	}
+	datapath = open_again(&first);
+	assert_false(datapath_is_moving(datapath));
+	assert_moved(datapath, &before);
+	datapath_close(datapath);
+	assert_int_equal(count_waiting(), 0);
 }
 
 static void too_few_are_refused_by_name(void **state)
 {
 	struct scene *scene = *state;
 	struct datapath_options options;
-	struct refusal refusal;
 
 	offer_one_backend(scene);
 	options = chosen;
 	options.max_backends = 1;
-	open_again(&options, -ERANGE, &refusal);
-	assert_non_null(strstr(refusal.text, "--max-backends"));
+	assert_refused(&options, "--max-backends");
 	options = chosen;
 	options.max_services = 1;
-	open_again(&options, -ERANGE, &refusal);
-	assert_non_null(strstr(refusal.text, "--max-services"));
+	assert_refused(&options, "--max-services");
 }
 
 #define MOVE(test)                                                                                 \
