@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include "control/log.h"
 #include "control/loop.h"
-#include "lb/privilege.h"
 #include "control/server.h"
 #include "lb/bpffs.h"
+#include "lb/privilege.h"
 
 /* Whoever has the socket is the one lbd of these paths; its file goes when it is closed. */
 static int take_socket(const char *path, struct refusal *refusal)

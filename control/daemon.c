@@ -163,7 +163,6 @@ static int admit(struct daemon *daemon, struct refusal *refusal)
 	return error ? error : server_admit(daemon->server, &admission, refusal);
 }
 
-/* Then lbd has no use for most of what it may do, and has not read a word that others wrote. */
 static int prepare_bpffs(struct daemon *daemon, struct refusal *refusal)
 {
 	enum bpffs_made made;
@@ -182,6 +181,7 @@ static int prepare_bpffs(struct daemon *daemon, struct refusal *refusal)
 	return 0;
 }
 
+/* When lbd has no use for most of them any more, and has not read a word that others wrote. */
 static int drop_privileges(struct refusal *refusal)
 {
 	const size_t count = sizeof(SPARE_PRIVILEGES) / sizeof(SPARE_PRIVILEGES[0]);
