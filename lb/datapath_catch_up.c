@@ -21,6 +21,16 @@ static bool is_established(union connection_state state)
 	return (state.seen & TCP_SEEN_ESTABLISHED) && !connection_is_closed(state.seen);
 }
 
+/* Whether what was read was all there at once: heads of twins are the same, owners count. */
+static bool is_of_one_owner(const struct connection *from, const struct connection *entry)
+{
+	const uint64_t head = __atomic_load_n(&from->head.word, __ATOMIC_ACQUIRE);
+	const union connection_state last = {
+		.word = __atomic_load_n(&from->state.word, __ATOMIC_RELAXED)};
+
+	return head == entry->head.word && last.owner == entry->state.owner;
+}
+
 /* False: it is nobody's, or just now being made or forgotten. */
 static bool read_comer(const struct datapath *datapath, const struct connection *from,
 		       struct comer *comer)
@@ -33,7 +43,7 @@ static bool read_comer(const struct datapath *datapath, const struct connection 
 	entry->state.word = __atomic_load_n(&from->state.word, __ATOMIC_ACQUIRE);
 	entry->client = from->client;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (__atomic_load_n(&from->head.word, __ATOMIC_RELAXED) != entry->head.word)
+	if (!is_of_one_owner(from, entry))
 		return false;
 	if ((entry->head.backend & BACKEND_INDEX_MASK) >= datapath_capacity_backends(datapath))
 		return false;
@@ -63,6 +73,7 @@ static bool is_in_the_way(const struct datapath *datapath, const struct connecti
 	       address_equal(&theirs.address, &comer->backend.address);
 }
 
+/* Claims a free entry and fills it, which is then not settled yet. */
 static bool fill(struct connection *way, const struct connection *entry)
 {
 	union connection_state state = entry->state;
@@ -76,21 +87,38 @@ static bool fill(struct connection *way, const struct connection *entry)
 	state.owner = old.owner + 1u;
 	way->client = entry->client;
 	__atomic_store_n(&way->state.word, state.word, __ATOMIC_RELEASE);
-	__atomic_store_n(&way->head.word, entry->head.word, __ATOMIC_RELEASE);
+	__atomic_store_n(&way->head.word, entry->head.word | HEAD_UNSETTLED, __ATOMIC_SEQ_CST);
 	return true;
 }
 
-/* False: there is no room in its bucket. */
+static bool is_one_in_the_way(const struct datapath *datapath,
+			      const struct connection_bucket *bucket, const struct comer *comer,
+			      const struct connection *own)
+{
+	for (uint32_t i = 0; i < CONNECTION_WAYS; i++)
+		if (&bucket->way[i] != own && is_in_the_way(datapath, &bucket->way[i], comer))
+			return true;
+	return false;
+}
+
+/* False: there is no room in its bucket. Who begins another meanwhile sees this one, or is seen. */
 static bool put(const struct datapath *datapath, struct connection_bucket *bucket,
 		const struct comer *comer)
 {
-	for (uint32_t i = 0; i < CONNECTION_WAYS; i++)
-		if (is_in_the_way(datapath, &bucket->way[i], comer))
-			return true;
-	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++)
-		if (fill(&bucket->way[((uint32_t)comer->hash + turn) % CONNECTION_WAYS],
-			 &comer->entry))
-			return true;
+	if (is_one_in_the_way(datapath, bucket, comer, NULL))
+		return true;
+	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
+		struct connection *way =
+			&bucket->way[((uint32_t)comer->hash + turn) % CONNECTION_WAYS];
+		uint64_t head = comer->entry.head.word;
+
+		if (!fill(way, &comer->entry))
+			continue;
+		if (is_one_in_the_way(datapath, bucket, comer, way))
+			head = 0;
+		__atomic_store_n(&way->head.word, head, __ATOMIC_RELEASE);
+		return true;
+	}
 	return false;
 }
 
