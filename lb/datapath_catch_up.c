@@ -55,7 +55,19 @@ static bool read_comer(const struct datapath *datapath, const struct connection 
 	return true;
 }
 
-/* Whether it is here already, or a packet has begun another here that has the same replies. */
+static bool has_same_replies(const struct backend_record *a, const struct backend_record *b)
+{
+	return a->port == b->port && a->protocol == b->protocol &&
+	       address_equal(&a->address, &b->address);
+}
+
+static bool is_of_same_service(const struct backend_record *a, const struct backend_record *b)
+{
+	return a->service_port == b->service_port && a->protocol == b->protocol &&
+	       address_equal(&a->service_address, &b->service_address);
+}
+
+/* Whether an entry is of the same flow, or its replies are those of this one. */
 static bool is_in_the_way(const struct datapath *datapath, const struct connection *way,
 			  const struct comer *comer)
 {
@@ -69,8 +81,32 @@ static bool is_in_the_way(const struct datapath *datapath, const struct connecti
 	    !address_equal(&way->client, &comer->entry.client))
 		return false;
 	datapath_get_backend(datapath, index, &theirs);
-	return theirs.port == comer->backend.port && theirs.protocol == comer->backend.protocol &&
-	       address_equal(&theirs.address, &comer->backend.address);
+	return has_same_replies(&theirs, &comer->backend) ||
+	       (head.tag == comer->entry.head.tag && is_of_same_service(&theirs, &comer->backend));
+}
+
+/*
+ * An entry is in the way. Where no packet has come for it since it was brought, while in the old
+ * table one has come for this one, that is the state of its connection now, or of the next one from
+ * the same port. False: it has gone, and there is room for this one.
+ */
+static bool stays(struct connection *way, const struct comer *comer)
+{
+	uint64_t head = __atomic_load_n(&way->head.word, __ATOMIC_ACQUIRE);
+	union connection_state state = {
+		.word = __atomic_load_n(&way->state.word, __ATOMIC_ACQUIRE)};
+	union connection_state newer = comer->entry.state;
+
+	if ((int32_t)(newer.last_seen - state.last_seen) <= 0 || head & HEAD_UNSETTLED)
+		return true;
+	newer.owner = state.owner;
+	if (head == comer->entry.head.word) {
+		__atomic_compare_exchange_n(&way->state.word, &state.word, newer.word, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+		return true;
+	}
+	return !__atomic_compare_exchange_n(&way->head.word, &head, 0, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED);
 }
 
 /* Claims a free entry and fills it, which is then not settled yet. */
@@ -91,13 +127,16 @@ static bool fill(struct connection *way, const struct connection *entry)
 	return true;
 }
 
-static bool is_one_in_the_way(const struct datapath *datapath,
-			      const struct connection_bucket *bucket, const struct comer *comer,
-			      const struct connection *own)
+/* Whether one is that stays. Of an entry that is not settled yet, any that is there. */
+static bool is_one_in_the_way(const struct datapath *datapath, struct connection_bucket *bucket,
+			      const struct comer *comer, const struct connection *own)
 {
-	for (uint32_t i = 0; i < CONNECTION_WAYS; i++)
-		if (&bucket->way[i] != own && is_in_the_way(datapath, &bucket->way[i], comer))
+	for (uint32_t i = 0; i < CONNECTION_WAYS; i++) {
+		struct connection *way = &bucket->way[i];
+
+		if (way != own && is_in_the_way(datapath, way, comer) && (own || stays(way, comer)))
 			return true;
+	}
 	return false;
 }
 

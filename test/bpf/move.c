@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <glob.h>
+#include <linux/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,20 @@ static void connect_many(struct scene *scene, uint16_t first)
 	}
 }
 
+/* To one service or, where both are asked for, from every second port to the other. */
+static void connect_tcp(struct scene *scene, bool both, const char *letters)
+{
+	for (int i = 0; i < KIND_COUNT; i++) {
+		for (uint16_t n = 0; KINDS[i].protocol == IPPROTO_TCP && n < CLIENT_PORTS; n++) {
+			struct blueprint request =
+				both && n % 2 ? request_to_other(&KINDS[i]) : request_of(&KINDS[i]);
+
+			request.src_port = htons((uint16_t)(20000 + n));
+			scene_play(scene, &request, letters);
+		}
+	}
+}
+
 static struct datapath *open_again(const struct datapath_options *options)
 {
 	struct datapath *datapath;
@@ -186,6 +201,26 @@ static void what_begins_meanwhile_comes_too(void **state)
 	datapath_close(datapath);
 }
 
+/* The table it moves to knows the connection before, which is over: of this service, of another. */
+static void a_port_that_is_used_again_meanwhile_is_of_the_newer_connection(void **state)
+{
+	static struct list before;
+	struct scene *scene = *state;
+	struct datapath *datapath;
+
+	offer_one_backend(scene);
+	connect_tcp(scene, true, "SsAFfA");
+	chosen.max_connections = 3000;
+	datapath = open_again(&chosen);
+	catch_up(datapath);
+	usleep(20000); /* some jiffies */
+	connect_tcp(scene, false, "SsA");
+	catch_up(datapath);
+	list_all(scene->datapath, &before);
+	assert_moved(datapath, &before);
+	datapath_close(datapath);
+}
+
 /* The next one finds what was there; what was about to take its place ends with the one after. */
 static void who_ends_before_the_end_has_changed_nothing(void **state)
 {
@@ -236,6 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MOVE(connections_move_to_a_table_of_another_size),
 		MOVE(what_begins_meanwhile_comes_too),
+		MOVE(a_port_that_is_used_again_meanwhile_is_of_the_newer_connection),
 		MOVE(who_ends_before_the_end_has_changed_nothing),
 		MOVE(too_few_are_refused_by_name),
 	};
