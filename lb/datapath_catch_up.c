@@ -92,7 +92,7 @@ static bool is_in_the_way(const struct datapath *datapath, const struct connecti
  */
 static bool stays(struct connection *way, const struct comer *comer)
 {
-	uint64_t head = __atomic_load_n(&way->head.word, __ATOMIC_ACQUIRE);
+	__u64 head = __atomic_load_n(&way->head.word, __ATOMIC_ACQUIRE);
 	union connection_state state = {
 		.word = __atomic_load_n(&way->state.word, __ATOMIC_ACQUIRE)};
 	union connection_state newer = comer->entry.state;
