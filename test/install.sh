@@ -9,7 +9,8 @@ TEST_PACKAGES=(libcmocka-dev libclang-rt-14-dev python3-jsonschema python3-scapy
     ethtool iperf3 socat dnsutils conntrack tcpdump shellcheck iputils-ping iputils-arping
     iputils-tracepath nftables systemd)
 # Tests that need these are skipped, with the reason, where apt has them not.
-OPTIONAL_PACKAGES=(clang-19 llvm-19)
+CLANG19_PACKAGES=(clang-19 llvm-19)
+KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio xz-utils) # test/kernel/run.sh
 
 is_installed() { # PACKAGE
     dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -qx installed
@@ -36,7 +37,13 @@ install_packages() { # [--test]
     mapfile -t missing < <(missing_of "${wanted[@]}")
     [ "${#missing[@]}" = 0 ] || install_missing "${missing[@]}" || return
     [ "${1:-}" = --test ] || return 0
-    mapfile -t missing < <(missing_of "${OPTIONAL_PACKAGES[@]}")
+    install_if_possible "${CLANG19_PACKAGES[@]}"
+    install_if_possible "${KERNEL_PACKAGES[@]}"
+}
+
+install_if_possible() { # PACKAGE…
+    local missing
+    mapfile -t missing < <(missing_of "$@")
     [ "${#missing[@]}" = 0 ] || install_missing "${missing[@]}" || true
 }
 

@@ -19,7 +19,7 @@ SKIPPED=0
 WANTED=("$@")
 AT_ONCE=2 # tests, of those that need not be alone
 
-NAMES=(house build unit bpf differential oracle shadow clang19 asan fuzz lbctl_test
+NAMES=(house build unit bpf differential oracle shadow clang19 asan fuzz kernel lbctl_test
        lbctl_output_test schema shellcheck)
 GENERIC=()
 for file in test/netns/*_test.sh; do
@@ -228,6 +228,7 @@ run_all() {
     run_alone house 60 /usr/bin/python3 test/check_house.py
     run_alone build 300 "${function[@]}" build_gcc
     [ -x build/control/lbd ] || { echo "no lbd was built: nothing else can run"; return; }
+    run kernel 1500 nice test/kernel/run.sh
     run clang19 1200 "${apart[@]}" build_clang19
     run bpf 900 "${apart[@]}" run_binaries build/test/bpf
     run shadow 600 "${apart[@]}" run_binaries build/test/model/shadow

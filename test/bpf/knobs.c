@@ -1,9 +1,11 @@
 /*
  * Every knob on, every knob off, and each of them alone: the kernel's verifier takes all programs,
- * with so much to spare, and packets go on. What a knob does is for others to test.
+ * with so much to spare, and packets go on. What a knob does is for others to test. LBT_ONLY: those
+ * of these tests, where each load takes seconds.
  */
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
+#include <stdlib.h>
 #include "lb/datapath_internal.h"
 #include "test/bpf/kept.h"
 #include "test/bpf/scene.h"
@@ -117,5 +119,6 @@ int main(void)
 		cmocka_unit_test(each_knob_alone_is_accepted),
 	};
 
+	cmocka_set_test_filter(getenv("LBT_ONLY"));
 	return cmocka_run_group_tests(tests, network_make, NULL);
 }

@@ -1,6 +1,6 @@
 /*
  * Other limits than those of what is pinned: tables move to maps of another size, and every
- * connection is the same there.
+ * connection is the same there. LBT_ONLY: one test of these, where each load takes seconds.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -276,5 +276,6 @@ int main(void)
 		MOVE(too_few_are_refused_by_name),
 	};
 
+	cmocka_set_test_filter(getenv("LBT_ONLY"));
 	return cmocka_run_group_tests(tests, network_make, NULL);
 }
