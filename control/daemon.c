@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "control/audit.h"
 #include "control/events.h"
 #include "control/files.h"
 #include "control/link.h"
@@ -395,6 +396,8 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 	if (error)
 		return error;
 	error = upkeep_start(daemon);
+	if (!error)
+		error = audit_start(daemon);
 	if (!error)
 		error = events_start(daemon);
 	if (!error)

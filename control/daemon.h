@@ -31,6 +31,10 @@ struct daemon {
 	struct fragments *fragments;
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
+	struct repairs repairs;         /* since it started; failures, of this round */
+	struct repairs told_repairs;    /* those that are in the log */
+	bool failing[_REPAIR_COUNT];    /* in the round before */
+	unsigned int audited;           /* parts of this round */
 	int sweep_timer;
 	int expiry_timer;    /* of the deny list */
 	int drain_timer;     /* of a deadline within a second */

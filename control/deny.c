@@ -24,8 +24,9 @@ struct deny_list {
 	struct datapath *datapath;
 	struct slots *counters;
 	struct record *records;
-	size_t orphans; /* that no source wants, or not yet: an earlier lbd's */
-	bool failed;    /* an adopted one makes no sense, or memory ran out */
+	struct record *walked; /* where the walk goes on; NULL: at the first */
+	size_t orphans;        /* that no source wants, or not yet: an earlier lbd's */
+	bool failed;           /* an adopted one makes no sense, or memory ran out */
 };
 
 static struct record *find(const struct deny_list *list, const struct prefix *prefix)
@@ -60,6 +61,8 @@ static void give_back(struct deny_list *list, uint32_t index)
 static void forget(struct deny_list *list, struct record *record)
 {
 	give_back(list, record->entry.index);
+	if (list->walked == record)
+		list->walked = record->hh.next;
 	HASH_DEL(list->records, record);
 	free(record);
 }
@@ -300,6 +303,22 @@ const struct deny_entry *deny_list_next(const struct deny_list *list,
 	while (record && deny_entry_until(&record->entry) == DENY_NEVER)
 		record = record->hh.next;
 	return (const struct deny_entry *)record;
+}
+
+void deny_list_walk(struct deny_list *list, size_t parts,
+		    void (*visit)(void *context, const struct deny_entry *entry), void *context)
+{
+	struct record *record = list->walked;
+
+	for (size_t i = HASH_COUNT(list->records) / parts + 1; i; i--) {
+		if (!record)
+			record = list->records;
+		if (!record)
+			break;
+		visit(context, &record->entry);
+		record = record->hh.next;
+	}
+	list->walked = record;
 }
 
 /* Network order makes the order of bytes that of numbers, and the length comes after them. */

@@ -57,6 +57,9 @@ int64_t deny_list_expire(struct deny_list *list, int64_t now_ms);
 const struct deny_entry *deny_list_find(const struct deny_list *list, const struct prefix *prefix);
 const struct deny_entry *deny_list_next(const struct deny_list *list,
 					const struct deny_entry *after);
+/* Hands the next of so many parts to `visit`, orphans too; the first follows the last. */
+void deny_list_walk(struct deny_list *list, size_t parts,
+		    void (*visit)(void *context, const struct deny_entry *entry), void *context);
 void deny_list_sort(struct deny_list *list); /* by family and address */
 size_t deny_list_count(const struct deny_list *list);
 

@@ -11,6 +11,7 @@
 #include "control/link.h"
 #include "lb/datapath.h"
 #include "lb/refusal.h"
+#include "lb/repair.h"
 
 struct interfaces;
 
@@ -39,6 +40,12 @@ void interfaces_drop_unwanted(struct interfaces *interfaces);
 
 /* Tries again what could not be attached: a foreign program may have gone, a namespace appeared. */
 void interfaces_retry(struct interfaces *interfaces);
+
+/*
+ * Looks at the next of so many parts of all interfaces: whether the table says of their ports what
+ * is true, and whether the program is still there. Puts it back.
+ */
+void interfaces_audit(struct interfaces *interfaces, size_t parts, struct repairs *repairs);
 
 /* From control/link.h. */
 void interfaces_link_changed(struct interfaces *interfaces, const struct link *link);

@@ -71,9 +71,31 @@ static void log_attached(const struct interfaces *interfaces, const struct inter
 				      "forward costs several times as much"));
 }
 
-int interface_attach(struct interfaces *interfaces, struct interface *interface)
+static int run_program(struct interfaces *interfaces, struct interface *interface)
 {
 	struct refusal refusal;
+	int error;
+
+	error = datapath_attach(interfaces->datapath, interface->link.name, interface->link.ifindex,
+				interfaces->mode, &interface->mode, &refusal);
+	interface->attached = !error;
+	if (error)
+		fail(interface, refusal.text);
+	else
+		interface->error[0] = '\0';
+	return error;
+}
+
+int interface_attach_again(struct interfaces *interfaces, struct interface *interface)
+{
+	const int error = run_program(interfaces, interface);
+
+	port_update(interfaces, interface);
+	return error;
+}
+
+int interface_attach(struct interfaces *interfaces, struct interface *interface)
+{
 	int error;
 
 	if (!interface->link.has_mac) {
@@ -95,15 +117,11 @@ int interface_attach(struct interfaces *interfaces, struct interface *interface)
 		fail(interface, "no port left for it");
 		return error;
 	}
-	error = datapath_attach(interfaces->datapath, interface->link.name, interface->link.ifindex,
-				interfaces->mode, &interface->mode, &refusal);
+	error = run_program(interfaces, interface);
 	if (error) {
-		fail(interface, refusal.text);
 		port_update(interfaces, interface);
 		return error;
 	}
-	interface->attached = true;
-	interface->error[0] = '\0';
 	log_attached(interfaces, interface);
 	return port_update(interfaces, interface);
 }

@@ -34,6 +34,7 @@ struct interfaces {
 	struct interface *table;
 	struct wish *wishes; /* in the order they came */
 	struct slots *ports;
+	size_t audited; /* the part that comes next */
 };
 
 /* The wish that an interface of this name answers, or NULL. */
@@ -51,6 +52,8 @@ bool port_takes_frames(const struct interfaces *interfaces, const struct interfa
 int port_take(struct interfaces *interfaces, struct interface *interface);
 /* Whether the table says of its port that it is this interface's. */
 bool port_is_written(const struct interfaces *interfaces, const struct interface *interface);
+/* The port's record as the interface is now. */
+struct port port_describe(const struct interfaces *interfaces, const struct interface *interface);
 /* Writes the port's record as the interface is now; takes a port first. 0 or -errno. */
 int port_update(struct interfaces *interfaces, struct interface *interface);
 /*
@@ -64,6 +67,8 @@ void port_drop(struct interfaces *interfaces, struct interface *interface);
 
 /* Attaches (a veth's other end first) and updates the port. 0, or -errno with interface->error. */
 int interface_attach(struct interfaces *interfaces, struct interface *interface);
+/* The program is not there any more: attaches it again. 0, or -errno with interface->error. */
+int interface_attach_again(struct interfaces *interfaces, struct interface *interface);
 void interface_detach(struct interfaces *interfaces, struct interface *interface);
 /* A veth's other end moved, or something reset it: makes it fit again. 0 or -errno. */
 int interface_prepare_peer(struct interface *interface);

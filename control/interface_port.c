@@ -73,13 +73,21 @@ bool port_is_written(const struct interfaces *interfaces, const struct interface
 	return port.ifindex == interface->link.ifindex;
 }
 
-int port_update(struct interfaces *interfaces, struct interface *interface)
+struct port port_describe(const struct interfaces *interfaces, const struct interface *interface)
 {
 	struct port port = {
 		.flags = port_flags(interfaces, interface),
 		.ifindex = interface->link.ifindex,
 		.mtu = interface->link.mtu,
 	};
+
+	memcpy(port.mac, interface->link.mac, sizeof(port.mac));
+	return port;
+}
+
+int port_update(struct interfaces *interfaces, struct interface *interface)
+{
+	const struct port port = port_describe(interfaces, interface);
 	struct port old;
 	int error;
 
@@ -88,7 +96,6 @@ int port_update(struct interfaces *interfaces, struct interface *interface)
 		if (error)
 			return error;
 	}
-	memcpy(port.mac, interface->link.mac, sizeof(port.mac));
 	datapath_get_port(interfaces->datapath, interface->port, &old);
 	if (!memcmp(&old, &port, sizeof(port)))
 		return 0;

@@ -28,7 +28,8 @@ struct neighbours {
 	struct netlink *events;
 	struct destination *destinations;
 	struct destination *queue;
-	int turn; /* an eventfd, readable while the queue is not empty */
+	struct destination *walked; /* where the walk goes on; NULL: at the first */
+	int turn;                   /* an eventfd, readable while the queue is not empty */
 	int gather_timer;
 	int refresh_timer;
 	bool swept; /* of entries that an earlier daemon left */
@@ -266,6 +267,8 @@ void neighbours_unwatch(struct neighbours *neighbours, const struct address *add
 
 	if (!destination)
 		return;
+	if (neighbours->walked == destination)
+		neighbours->walked = destination->hh.next;
 	dequeue(neighbours, destination);
 	resolver_remove(&neighbours->resolver, destination);
 	HASH_DEL(neighbours->destinations, destination);
@@ -284,6 +287,22 @@ void neighbours_link_changed(struct neighbours *neighbours, uint32_t ifindex)
 size_t neighbours_pending(const struct neighbours *neighbours)
 {
 	return neighbours->resolver.pending;
+}
+
+void neighbours_walk(struct neighbours *neighbours, size_t parts, nexthop_visitor visit,
+		     void *context)
+{
+	struct destination *destination = neighbours->walked;
+
+	for (size_t i = HASH_COUNT(neighbours->destinations) / parts + 1; i; i--) {
+		if (!destination)
+			destination = neighbours->destinations;
+		if (!destination)
+			break;
+		visit(context, destination->slot, &destination->told);
+		destination = destination->hh.next;
+	}
+	neighbours->walked = destination;
 }
 
 void neighbours_visit(const struct neighbours *neighbours,

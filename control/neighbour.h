@@ -70,6 +70,11 @@ struct neighbour_entry {
 	bool managed; /* the kernel keeps it alive */
 };
 
+/* The next of so many parts of the slots, with what they were told; the first follows the last. */
+typedef void (*nexthop_visitor)(void *context, uint32_t slot, const struct nexthop *told);
+void neighbours_walk(struct neighbours *neighbours, size_t parts, nexthop_visitor visit,
+		     void *context);
+
 void neighbours_visit(const struct neighbours *neighbours,
 		      void (*visit)(void *context, const struct neighbour_entry *entry),
 		      void *context);

@@ -1,5 +1,5 @@
 /*
- * Reconcile: services by key, and the audit. Transactions and adopting are in files beside this.
+ * Reconcile: services by key. Transactions, adopting and the audit are in files beside this.
  */
 #include "control/reconcile.h"
 
@@ -56,6 +56,13 @@ struct record *reconcile_find_record(const struct reconcile *reconcile,
 
 	HASH_FIND(hh, reconcile->records, key, sizeof(*key), record);
 	return record;
+}
+
+void reconcile_take_out(struct reconcile *reconcile, struct record *record)
+{
+	if (reconcile->audited == record)
+		reconcile->audited = record->hh.next;
+	HASH_DEL(reconcile->records, record);
 }
 
 void reconcile_count_in(struct reconcile *reconcile, const struct service *service)
@@ -144,41 +151,9 @@ size_t reconcile_count_source(const struct reconcile *reconcile, enum source sou
 	return count;
 }
 
-static bool mend(struct reconcile *reconcile, const struct record *record)
-{
-	struct service_record wanted = encode_service(record->service, record->placement);
-	struct service_record found = {};
-
-	if (!datapath_find_service(reconcile->datapath, &record->key, &found) &&
-	    !memcmp(&wanted, &found, sizeof(wanted)))
-		return false;
-	return !datapath_set_services(reconcile->datapath, &record->key, &wanted, 1);
-}
-
-size_t reconcile_audit(struct reconcile *reconcile, size_t count)
-{
-	size_t mended = 0;
-
-	for (; count && reconcile->records; count--) {
-		if (!reconcile->audited)
-			reconcile->audited = reconcile->records;
-		mended += mend(reconcile, reconcile->audited);
-		reconcile->audited = reconcile->audited->hh.next;
-		if (!reconcile->audited)
-			break;
-	}
-	reconcile->mended += mended;
-	return mended;
-}
-
 uint64_t reconcile_changes(const struct reconcile *reconcile)
 {
 	return reconcile->changes;
-}
-
-uint64_t reconcile_mended(const struct reconcile *reconcile)
-{
-	return reconcile->mended;
 }
 
 /* A record that cannot be written keeps its previous ring, and with it the range. */

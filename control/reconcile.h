@@ -12,6 +12,7 @@
 #include "lb/datapath.h"
 #include "lb/destination.h"
 #include "lb/placement.h"
+#include "lb/repair.h"
 #include "lb/service.h"
 
 struct reconcile;
@@ -82,11 +83,10 @@ size_t reconcile_count_deadlines(const struct reconcile *reconcile);
 size_t reconcile_count_source(const struct reconcile *reconcile, enum source source);
 
 /*
- * Compares the next `count` services with the services map and puts back what is missing or
- * different. Returns how many were mended; their total is reconcile_mended.
+ * Compares the next of so many parts of all services with what the tables hold of them: records,
+ * rings, backends, source ranges. Puts back what is missing or different.
  */
-size_t reconcile_audit(struct reconcile *reconcile, size_t count);
-uint64_t reconcile_mended(const struct reconcile *reconcile);
+void reconcile_audit(struct reconcile *reconcile, size_t parts, struct repairs *repairs);
 
 /* How many transactions were applied so far. */
 uint64_t reconcile_changes(const struct reconcile *reconcile);

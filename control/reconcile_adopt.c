@@ -59,7 +59,8 @@ static int adopt_place(struct reconcile *reconcile, uint32_t index, struct servi
 	int error;
 
 	datapath_get_backend(reconcile->datapath, index, &record);
-	placement->places[last] = (struct place){.backend = index, .nexthop = record.nexthop};
+	placement->places[last] = (struct place){
+		.backend = index, .nexthop = record.nexthop, .handle = record.handle};
 	if (!is_ours(service, placement, last, index, &record))
 		return -EINVAL;
 	error = destinations_adopt(room->destinations, &record.address, record.nexthop);
@@ -255,13 +256,12 @@ int reconcile_drop_orphans(struct reconcile *reconcile)
 	HASH_ITER (hh, reconcile->records, record, next) {
 		if (!record->orphan || (error && !plan.applied))
 			continue;
-		HASH_DEL(reconcile->records, record);
+		reconcile_take_out(reconcile, record);
 		reconcile_count_out(reconcile, record->service);
 		service_free(record->service);
 		free(record);
 		dropped++;
 	}
 	plan_finish(&plan);
-	reconcile->audited = NULL;
 	return error ? error : dropped;
 }

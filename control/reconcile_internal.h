@@ -25,7 +25,6 @@ struct reconcile {
 	size_t backends;
 	size_t source_ranges;
 	size_t deadlines; /* backends that drain until one */
-	uint64_t mended;
 	uint64_t changes; /* transactions applied */
 };
 
@@ -35,6 +34,9 @@ struct record *reconcile_find_record(const struct reconcile *reconcile,
 /* Takes service and placement over on success. 0 or -ENOMEM. */
 int reconcile_insert(struct reconcile *reconcile, struct service *service,
 		     struct placement *placement, bool orphan);
+
+/* Out of the table; the record stays the caller's. */
+void reconcile_take_out(struct reconcile *reconcile, struct record *record);
 
 /* reconcile_sources.c, when the services are adopted. 0 or -errno. */
 int reconcile_adopt_sources(struct reconcile *reconcile);

@@ -166,7 +166,7 @@ static int adopt_step(struct reconcile *reconcile, const struct amendment *amend
 	if (record)
 		reconcile_count_out(reconcile, record->service);
 	if (!change->service) {
-		HASH_DEL(reconcile->records, record);
+		reconcile_take_out(reconcile, record);
 		record->placement = NULL;
 		reconcile_free_record(record);
 		return 0;
@@ -196,8 +196,6 @@ int reconcile_apply(struct reconcile *reconcile, struct transaction *transaction
 		if (!error)
 			error = failed;
 	}
-	/* The cursor of the audit may have pointed at a record that is gone. */
-	reconcile->audited = NULL;
 	free_transaction(transaction);
 	return error;
 }

@@ -193,6 +193,19 @@ static void add_fragments(json_t *status, const struct fragments *fragments)
 				      (json_int_t)counts.given_up));
 }
 
+static void add_repairs(json_t *status, const struct repairs *repairs)
+{
+	json_t *kinds = json_object();
+	uint64_t total = 0;
+
+	for (enum repair what = 0; what < _REPAIR_COUNT; what++) {
+		total += repairs->done[what];
+		add_number(kinds, repair_name(what), repairs->done[what]);
+	}
+	add_number(status, "repaired", total);
+	json_object_set_new(status, "repairs", kinds);
+}
+
 json_t *report_status(const struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
@@ -226,7 +239,7 @@ json_t *report_status(const struct daemon *daemon)
 			    json_pack("{s:I, s:I}", "resolved", (json_int_t)neighbours.resolved,
 				      "unresolved", (json_int_t)neighbours.unresolved));
 	add_fragments(status, daemon->fragments);
-	add_number(status, "repaired", reconcile_mended(daemon->reconcile));
+	add_repairs(status, &daemon->repairs);
 	json_object_set_new(status, "pin", json_string(options->pin_path));
 	json_object_set_new(status, "state", json_string(options->state_path));
 	json_object_set_new(status, "socket", json_string(options->socket_path));

@@ -13,8 +13,6 @@
 
 #define SETTLE_INTERVAL_MS 1000
 #define DRAIN_INTERVAL_MS 1000 /* the shortest deadline lbctl gives */
-#define AUDIT_INTERVAL_MS 500
-#define AUDIT_ROUNDS 8 /* the whole table in 4 seconds */
 #define RETRY_INTERVAL_MS 2000
 #define SWEEP_INTERVAL_MS 10000
 #define SWEEP_STEP_MS 10
@@ -62,18 +60,6 @@ static void settle(void *context, uint32_t events)
 	(void)events;
 	reconcile_settle(daemon->reconcile);
 	return_memory(daemon);
-}
-
-static void audit(void *context, uint32_t events)
-{
-	struct daemon *daemon = context;
-	size_t mended;
-
-	(void)events;
-	mended = reconcile_audit(daemon->reconcile,
-				 reconcile_count_services(daemon->reconcile) / AUDIT_ROUNDS + 1);
-	if (mended)
-		log_warning("services-repaired", "count=%zu", mended);
 }
 
 /* Once: as long as the interfaces are the same, the same is true of the packets that follow. */
@@ -156,8 +142,6 @@ int upkeep_start(struct daemon *daemon)
 {
 	int error = upkeep_add_timer(daemon, settle, SETTLE_INTERVAL_MS);
 
-	if (!error)
-		error = upkeep_add_timer(daemon, audit, AUDIT_INTERVAL_MS);
 	if (!error)
 		error = upkeep_add_timer(daemon, retry, RETRY_INTERVAL_MS);
 	if (!error)

@@ -1,7 +1,6 @@
 /*
- * What lbd does again and again, so that what it promised stays true: frees what rests, compares
- * the tables with what is wanted, tries again what failed, sweeps out what has expired, ends what
- * drains too long.
+ * What lbd does again and again, so that what it promised stays true: frees what rests, tries again
+ * what failed, sweeps out what has expired, ends what drains too long.
  */
 #pragma once
 

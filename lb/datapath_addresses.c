@@ -9,6 +9,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 #include "include/hash.h"
+#include "lb/datapath_audit.h"
 #include "lb/datapath_internal.h"
 
 struct known_address {
@@ -91,9 +92,40 @@ static int settle(struct datapath *datapath, struct known_address *known)
 	known->is_told = wanted;
 	if (known->services || known->is_own)
 		return 0;
+	if (datapath->audited_address == known)
+		datapath->audited_address = known->hh.next;
 	HASH_DEL(datapath->addresses, known);
 	free(known);
 	return 0;
+}
+
+/* The node's own are not to be there. */
+static int audit_address(struct datapath *datapath, const struct known_address *known)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.addresses);
+	__u32 nothing = 0;
+
+	if (!bpf_map_lookup_elem(map, &known->address, &nothing) == known->is_told)
+		return 0;
+	if (known->is_told ? bpf_map_update_elem(map, &known->address, &nothing, BPF_ANY)
+			   : bpf_map_delete_elem(map, &known->address))
+		return -errno;
+	return 1;
+}
+
+void datapath_audit_addresses(struct datapath *datapath, uint32_t parts, struct repairs *repairs)
+{
+	struct known_address *known = datapath->audited_address;
+
+	for (uint32_t i = HASH_COUNT(datapath->addresses) / parts + 1; i; i--) {
+		if (!known)
+			known = datapath->addresses;
+		if (!known)
+			break;
+		repairs_note(repairs, REPAIR_ADDRESSES, audit_address(datapath, known));
+		known = known->hh.next;
+	}
+	datapath->audited_address = known;
 }
 
 int datapath_serve_address(struct datapath *datapath, const struct address *address)

@@ -98,19 +98,30 @@ static int refuse_offload(const char *interface, struct refusal *refusal)
 			   interface);
 }
 
+/* Also where somebody has removed the directory. */
+static int pin_link(struct datapath *datapath, int link, const char *path)
+{
+	struct refusal ignored;
+
+	if (!bpf_obj_pin(link, path))
+		return 0;
+	if (errno == ENOENT && !pins_make_directories(datapath, &ignored) &&
+	    !bpf_obj_pin(link, path))
+		return 0;
+	return -errno;
+}
+
 static int create_link(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
 		       const char *path)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = MODE_FLAGS[mode]);
 	int program = bpf_program__fd(datapath->skeleton->progs.lb);
-	int error = 0;
-	int link;
+	int link, error;
 
 	link = bpf_link_create(program, (int)ifindex, BPF_XDP, &options);
 	if (link < 0)
 		return -errno;
-	if (bpf_obj_pin(link, path))
-		error = -errno;
+	error = pin_link(datapath, link, path);
 	close(link); /* the pin holds it, or, where pinning failed, this detaches it again */
 	return error;
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lb/datapath_audit.h"
 #include "lb/datapath_internal.h"
 
 #define COUNTERS_PER_CPU (MAX_DENIED + 1)
@@ -56,13 +57,18 @@ static int clear_counter(struct datapath *datapath, uint32_t index)
 	return 0;
 }
 
-int datapath_deny(struct datapath *datapath, const struct prefix *prefix, uint32_t index)
+static struct denied denied_as(const struct prefix *prefix, uint32_t index)
 {
-	const struct deny_key key = key_of(prefix);
-	const struct denied denied = {
+	return (struct denied){
 		.counter = index,
 		.is_ipv6 = !prefix_is_ipv4(prefix),
 	};
+}
+
+int datapath_deny(struct datapath *datapath, const struct prefix *prefix, uint32_t index)
+{
+	const struct deny_key key = key_of(prefix);
+	const struct denied denied = denied_as(prefix, index);
 	int error = clear_counter(datapath, index);
 
 	if (error)
@@ -73,6 +79,19 @@ int datapath_deny(struct datapath *datapath, const struct prefix *prefix, uint32
 	error = -errno;
 	tell_count(datapath, count_prefixes(datapath) - 1);
 	return error;
+}
+
+/* An LPM trie answers with the longest prefix that fits; whose it is its index tells. */
+int datapath_audit_denied(struct datapath *datapath, const struct prefix *prefix, uint32_t index)
+{
+	const struct deny_key key = key_of(prefix);
+	const struct denied denied = denied_as(prefix, index);
+	struct denied found;
+
+	if (!bpf_map_lookup_elem(deny_map(datapath), &key, &found) &&
+	    !memcmp(&found, &denied, sizeof(found)))
+		return 0;
+	return bpf_map_update_elem(deny_map(datapath), &key, &denied, BPF_ANY) ? -errno : 1;
 }
 
 int datapath_allow(struct datapath *datapath, const struct prefix *prefix)

@@ -5,6 +5,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <string.h>
+#include "lb/datapath_audit.h"
 #include "lb/datapath_internal.h"
 
 static int ends_map(const struct datapath *datapath)
@@ -70,4 +72,42 @@ void ends_open(struct datapath *datapath)
 		datapath_get_backend(datapath, i, &record);
 		ends_add(datapath, i, &record);
 	}
+}
+
+/* What the backends that have this end make of it. */
+static struct backend_end count_end(const struct datapath *datapath, const struct service_key *key)
+{
+	const uint32_t backends = datapath_capacity_backends(datapath);
+	struct backend_record record;
+	struct service_key other;
+	struct backend_end end = {};
+
+	for (uint32_t i = 1; i < backends; i++) {
+		datapath_get_backend(datapath, i, &record);
+		other = end_of(&record);
+		if (record.state == BACKEND_NONE || memcmp(&other, key, sizeof(other)))
+			continue;
+		end.backends ^= i;
+		end.count++;
+	}
+	return end;
+}
+
+/*
+ * The entry of an end that backends share cannot be told from the index of one of them: only that
+ * it is gone is seen.
+ */
+int datapath_audit_end(struct datapath *datapath, uint32_t index,
+		       const struct backend_record *record)
+{
+	const struct service_key key = end_of(record);
+	struct backend_end end = {};
+
+	if (!datapath->knows_ends || record->state == BACKEND_NONE)
+		return 0;
+	if (!bpf_map_lookup_elem(ends_map(datapath), &key, &end) &&
+	    (end.count > 1 || (end.count == 1 && end.backends == index)))
+		return 0;
+	end = count_end(datapath, &key);
+	return bpf_map_update_elem(ends_map(datapath), &key, &end, BPF_ANY) ? -errno : 1;
 }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include "include/hash.h"
+#include "lb/datapath_audit.h"
 #include "lb/datapath_internal.h"
 
 #define WORD_BITS 64
@@ -69,6 +70,42 @@ static void filter_publish(struct filter *filter)
 		if (wanted != (*word_of(filter, (uint32_t)bit) >> bit % WORD_BITS & 1))
 			set_bit(filter, (uint32_t)bit, wanted);
 	}
+}
+
+static uint64_t counted_word(const struct filter *filter, uint32_t word)
+{
+	const uint8_t *counts = &filter->counts[(size_t)word * WORD_BITS];
+	uint64_t bits = 0;
+
+	for (unsigned int bit = 0; bit < WORD_BITS; bit++)
+		bits |= (uint64_t) !!counts[bit] << bit;
+	return bits;
+}
+
+static void audit_words(struct filter *filter, uint32_t part, uint32_t parts,
+			struct repairs *repairs)
+{
+	const uint64_t words = ((uint64_t)filter->mask + 1) / WORD_BITS;
+	uint64_t *memory = filter->words.memory;
+	uint64_t wanted;
+
+	for (uint64_t i = words * part / parts; i < words * (part + 1) / parts; i++) {
+		wanted = counted_word(filter, (uint32_t)i);
+		if (memory[i] == wanted)
+			continue;
+		__atomic_store_n(&memory[i], wanted, __ATOMIC_RELEASE);
+		repairs_note(repairs, REPAIR_FILTERS, 1);
+	}
+}
+
+void datapath_audit_filters(struct datapath *datapath, uint32_t parts, struct repairs *repairs)
+{
+	const uint32_t part = datapath->audited_filters % parts;
+
+	audit_words(&datapath->service_filter, part, parts, repairs);
+	audit_words(&datapath->backend_filter, part, parts, repairs);
+	audit_words(&datapath->address_filter, part, parts, repairs);
+	datapath->audited_filters = part + 1;
 }
 
 static void filter_add(struct filter *filter, uint64_t hash)

@@ -45,6 +45,8 @@ struct datapath {
 	struct ring_buffer *events; /* NULL: nobody wants them */
 	struct taking *taking;      /* what is done with them just now */
 	struct known_address *addresses;
+	struct known_address *audited_address; /* where the audit goes on; NULL: at the first */
+	uint32_t audited_filters;              /* the part that comes next */
 	bool moves; /* something pinned is of another size than we want it */
 	struct outgrown *outgrown;
 	size_t outgrown_count;
@@ -85,6 +87,10 @@ void events_close(struct datapath *datapath);
 /* datapath_addresses.c: what is in the tables, as the new program is to know it. 0 or -errno. */
 int addresses_open(struct datapath *datapath);
 void addresses_close(struct datapath *datapath);
+
+/* datapath_sources.c. */
+bool datapath_has_source_range(const struct datapath *datapath, uint32_t service,
+			       const struct prefix *range);
 
 /* datapath_deny.c: tells the new program whether anything is denied. 0 or -errno. */
 int denied_open(struct datapath *datapath);

@@ -43,6 +43,17 @@ int datapath_remove_source_range(struct datapath *datapath, uint32_t service,
 	return bpf_map_delete_elem(ranges_map(datapath), &key) ? -errno : 0;
 }
 
+/* One that lies in another of the same service may be missing: it says nothing that that does not.
+ */
+bool datapath_has_source_range(const struct datapath *datapath, uint32_t service,
+			       const struct prefix *range)
+{
+	const struct source_range_key key = key_of(service, range);
+	uint32_t there;
+
+	return !bpf_map_lookup_elem(ranges_map(datapath), &key, &there);
+}
+
 static int append(struct source_range **list, uint32_t count, const struct source_range_key *key)
 {
 	struct source_range *grown = *list;

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include "lb/datapath_audit.h"
 #include "lb/datapath_internal.h"
 
 #define RING_WINDOW_BYTES (64u << 10) /* 256 of the shortest rings; mapping it takes 1 µs */
@@ -75,6 +76,12 @@ void datapath_set_backend(struct datapath *datapath, uint32_t index,
 		filters_remove_backend(datapath, &old);
 }
 
+void datapath_restore_backend(struct datapath *datapath, uint32_t index,
+			      const struct backend_record *record)
+{
+	store_words(element(&datapath->backends, index, sizeof(*record)), record, sizeof(*record));
+}
+
 void datapath_get_backend(const struct datapath *datapath, uint32_t index,
 			  struct backend_record *record)
 {
@@ -113,6 +120,13 @@ static int move_window(struct datapath *datapath, uint32_t offset, uint32_t leng
 	*window = (struct mapping){.memory = memory, .size = until - from};
 	datapath->rings_first = (uint32_t)(from / sizeof(uint32_t));
 	return 0;
+}
+
+const uint32_t *datapath_view_ring(struct datapath *datapath, uint32_t offset, uint32_t length)
+{
+	if (!window_holds(datapath, offset, length) && move_window(datapath, offset, length))
+		return NULL;
+	return element(&datapath->rings, offset - datapath->rings_first, sizeof(uint32_t));
 }
 
 /* Slot by slot: a ring that is in use is rewritten in place, and each slot is the old or the new.

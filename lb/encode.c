@@ -106,6 +106,17 @@ int encode_ring(const struct service *service, const struct placement *placement
 	return error;
 }
 
+uint64_t encode_ring_sum(const uint32_t *slots, uint32_t length)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < length; i++) {
+		sum = (sum ^ slots[i]) * 0x9e3779b97f4a7c15ull; /* 2^64 by the golden ratio: odd */
+		sum ^= sum >> 32;
+	}
+	return sum;
+}
+
 struct service_record encode_service(const struct service *service,
 				     const struct placement *placement)
 {

@@ -21,6 +21,9 @@ bool encode_has_same_ring(const struct service *a, const struct service *b);
 /* Fills placement->ring.length slots. 0 or -ENOMEM. */
 int encode_ring(const struct service *service, const struct placement *placement, uint32_t *slots);
 
+/* Tells one ring from another; each slot counts, and where it is. */
+uint64_t encode_ring_sum(const uint32_t *slots, uint32_t length);
+
 struct service_record encode_service(const struct service *service,
 				     const struct placement *placement);
 

@@ -26,6 +26,7 @@ struct room {
 struct place {
 	uint32_t backend; /* index */
 	uint32_t nexthop; /* slot of its destination */
+	uint32_t handle;  /* what its record is named by; 0: none is written yet */
 };
 
 struct placement {
@@ -33,6 +34,7 @@ struct placement {
 	struct ring ring;
 	struct ring previous;     /* the last other one that was in use; length 0: none */
 	bool previous_is_planned; /* for its successor: it cannot be forgotten */
+	uint64_t ring_sum;        /* of the slots that were written */
 	size_t count;             /* of places: backends of the service, in its order */
 	struct place places[];
 };

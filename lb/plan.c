@@ -64,21 +64,12 @@ static bool is_kept(const struct plan_step *step, uint32_t backend)
 	return false;
 }
 
-static void write_backend(struct datapath *datapath, const struct plan_step *step, size_t i,
-			  uint32_t handle)
+static void write_backend(struct datapath *datapath, const struct plan_step *step, size_t i)
 {
-	const struct backend_record record =
-		encode_backend(step->after, step->after_placement, i, handle);
+	const struct backend_record record = encode_backend(
+		step->after, step->after_placement, i, step->after_placement->places[i].handle);
 
 	datapath_set_backend(datapath, step->after_placement->places[i].backend, &record);
-}
-
-static void rewrite_backend(struct datapath *datapath, const struct plan_step *step, size_t i)
-{
-	struct backend_record old;
-
-	datapath_get_backend(datapath, step->after_placement->places[i].backend, &old);
-	write_backend(datapath, step, i, old.handle);
 }
 
 /*
@@ -87,13 +78,14 @@ static void rewrite_backend(struct datapath *datapath, const struct plan_step *s
  */
 static void make_backend(struct datapath *datapath, const struct plan_step *step, size_t i)
 {
-	const uint32_t index = step->after_placement->places[i].backend;
+	struct place *place = &step->after_placement->places[i];
 	struct backend_record old;
 
-	datapath_get_backend(datapath, index, &old);
+	datapath_get_backend(datapath, place->backend, &old);
 	if (old.handle)
-		datapath_clear_backend(datapath, index);
-	write_backend(datapath, step, i, encode_next_handle(index, old.handle));
+		datapath_clear_backend(datapath, place->backend);
+	place->handle = encode_next_handle(place->backend, old.handle);
+	write_backend(datapath, step, i);
 }
 
 /* New backends, and those that come up again: packets may be sent to them from now on. */
@@ -103,13 +95,14 @@ static void make_backends(struct datapath *datapath, const struct plan_step *ste
 		if (!is_kept(step, step->after_placement->places[i].backend))
 			make_backend(datapath, step, i);
 		else if (step->after->backends[i].state != BACKEND_DOWN)
-			rewrite_backend(datapath, step, i);
+			write_backend(datapath, step, i);
 	}
 }
 
-static int make_ring(struct datapath *datapath, const struct plan_step *step)
+int plan_write_ring(struct datapath *datapath, const struct service *service,
+		    struct placement *placement)
 {
-	const struct ring *ring = &step->after_placement->ring;
+	const struct ring *ring = &placement->ring;
 	uint32_t stack[STACK_SLOTS];
 	uint32_t *slots = stack;
 	int error;
@@ -120,9 +113,11 @@ static int make_ring(struct datapath *datapath, const struct plan_step *step)
 		slots = calloc(ring->length, sizeof(*slots));
 	if (!slots)
 		return -ENOMEM;
-	error = encode_ring(step->after, step->after_placement, slots);
+	error = encode_ring(service, placement, slots);
 	if (!error)
 		error = datapath_set_ring(datapath, ring->offset, slots, ring->length);
+	if (!error)
+		placement->ring_sum = encode_ring_sum(slots, ring->length);
 	if (slots != stack)
 		free(slots);
 	return error;
@@ -150,7 +145,7 @@ static int make(struct plan *plan, struct datapath *datapath)
 		if (!step->before)
 			datapath_announce_service(datapath, &step->after->key);
 		clear_counters(plan, datapath, step);
-		failed = make_ring(datapath, step);
+		failed = plan_write_ring(datapath, step->after, step->after_placement);
 		if (!failed)
 			failed = plan_make_sources(datapath, step);
 		step->failed = failed;
@@ -257,7 +252,7 @@ static void retire_backends(struct datapath *datapath, const struct plan_step *s
 			retire_backend(datapath, step, before->places[i].backend);
 	for (size_t i = 0; step->after && i < step->after->backend_count; i++)
 		if (step->after->backends[i].state == BACKEND_DOWN)
-			rewrite_backend(datapath, step, i);
+			write_backend(datapath, step, i);
 }
 
 /* Where the datapath cannot be told, packets for its other ports pass: nothing is lost but that. */

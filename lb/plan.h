@@ -47,6 +47,10 @@ void plan_make_do(struct plan *plan);
  */
 int plan_apply(struct plan *plan, struct datapath *datapath);
 
+/* The slots of its ring, where it has one. 0 or -errno. */
+int plan_write_ring(struct datapath *datapath, const struct service *service,
+		    struct placement *placement);
+
 /*
  * Takes a backend out of service. Until its index is given to another, its record still says whose
  * late replies are to be dropped.

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "lb/address.h"
+#include "lb/datapath_audit.h"
 #include "test/fuzz/datapath.h"
 #include "test/fuzz/fuzz.h"
 
@@ -201,6 +202,36 @@ int datapath_list_source_ranges(struct datapath *datapath, struct source_range *
 	must(*ranges, "there is memory");
 	memcpy(*ranges, datapath->ranges, *count * sizeof(**ranges));
 	return 0;
+}
+
+int datapath_audit_source_range(struct datapath *datapath, uint32_t service,
+				const struct prefix *range)
+{
+	for (uint32_t i = 0; i < datapath->range_count; i++)
+		if (is_range(&datapath->ranges[i], service, range))
+			return 0;
+	return 1;
+}
+
+void datapath_restore_backend(struct datapath *datapath, uint32_t index,
+			      const struct backend_record *record)
+{
+	datapath_set_backend(datapath, index, record);
+}
+
+int datapath_audit_end(struct datapath *datapath, uint32_t index,
+		       const struct backend_record *record)
+{
+	(void)datapath;
+	(void)index;
+	(void)record;
+	return 0;
+}
+
+const uint32_t *datapath_view_ring(struct datapath *datapath, uint32_t offset, uint32_t length)
+{
+	must((uint64_t)offset + length <= FAKE_RING_SLOTS, "a ring lies in its table");
+	return datapath->slots + offset;
 }
 
 static void must_lead_to_its_own(const struct datapath *datapath, uint32_t service)

@@ -4,38 +4,24 @@
     count_entries.py PIN
 """
 
-import ctypes
 import mmap
 import os
-import struct
 import sys
 
-SYS_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
-BPF_OBJ_GET = 7
+from pins import describe, open_pin
+
 ENTRY_BYTES = 32  # struct connection; its first word is zero where it is free
 
 
-def open_pin(path):
-    name = ctypes.create_string_buffer(path.encode())
-    attributes = struct.pack("QII", ctypes.addressof(name), 0, 0)
-    libc = ctypes.CDLL(None, use_errno=True)
-    fd = libc.syscall(SYS_BPF, BPF_OBJ_GET, attributes, len(attributes))
-    if fd < 0:
-        sys.exit(f"{path}: {os.strerror(ctypes.get_errno())}")
-    return fd
+def count_connections(path):
+    fd = open_pin(path)
+    facts = describe(fd)
+    size = int(facts["max_entries"]) * int(facts["value_size"])
+    with mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ) as table:
+        os.close(fd)
+        with memoryview(table) as whole, whole.cast("Q") as words:
+            return sum(head != 0 for head in words[:: ENTRY_BYTES // 8].tolist())
 
 
-def table_bytes(fd):
-    with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as lines:
-        facts = dict(line.split(":", 1) for line in lines)
-    return int(facts["max_entries"]) * int(facts["value_size"])
-
-
-def main():
-    fd = open_pin(sys.argv[1])
-    table = mmap.mmap(fd, table_bytes(fd), mmap.MAP_SHARED, mmap.PROT_READ)
-    heads = memoryview(table).cast("Q")[:: ENTRY_BYTES // 8]
-    print(sum(head != 0 for head in heads))
-
-
-main()
+if __name__ == "__main__":
+    print(count_connections(sys.argv[1]))

@@ -1,0 +1,42 @@
+/*
+ * The audit of interfaces. Who detaches a program, or removes the pin of its link, tells nobody.
+ */
+#include "control/interface_internal.h"
+#include "lb/datapath_audit.h"
+
+static int audit_link(struct interfaces *interfaces, struct interface *interface)
+{
+	int error;
+
+	if (datapath_is_attached(interfaces->datapath, interface->link.name,
+				 interface->link.ifindex))
+		return 0;
+	error = interface_attach_again(interfaces, interface);
+	return error ? error : 1;
+}
+
+static void audit_interface(struct interfaces *interfaces, struct interface *interface,
+			    struct repairs *repairs)
+{
+	struct port port;
+
+	if (interface->attached)
+		repairs_note(repairs, REPAIR_LINKS, audit_link(interfaces, interface));
+	if (!interface->port)
+		return;
+	port = port_describe(interfaces, interface);
+	repairs_note(repairs, REPAIR_PORTS,
+		     datapath_audit_port(interfaces->datapath, interface->port, &port));
+}
+
+void interfaces_audit(struct interfaces *interfaces, size_t parts, struct repairs *repairs)
+{
+	const size_t part = interfaces->audited % parts;
+	struct interface *interface, *next;
+	size_t place = 0;
+
+	HASH_ITER (hh, interfaces->table, interface, next)
+		if (place++ % parts == part)
+			audit_interface(interfaces, interface, repairs);
+	interfaces->audited = part + 1;
+}

@@ -1,0 +1,169 @@
+/*
+ * Whether what is pinned is still what lbd has left there: anybody who may write to the pins may
+ * also remove them, or change what is in the maps. Each look is at a few things; who calls goes
+ * round (control/audit.c). The filters and the addresses are looked at where they are kept.
+ */
+#include "lb/datapath_audit.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "lb/datapath_internal.h"
+
+static __u32 map_id(int map)
+{
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(map, &info, &size) ? 0 : info.id;
+}
+
+static __u32 program_id(int program)
+{
+	struct bpf_prog_info info = {};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(program, &info, &size) ? 0 : info.id;
+}
+
+/* Whatever else is pinned there gives way. */
+static int audit_pin(const char *path, int ours, __u32 (*id)(int fd))
+{
+	const int pinned = bpf_obj_get(path);
+	bool same = false;
+
+	if (pinned >= 0) {
+		same = id(pinned) == id(ours);
+		close(pinned);
+	}
+	if (same)
+		return 0;
+	unlink(path);
+	return bpf_obj_pin(ours, path) ? -errno : 1;
+}
+
+/* datapath_pin.c names pins. */
+static const char *pin_name(const struct datapath *datapath, const struct bpf_map *map)
+{
+	return datapath->linear && map == datapath->skeleton->maps.programs ? "programs_linear"
+									    : bpf_map__name(map);
+}
+
+void datapath_audit_pins(struct datapath *datapath, struct repairs *repairs)
+{
+	const struct bpf_map *map = NULL;
+	struct refusal ignored;
+	char path[PIN_PATH_MAX];
+	int error;
+
+	pins_make_directories(datapath, &ignored); /* where they are gone, too */
+	while ((map = bpf_object__next_map(datapath->skeleton->obj, map))) {
+		if (bpf_map__is_internal(map))
+			continue;
+		error = datapath_pin_path(datapath, "map", pin_name(datapath, map), path);
+		repairs_note(repairs, REPAIR_PINS,
+			     error ? error : audit_pin(path, bpf_map__fd(map), map_id));
+	}
+	error = datapath_pin_path(datapath, "program", "lb", path);
+	repairs_note(
+		repairs, REPAIR_PINS,
+		error ? error
+		      : audit_pin(path, bpf_program__fd(datapath->skeleton->progs.lb), program_id));
+}
+
+static int audit_part(const struct datapath *datapath, __u32 index)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.programs);
+	const int program = bpf_program__fd(datapath->parts[index]);
+	__u32 found; /* the kernel answers with the program's id */
+
+	if (!bpf_map_lookup_elem(map, &index, &found) && found == program_id(program))
+		return 0;
+	return bpf_map_update_elem(map, &index, &program, BPF_ANY) ? -errno : 1;
+}
+
+/* The programs have it as a constant; the next lbd reads it. */
+static int audit_seed(const struct datapath *datapath)
+{
+	const int map = bpf_map__fd(datapath->skeleton->maps.seed);
+	const __u32 first = 0;
+	uint64_t seed;
+
+	if (!bpf_map_lookup_elem(map, &first, &seed) && seed == datapath->seed)
+		return 0;
+	return bpf_map_update_elem(map, &first, &datapath->seed, BPF_ANY) ? -errno : 1;
+}
+
+void datapath_audit_programs(struct datapath *datapath, struct repairs *repairs)
+{
+	for (__u32 i = 0; i < _PROGRAM_COUNT; i++)
+		repairs_note(repairs, REPAIR_PROGRAMS, audit_part(datapath, i));
+	repairs_note(repairs, REPAIR_PROGRAMS, audit_seed(datapath));
+}
+
+static bool has_ways(const struct datapath *datapath, uint32_t index, const struct port *port)
+{
+	const int ways = bpf_map__fd(datapath->skeleton->maps.ingresses);
+	const int transmit = bpf_map__fd(datapath->skeleton->maps.transmit);
+	struct ingress way;
+	__u32 ifindex;
+
+	return !bpf_map_lookup_elem(ways, &port->ifindex, &way) && way.port == index &&
+	       !bpf_map_lookup_elem(transmit, &port->ifindex, &ifindex) && ifindex == port->ifindex;
+}
+
+int datapath_audit_port(struct datapath *datapath, uint32_t index, const struct port *port)
+{
+	struct port found;
+	int error;
+
+	datapath_get_port(datapath, index, &found);
+	if (!memcmp(&found, port, sizeof(found)) && has_ways(datapath, index, port))
+		return 0;
+	error = datapath_set_port(datapath, index, port);
+	return error ? error : 1;
+}
+
+/* What is gone is told by netlink. */
+static bool exists(uint32_t ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	return bpf_xdp_query((int)ifindex, 0, &query) != -ENODEV;
+}
+
+static bool has_link(const struct datapath *datapath, const char *interface, uint32_t ifindex)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	char path[PIN_PATH_MAX];
+	int link, error;
+
+	if (link_pin_path(datapath, interface, path))
+		return false;
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return false;
+	error = bpf_obj_get_info_by_fd(link, &info, &size);
+	close(link);
+	return !error && info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex == ifindex &&
+	       info.prog_id == datapath->program_id;
+}
+
+bool datapath_is_attached(const struct datapath *datapath, const char *interface, uint32_t ifindex)
+{
+	return has_link(datapath, interface, ifindex) || !exists(ifindex);
+}
+
+int datapath_audit_source_range(struct datapath *datapath, uint32_t service,
+				const struct prefix *range)
+{
+	int error;
+
+	if (datapath_has_source_range(datapath, service, range))
+		return 0;
+	error = datapath_add_source_range(datapath, service, range);
+	return error ? error : 1;
+}
