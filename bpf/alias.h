@@ -266,9 +266,14 @@ static __always_inline enum verdict start_aliased(struct packet *packet, __u16 i
 	wanted->head.backend = backend->handle;
 	if (!is_lone_end)
 		wanted->state.client_hop = learn_sender(packet, in);
+	/* What the flow has left at aliases after the one it gets would outlive this connection. */
 #pragma clang loop unroll(disable)
-	for (__u8 alias = 1; alias <= ALIASES && !taken; alias++)
-		taken = take_alias(packet, wanted, alias, index);
+	for (__u8 alias = 1; alias <= ALIASES; alias++) {
+		if (taken)
+			turn_to_alias(wanted, &packet->flow, alias, packet->now, packet->tcp_flags);
+		else
+			taken = take_alias(packet, wanted, alias, index);
+	}
 	if (!taken)
 		return VERDICT_DROP_COLLISION;
 	if (packet->known && !is_lone_end)
