@@ -28,6 +28,7 @@
 #include "bpf/answer_reset.h"
 #include "bpf/answer_error.h"
 #include "bpf/answer.h"
+#include "bpf/bridge.h"
 
 static __always_inline enum verdict walk_icmp(struct packet *packet)
 {
@@ -295,6 +296,27 @@ int lb(struct xdp_md *ctx)
 			return count_denied(ctx, denied);
 	}
 	return forward(ctx, false);
+}
+
+/* What all links have while they move: what comes next changes for all of them in one step. */
+SEC("xdp")
+int cross(struct xdp_md *ctx)
+{
+	return go_on(ctx, BRIDGE_NEXT);
+}
+
+/* Denied packets are nobody's; ICMP parts here, its errors are of connections that have packets. */
+SEC("xdp")
+int bring(struct xdp_md *ctx)
+{
+	struct packet packet = {};
+
+	if (denied_prefixes && find_denied(ctx))
+		return go_on(ctx, BRIDGE_LB);
+	packet_init(&packet, ctx, true);
+	if (parse(&packet) == VERDICT_CONTINUE && !is_later_fragment(&packet))
+		bring_connection_of(&packet);
+	return go_on(ctx, BRIDGE_LB);
 }
 
 /* What time it is, as the table of connections tells it: for lbd, which cannot read jiffies. */

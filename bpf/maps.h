@@ -84,6 +84,17 @@ struct {
 } connections SEC(".maps");
 
 /*
+ * By the ids of tables of connections, how they are laid out: there are two while one moves to
+ * another, and one that died meanwhile may have left its own. lbd alone.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__type(key, __u32);
+	__type(value, struct table_layout);
+	__uint(max_entries, MAX_LAYOUTS);
+} layouts SEC(".maps");
+
+/*
  * Where the clients of services with affinity went last. Packets that start a connection write and
  * read. Full: the LRU evicts the clients that were looked up longest ago, who are balanced again.
  */

@@ -325,29 +325,20 @@ static int attach(struct daemon *daemon, struct refusal *refusal)
 			return error;
 	}
 	interfaces_drop_unwanted(daemon->interfaces);
+	datapath_end_move(daemon->datapath);
 	return 0;
 }
 
-/*
- * Limits other than before: connections that have begun since the maps were moved come too, and
- * from then on packets meet the new ones.
- */
+/* Limits other than before, or maps laid out otherwise: from here on packets meet ours. */
 static int move(struct daemon *daemon, struct refusal *refusal)
 {
 	uint32_t missed;
-	int error = datapath_catch_up(daemon->datapath, &missed);
+	int error = datapath_move(daemon->datapath, &missed, refusal);
 
-	if (!error) {
-		datapath_switch(daemon->datapath);
-		error = datapath_catch_up(daemon->datapath, &missed);
-	}
-	if (!error)
-		error = datapath_commit(daemon->datapath);
 	if (error)
-		return refuse_with(refusal, -error, "cannot move what is pinned to other maps: %s",
-				   strerror(-error));
+		return error;
 	log_info("moved", "connections_without_room=%u why=%s", missed,
-		 log_quote("the limits are others than those of what was pinned"));
+		 log_quote("what was pinned is of other limits or of another lbd"));
 	return 0;
 }
 

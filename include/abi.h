@@ -10,6 +10,14 @@
 #include <linux/types.h>
 
 /*
+ * What another lbd, older or newer, must know to take over what is pinned: what the values of maps
+ * mean. It counts changes of their meaning, which nobody but a new --cleanup can follow. Short of
+ * that values may grow at their ends, where zero means what was before, and entries of connections
+ * may be arranged otherwise.
+ */
+#define ABI_NUMBER 1
+
+/*
  * An IPv6 address, or an IPv4 one in its IPv4-mapped form ::ffff:a.b.c.d (RFC 4291, 2.5.5.2), so
  * that nothing between parsing a packet and rewriting it cares for the family. The halves are for
  * comparing and hashing.
@@ -296,6 +304,25 @@ struct connection {
 struct connection_bucket {
 	struct connection way[CONNECTION_WAYS];
 } __attribute__((aligned(64)));
+
+/* Where in a table of connections what lies, in bytes. */
+struct table_layout {
+	__u32 abi;    /* ABI_NUMBER */
+	__u32 ways;   /* entries of a bucket */
+	__u32 size;   /* of an entry; a multiple of eight, as those below */
+	__u32 head;   /* from where an entry begins: union connection_head */
+	__u32 state;  /* union connection_state */
+	__u32 client; /* struct address */
+};
+
+#define MAX_LAYOUTS 8
+
+/* Where packets go on while they move from the programs of one lbd to those of the next. */
+enum bridge {
+	BRIDGE_NEXT, /* the earlier program, then what brings connections */
+	BRIDGE_LB,   /* ours */
+	_BRIDGE_COUNT,
+};
 
 /*
  * In a head, above the handle, which has 31 bits: somebody makes or forgets this entry. It is no

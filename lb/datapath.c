@@ -248,12 +248,16 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 		error = moves_copy(datapath, refusal);
 	if (!error)
 		error = programs_load(datapath, refusal);
+	if (!error && datapath_is_moving(datapath))
+		error = bridge_load(datapath, refusal);
 	if (error)
 		return error;
 	error = keep_seed(datapath);
 	if (!error)
-		error = pins_add_maps(datapath);
+		error = layouts_note(datapath);
 	if (!error)
+		error = pins_add_maps(datapath);
+	if (!error && !datapath_is_moving(datapath))
 		error = pins_set_program(datapath);
 	if (!error)
 		error = read_program_id(datapath);
@@ -305,6 +309,7 @@ void datapath_close(struct datapath *datapath)
 	moves_close(datapath);
 	lb_bpf__destroy(datapath->skeleton);
 	lb_bpf__destroy(datapath->second);
+	lb_bpf__destroy(datapath->bridge);
 	free(datapath->pin_path);
 	free(datapath);
 }

@@ -65,20 +65,17 @@ const char *datapath_mode_name(enum datapath_mode mode);
 int datapath_open(const struct datapath_options *options, struct datapath **datapath, bool *adopted,
 		  struct refusal *refusal);
 /*
- * Where maps that were pinned are of another size than ours, programs that are attached go on with
- * those until ours take their places. Brings the connections over that they have and ours have not;
- * *missed of them found no room. To be called before datapath_switch and after it. 0 or -errno.
+ * Whether maps that were pinned are of another size or layout than ours. Then programs that are
+ * attached go on with those until datapath_move.
  */
-int datapath_catch_up(struct datapath *datapath, uint32_t *missed);
-/*
- * Gives all pinned links our program, one right after the other: datapath_attach, which looks at
- * each, comes later. What goes wrong with one here it is told again.
- */
-void datapath_switch(struct datapath *datapath);
-/* Makes our maps the pinned ones. 0 or -errno. */
-int datapath_commit(struct datapath *datapath);
-/* Whether there are such maps. */
 bool datapath_is_moving(const struct datapath *datapath);
+/*
+ * Gives all pinned links our program and makes our maps the pinned ones; *missed connections found
+ * no room in them. 0 or -errno with a refusal.
+ */
+int datapath_move(struct datapath *datapath, uint32_t *missed, struct refusal *refusal);
+/* When all interfaces are attached: removes what moves have left. */
+void datapath_end_move(struct datapath *datapath);
 /* Detaches from every interface and removes every pin: as if there never had been an lbd. */
 void datapath_forget(struct datapath *datapath);
 /* The same of whatever lbd has pinned in this directory; whether any has. */

@@ -1,6 +1,6 @@
 /*
- * Connections of a table of another size, brought into ours while packets use both: see
- * datapath_move.c. As packets do it (bpf/claim.h), an entry is claimed, filled, and then told.
+ * Connections of a table of another size or layout, brought into ours while packets bring theirs
+ * (bpf/bridge.h). As they do it (bpf/claim.h), an entry is claimed, filled, and then told.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -21,27 +21,47 @@ static bool is_established(union connection_state state)
 	return (state.seen & TCP_SEEN_ESTABLISHED) && !connection_is_closed(state.seen);
 }
 
-/* Whether what was read was all there at once: heads of twins are the same, owners count. */
-static bool is_of_one_owner(const struct connection *from, const struct connection *entry)
+/* Of the old table, which may be laid out otherwise. */
+struct old_entry {
+	const uint64_t *head;
+	const uint64_t *state;
+	const struct address *client;
+};
+
+static struct old_entry old_entry(const struct old_table *old, size_t bucket, uint32_t turn)
 {
-	const uint64_t head = __atomic_load_n(&from->head.word, __ATOMIC_ACQUIRE);
+	const struct table_layout *layout = &old->layout;
+	const char *start =
+		(const char *)old->view.memory + bucket * old->bucket_size + turn * layout->size;
+
+	return (struct old_entry){
+		.head = (const void *)(start + layout->head),
+		.state = (const void *)(start + layout->state),
+		.client = (const void *)(start + layout->client),
+	};
+}
+
+/* Whether what was read was all there at once: heads of twins are the same, owners count. */
+static bool is_of_one_owner(const struct old_entry *from, const struct connection *entry)
+{
+	const uint64_t head = __atomic_load_n(from->head, __ATOMIC_ACQUIRE);
 	const union connection_state last = {
-		.word = __atomic_load_n(&from->state.word, __ATOMIC_RELAXED)};
+		.word = __atomic_load_n(from->state, __ATOMIC_RELAXED)};
 
 	return head == entry->head.word && last.owner == entry->state.owner;
 }
 
 /* False: it is nobody's, or just now being made or forgotten. */
-static bool read_comer(const struct datapath *datapath, const struct connection *from,
+static bool read_comer(const struct datapath *datapath, const struct old_entry *from,
 		       struct comer *comer)
 {
 	struct connection *entry = &comer->entry;
 
-	entry->head.word = __atomic_load_n(&from->head.word, __ATOMIC_ACQUIRE);
+	entry->head.word = __atomic_load_n(from->head, __ATOMIC_ACQUIRE);
 	if (!entry->head.word || entry->head.word & HEAD_UNSETTLED)
 		return false;
-	entry->state.word = __atomic_load_n(&from->state.word, __ATOMIC_ACQUIRE);
-	entry->client = from->client;
+	entry->state.word = __atomic_load_n(from->state, __ATOMIC_ACQUIRE);
+	entry->client = *from->client;
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (!is_of_one_owner(from, entry))
 		return false;
@@ -161,30 +181,42 @@ static bool put(const struct datapath *datapath, struct connection_bucket *bucke
 	return false;
 }
 
-/* Established ones, which have more to lose, take their places before the others do. */
-static uint32_t bring_all(const struct datapath *datapath, const struct mapping *from,
-			  struct mapping *to, uint32_t buckets)
+/* True: it is not to have a place now, or it has one. */
+static bool bring(const struct datapath *datapath, const struct old_entry *from, bool established,
+		  struct connection_bucket *room)
 {
-	const uint32_t ours = bpf_map__max_entries(datapath->skeleton->maps.connections);
-	const struct connection *entries = from->memory;
-	struct connection_bucket *room = to->memory;
+	const uint32_t buckets = bpf_map__max_entries(datapath->skeleton->maps.connections);
 	struct comer comer;
+
+	if (!*from->head || !read_comer(datapath, from, &comer) ||
+	    is_established(comer.entry.state) != established)
+		return true;
+	return put(datapath, &room[hash_bucket(comer.hash, buckets)], &comer);
+}
+
+/* Established ones, which have more to lose, take their places before the others do. */
+static uint32_t bring_all(const struct datapath *datapath, const struct old_table *old,
+			  struct connection_bucket *room)
+{
 	uint32_t missed = 0;
 
-	for (int established = 1; established >= 0; established--)
-		for (size_t i = 0; i < (size_t)buckets * CONNECTION_WAYS; i++)
-			if (entries[i].head.word && read_comer(datapath, &entries[i], &comer) &&
-			    is_established(comer.entry.state) == established &&
-			    !put(datapath, &room[hash_bucket(comer.hash, ours)], &comer))
-				missed++;
+	for (int established = 1; established >= 0; established--) {
+		for (size_t bucket = 0; bucket < old->buckets; bucket++) {
+			for (uint32_t turn = 0; turn < old->layout.ways; turn++) {
+				const struct old_entry from = old_entry(old, bucket, turn);
+
+				missed += !bring(datapath, &from, established, room);
+			}
+		}
+	}
 	return missed;
 }
 
-int datapath_catch_up(struct datapath *datapath, uint32_t *missed)
+int moves_catch_up(struct datapath *datapath, uint32_t *missed)
 {
-	struct mapping from = {}, to = {};
-	uint32_t buckets;
-	int error = moves_view_connections(datapath, &from, &buckets);
+	struct old_table old = {};
+	struct mapping to = {};
+	int error = moves_view_connections(datapath, &old);
 
 	*missed = 0;
 	if (error == -ENOENT)
@@ -192,8 +224,8 @@ int datapath_catch_up(struct datapath *datapath, uint32_t *missed)
 	if (!error)
 		error = mapping_open(&to, datapath->skeleton->maps.connections);
 	if (!error)
-		*missed = bring_all(datapath, &from, &to, buckets);
-	mapping_close(&from);
+		*missed = bring_all(datapath, &old, to.memory);
+	mapping_close(&old.view);
 	mapping_close(&to);
 	return error;
 }

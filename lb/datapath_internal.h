@@ -47,9 +47,10 @@ struct datapath {
 	struct known_address *addresses;
 	struct known_address *audited_address; /* where the audit goes on; NULL: at the first */
 	uint32_t audited_filters;              /* the part that comes next */
-	bool moves; /* something pinned is of another size than we want it */
+	bool moves; /* something pinned is of another size or layout than we want it */
 	struct outgrown *outgrown;
 	size_t outgrown_count;
+	struct lb_bpf *bridge; /* what packets cross then; NULL: nothing moves */
 };
 
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
@@ -102,18 +103,56 @@ int denied_open(struct datapath *datapath);
 int maps_open(struct datapath *datapath, struct refusal *refusal);
 int maps_load(struct datapath *datapath, struct refusal *refusal);
 int programs_load(struct datapath *datapath, struct refusal *refusal);
+/* Those that packets cross while they move. */
+int bridge_load(struct datapath *datapath, struct refusal *refusal);
+
+struct map_size {
+	uint32_t entries;
+	uint32_t value; /* bytes */
+};
+
+/* datapath_layout.c. How the pinned table of that fd is laid out. 0 or -errno. */
+int layout_of_pinned(const struct datapath *datapath, int fd, struct table_layout *layout);
+bool layout_is_ours(const struct table_layout *layout);
+/* Whether it can be one of our ABI, in buckets of so many bytes. */
+bool layout_is_known(const struct table_layout *layout, uint32_t bucket);
+/* Notes how ours is. 0 or -errno. */
+int layouts_note(const struct datapath *datapath);
 
 /*
- * datapath_move.c: what is pinned in maps of another size than ours. 0 or -errno. The fd stays the
- * caller's. To be copied when ours are made; with a refusal.
+ * datapath_move.c: what is pinned in other maps than ours. 0 or -errno. The fd stays the caller's,
+ * the layout is that of connections.
  */
-int moves_note(struct datapath *datapath, const struct bpf_map *map, int fd, uint32_t entries);
-bool moves_has(const struct datapath *datapath, const struct bpf_map *map);
-int moves_copy(struct datapath *datapath, struct refusal *refusal);
-/* The old table of connections and how many buckets it has; -ENOENT: ours is the old one. */
-int moves_view_connections(const struct datapath *datapath, struct mapping *view,
-			   uint32_t *buckets);
+int moves_note(struct datapath *datapath, const struct bpf_map *map, int fd,
+	       const struct map_size *size, const struct table_layout *layout);
+/* The pinned map in the place of which ours is to come; -1: ours is it. */
+int moves_fd(const struct datapath *datapath, const struct bpf_map *map);
 void moves_close(struct datapath *datapath);
+
+/* In this order: when ours are made, with a refusal; ... */
+int moves_copy(struct datapath *datapath, struct refusal *refusal);
+/*
+ * ... when nobody writes into the others any more (datapath_catch_up.c: connections, *missed of
+ * which find no room, and what else packets have written meanwhile); ...
+ */
+int moves_catch_up(struct datapath *datapath, uint32_t *missed);
+int moves_copy_late(struct datapath *datapath);
+/* ... and our maps and our program become the pinned ones. */
+int moves_commit(struct datapath *datapath);
+
+/* The old table of connections. */
+struct old_table {
+	struct mapping view;
+	uint32_t buckets;
+	uint32_t bucket_size; /* bytes */
+	struct table_layout layout;
+};
+
+/* -ENOENT: ours is the old one. */
+int moves_view_connections(const struct datapath *datapath, struct old_table *table);
+
+/* What the name of a pin begins with that holds a map `bridge`. */
+#define BRIDGE_PIN "bridge_"
 
 #define PIN_PATH_MAX 4096
 
@@ -132,6 +171,10 @@ int pins_set_program(struct datapath *datapath);
 
 /* The pin of an interface's link. 0 or -ENAMETOOLONG. */
 int link_pin_path(const struct datapath *datapath, const char *interface, char path[PIN_PATH_MAX]);
+
+/* Gives all pinned links a program, one right after the other. What goes wrong with one is told
+ * when it is attached. */
+void links_switch(const struct datapath *datapath, int program);
 
 /* Whether any pinned link is on an interface that exists, here or in another namespace. */
 bool link_pins_are_alive(struct datapath *datapath);

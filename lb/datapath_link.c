@@ -102,18 +102,18 @@ static void count_alive(void *context, const char *path)
 
 static void switch_link(void *context, const char *path)
 {
-	const struct datapath *datapath = context;
+	const int *program = context;
 	int link = bpf_obj_get(path);
 
 	if (link < 0)
 		return;
-	bpf_link_update(link, bpf_program__fd(datapath->skeleton->progs.lb), NULL);
+	bpf_link_update(link, *program, NULL);
 	close(link);
 }
 
-void datapath_switch(struct datapath *datapath)
+void links_switch(const struct datapath *datapath, int program)
 {
-	visit_paths(datapath, switch_link, datapath);
+	visit_paths(datapath, switch_link, &program);
 }
 
 bool link_pins_are_alive(struct datapath *datapath)

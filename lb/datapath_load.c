@@ -63,7 +63,11 @@ static int open_object(struct lb_bpf **object, struct refusal *refusal)
 	complaint = (struct complaint){};
 	libbpf_set_print(keep_warning);
 	*object = lb_bpf__open();
-	return *object ? 0 : complain(refusal, -errno, "open the BPF object");
+	if (!*object)
+		return complain(refusal, -errno, "open the BPF object");
+	bpf_map__set_autocreate((*object)->maps.bridge, false);
+	bpf_map__set_autocreate((*object)->maps.older_connections, false);
+	return 0;
 }
 
 int maps_open(struct datapath *datapath, struct refusal *refusal)
@@ -99,6 +103,8 @@ static bool is_of_share(const struct share *share, const struct bpf_program *pro
 {
 	const struct lb_bpf *object = share->object;
 
+	if (program == object->progs.cross || program == object->progs.bring)
+		return false;
 	return share->is_second != (program == object->progs.lb || program == object->progs.icmp ||
 				    program == object->progs.clock);
 }
@@ -121,17 +127,21 @@ static void choose_programs(const struct share *share)
 	}
 }
 
-/* All of them, those of variables and constants too: they come in the same order. */
-static int take_maps(const struct share *share)
+/*
+ * All of ours, those of variables and constants too, which come in the same order; but not one that
+ * is to be its own.
+ */
+static int take_maps(const struct datapath *datapath, const struct lb_bpf *object,
+		     const struct bpf_map *own)
 {
-	const struct bpf_object *object = share->object->obj;
 	const struct bpf_map *map = NULL;
 	struct bpf_map *taking = NULL;
 	int error = 0;
 
-	while (!error && (map = bpf_object__next_map(share->datapath->skeleton->obj, map))) {
-		taking = bpf_object__next_map(object, taking);
-		error = bpf_map__reuse_fd(taking, bpf_map__fd(map));
+	while (!error && (map = bpf_object__next_map(datapath->skeleton->obj, map))) {
+		taking = bpf_object__next_map(object->obj, taking);
+		if (taking != own && bpf_map__autocreate(map))
+			error = bpf_map__reuse_fd(taking, bpf_map__fd(map));
 	}
 	return error;
 }
@@ -142,7 +152,7 @@ static void load_share(struct share *share)
 	if (share->error)
 		return;
 	choose_programs(share);
-	share->error = take_maps(share);
+	share->error = take_maps(share->datapath, share->object, NULL);
 	if (!share->error)
 		share->error = lb_bpf__load(share->object);
 	if (!share->error)
@@ -216,4 +226,51 @@ int programs_load(struct datapath *datapath, struct refusal *refusal)
 	return error ? refuse_with(refusal, -error, "cannot join the BPF programs: %s",
 				   strerror(-error))
 		     : 0;
+}
+
+/* The older table, where connections are to be brought out of one; or one that is empty. */
+static int set_older(const struct datapath *datapath, struct lb_bpf *object)
+{
+	struct old_table old = {};
+	int error = moves_view_connections(datapath, &old);
+
+	if (error)
+		return error == -ENOENT ? 0 : error;
+	mapping_close(&old.view);
+	object->rodata->older_buckets = old.buckets;
+	memcpy((void *)&object->rodata->older, &old.layout, sizeof(old.layout));
+	return bpf_map__reuse_fd(object->maps.older_connections,
+				 moves_fd(datapath, datapath->skeleton->maps.connections));
+}
+
+static int prepare_bridge(const struct datapath *datapath)
+{
+	struct lb_bpf *object = datapath->bridge;
+	struct bpf_program *program;
+	int error;
+
+	bpf_map__set_autocreate(object->maps.bridge, true);
+	bpf_map__set_autocreate(object->maps.older_connections, true);
+	bpf_object__for_each_program(program, object->obj)
+	{
+		bpf_program__set_autoload(program, program == object->progs.cross ||
+							   program == object->progs.bring);
+		if (bpf_program__type(program) == BPF_PROG_TYPE_XDP && !datapath->linear)
+			bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	}
+	memcpy(object->rodata, datapath->skeleton->rodata, sizeof(*object->rodata));
+	error = take_maps(datapath, object, object->maps.rodata);
+	return error ? error : set_older(datapath, object);
+}
+
+int bridge_load(struct datapath *datapath, struct refusal *refusal)
+{
+	int error = open_object(&datapath->bridge, refusal);
+
+	if (error)
+		return error;
+	error = prepare_bridge(datapath);
+	if (!error)
+		error = lb_bpf__load(datapath->bridge);
+	return error ? complain(refusal, error, "load the BPF programs of a move") : 0;
 }

@@ -1,8 +1,7 @@
 /*
- * Moving what pinned maps hold into maps of another size (--max-…). Programs that are attached go
- * on with the old ones until ours take their places. What packets begin with them meanwhile is
- * brought over twice (datapath_catch_up), the last time when none of them is left: one that begins
- * behind the back of the first walk over the table is missing until the second has come to it.
+ * Moving what pinned maps hold into maps of another size (--max-…), or whose values are longer or
+ * shorter: what both know of a value comes first in it, and zero means what was before. Programs
+ * that are attached go on with the old maps until ours take their places (datapath_bridge.c).
  *
  * Only what lies in the maps themselves is moved. Filters and ends of backends are counted anew.
  */
@@ -17,11 +16,12 @@
 
 #define MAP_NAME_MAX 32
 
-/* A map that was pinned, of which ours is of another size; by name, since objects change. */
+/* A map that was pinned, of which ours is another; by name, since objects change. */
 struct outgrown {
 	char name[MAP_NAME_MAX];
 	int fd;
-	uint32_t entries;
+	struct map_size size;
+	struct table_layout layout; /* of connections */
 };
 
 static struct bpf_map *ours(const struct datapath *datapath, const struct outgrown *old)
@@ -29,7 +29,8 @@ static struct bpf_map *ours(const struct datapath *datapath, const struct outgro
 	return bpf_object__find_map_by_name(datapath->skeleton->obj, old->name);
 }
 
-int moves_note(struct datapath *datapath, const struct bpf_map *map, int fd, uint32_t entries)
+int moves_note(struct datapath *datapath, const struct bpf_map *map, int fd,
+	       const struct map_size *old_size, const struct table_layout *layout)
 {
 	const size_t size = (datapath->outgrown_count + 1) * sizeof(struct outgrown);
 	struct outgrown *old;
@@ -42,7 +43,7 @@ int moves_note(struct datapath *datapath, const struct bpf_map *map, int fd, uin
 	if (fd < 0)
 		return -errno;
 	old = &all[datapath->outgrown_count++];
-	*old = (struct outgrown){.fd = fd, .entries = entries};
+	*old = (struct outgrown){.fd = fd, .size = *old_size, .layout = *layout};
 	snprintf(old->name, sizeof(old->name), "%s", bpf_map__name(map));
 	return 0;
 }
@@ -65,14 +66,16 @@ static const struct outgrown *find_outgrown(const struct datapath *datapath,
 	return NULL;
 }
 
-bool moves_has(const struct datapath *datapath, const struct bpf_map *map)
+int moves_fd(const struct datapath *datapath, const struct bpf_map *map)
 {
-	return find_outgrown(datapath, map);
+	const struct outgrown *old = find_outgrown(datapath, map);
+
+	return old ? old->fd : -1;
 }
 
-static int view_old(const struct outgrown *old, const struct bpf_map *map, struct mapping *view)
+static int view_old(const struct outgrown *old, struct mapping *view)
 {
-	return mapping_open_fd(view, old->fd, (size_t)old->entries * bpf_map__value_size(map));
+	return mapping_open_fd(view, old->fd, (size_t)old->size.entries * old->size.value);
 }
 
 static uint32_t lesser(uint32_t a, uint32_t b)
@@ -83,18 +86,31 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 /* A mapped array: as much as both have. */
 static int move_mapped(const struct outgrown *old, const struct bpf_map *map)
 {
-	const size_t common =
-		(size_t)lesser(old->entries, bpf_map__max_entries(map)) * bpf_map__value_size(map);
+	const uint32_t count = lesser(old->size.entries, bpf_map__max_entries(map));
+	const uint32_t size = bpf_map__value_size(map);
 	struct mapping from = {}, to = {};
-	int error = view_old(old, map, &from);
+	int error = view_old(old, &from);
 
 	if (!error)
 		error = mapping_open(&to, map);
-	if (!error)
-		memcpy(to.memory, from.memory, common);
+	for (uint32_t i = 0; !error && i < count; i++)
+		memcpy((char *)to.memory + (size_t)i * size,
+		       (const char *)from.memory + (size_t)i * old->size.value,
+		       lesser(size, old->size.value));
 	mapping_close(&from);
 	mapping_close(&to);
 	return error;
+}
+
+/* Room for a value of either map, or for those of all CPUs, which the kernel pads to eight bytes.
+ */
+static void *value_room(const struct datapath *datapath, const struct outgrown *old,
+			const struct bpf_map *map)
+{
+	const uint32_t size = old->size.value > bpf_map__value_size(map) ? old->size.value
+									 : bpf_map__value_size(map);
+
+	return calloc(datapath->cpus, (size + 7) / 8 * 8);
 }
 
 /* The values of index `from` of the old map become those of `to`. */
@@ -106,14 +122,20 @@ static int move_value(const struct outgrown *old, const struct bpf_map *map, uin
 	return bpf_map_update_elem(bpf_map__fd(map), &to, values, BPF_ANY) ? -errno : 0;
 }
 
-/* Counters, in so many rows. What is counted between this and the programs' change is lost. */
+/*
+ * Counters, in so many rows. What is counted between this and the programs' change is lost, and so
+ * is what was counted per CPU in values of another size.
+ */
 static int move_array(const struct datapath *datapath, const struct outgrown *old,
 		      const struct bpf_map *map, uint32_t rows)
 {
-	const uint32_t before = old->entries / rows, after = bpf_map__max_entries(map) / rows;
-	void *values = calloc(datapath->cpus, (bpf_map__value_size(map) + 7) / 8 * 8);
+	const uint32_t before = old->size.entries / rows, after = bpf_map__max_entries(map) / rows;
+	void *values = value_room(datapath, old, map);
 	int error = values ? 0 : -ENOMEM;
 
+	if (bpf_map__type(map) == BPF_MAP_TYPE_PERCPU_ARRAY &&
+	    old->size.value != bpf_map__value_size(map))
+		rows = 0;
 	for (uint32_t row = 0; row < rows; row++)
 		for (uint32_t i = 0; !error && i < lesser(before, after); i++)
 			error = move_value(old, map, row * before + i, row * after + i, values);
@@ -121,10 +143,12 @@ static int move_array(const struct datapath *datapath, const struct outgrown *ol
 	return error;
 }
 
-static int move_keys(const struct outgrown *old, const struct bpf_map *map)
+/* What is there already stays where the flags say so (BPF_NOEXIST). */
+static int move_keys(const struct datapath *datapath, const struct outgrown *old,
+		     const struct bpf_map *map, uint64_t flags)
 {
 	void *key = calloc(1, bpf_map__key_size(map));
-	void *value = calloc(1, bpf_map__value_size(map));
+	void *value = value_room(datapath, old, map);
 	const void *last = NULL;
 	int error = key && value ? 0 : -ENOMEM;
 
@@ -132,7 +156,7 @@ static int move_keys(const struct outgrown *old, const struct bpf_map *map)
 		last = key;
 		if (bpf_map_lookup_elem(old->fd, key, value))
 			continue; /* has just gone */
-		if (bpf_map_update_elem(bpf_map__fd(map), key, value, BPF_ANY))
+		if (bpf_map_update_elem(bpf_map__fd(map), key, value, flags) && errno != EEXIST)
 			error = -errno;
 	}
 	free(key);
@@ -158,7 +182,7 @@ static int move_map(const struct datapath *datapath, const struct outgrown *old)
 	switch (bpf_map__type(map)) {
 	case BPF_MAP_TYPE_HASH:
 	case BPF_MAP_TYPE_LRU_HASH:
-		return move_keys(old, map);
+		return move_keys(datapath, old, map, BPF_ANY);
 	default:
 		if (bpf_map__map_flags(map) & BPF_F_MMAPABLE)
 			return move_mapped(old, map);
@@ -207,22 +231,23 @@ static int check_services(struct datapath *datapath, struct refusal *refusal)
 static int check_backends(struct datapath *datapath, struct refusal *refusal)
 {
 	const struct outgrown *old = find_outgrown(datapath, datapath->skeleton->maps.backends);
-	const struct backend_record *records;
+	struct backend_record record = {};
 	struct mapping view = {};
 	uint32_t needed = 0;
 	int error;
 
 	if (!old)
 		return 0;
-	error = view_old(old, datapath->skeleton->maps.backends, &view);
+	error = view_old(old, &view);
 	if (error)
 		return error;
-	records = view.memory;
-	for (uint32_t i = 1; i < old->entries; i++) {
-		if (records[i].state == BACKEND_NONE)
+	for (uint32_t i = 1; i < old->size.entries; i++) {
+		memcpy(&record, (const char *)view.memory + (size_t)i * old->size.value,
+		       lesser(sizeof(record), old->size.value));
+		if (record.state == BACKEND_NONE)
 			continue;
 		needed = i > needed ? i : needed;
-		needed = records[i].nexthop > needed ? records[i].nexthop : needed;
+		needed = record.nexthop > needed ? record.nexthop : needed;
 	}
 	mapping_close(&view);
 	return needed < datapath_capacity_backends(datapath)
@@ -258,14 +283,16 @@ int moves_copy(struct datapath *datapath, struct refusal *refusal)
 			   strerror(-error));
 }
 
-int moves_view_connections(const struct datapath *datapath, struct mapping *view, uint32_t *buckets)
+int moves_view_connections(const struct datapath *datapath, struct old_table *table)
 {
 	const struct outgrown *old = find_outgrown(datapath, datapath->skeleton->maps.connections);
 
 	if (!old)
 		return -ENOENT;
-	*buckets = old->entries;
-	return view_old(old, datapath->skeleton->maps.connections, view);
+	table->buckets = old->size.entries;
+	table->bucket_size = old->size.value;
+	table->layout = old->layout;
+	return view_old(old, &table->view);
 }
 
 bool datapath_is_moving(const struct datapath *datapath)
@@ -273,12 +300,35 @@ bool datapath_is_moving(const struct datapath *datapath)
 	return datapath->outgrown_count;
 }
 
-int datapath_commit(struct datapath *datapath)
+/* The maps that packets write and that forget by themselves: what came since the first time. */
+int moves_copy_late(struct datapath *datapath)
 {
 	int error = 0;
 
+	for (size_t i = 0; !error && i < datapath->outgrown_count; i++) {
+		const struct outgrown *old = &datapath->outgrown[i];
+		const struct bpf_map *map = ours(datapath, old);
+
+		if (map == datapath->skeleton->maps.affinity ||
+		    map == datapath->skeleton->maps.fragments)
+			error = move_keys(datapath, old, map, BPF_NOEXIST);
+	}
+	return error;
+}
+
+/* Connections last: they name what is in the others. */
+int moves_commit(struct datapath *datapath)
+{
+	const struct bpf_map *connections = datapath->skeleton->maps.connections;
+	int error = 0;
+
 	for (size_t i = 0; !error && i < datapath->outgrown_count; i++)
-		error = pins_replace_map(datapath, ours(datapath, &datapath->outgrown[i]));
+		if (ours(datapath, &datapath->outgrown[i]) != connections)
+			error = pins_replace_map(datapath, ours(datapath, &datapath->outgrown[i]));
+	if (!error && moves_fd(datapath, connections) >= 0)
+		error = pins_replace_map(datapath, connections);
+	if (!error)
+		error = pins_set_program(datapath);
 	if (!error)
 		moves_close(datapath);
 	return error;

@@ -27,6 +27,12 @@ int datapath_pin_path(const struct datapath *datapath, const char *kind, const c
  */
 #define LINEAR_PROGRAMS "programs_linear"
 
+/* Not those of constants and variables, nor what is but for a move. */
+static bool is_pinned(const struct bpf_map *map)
+{
+	return !bpf_map__is_internal(map) && bpf_map__autocreate(map);
+}
+
 static int map_path(const struct datapath *datapath, const struct bpf_map *map,
 		    char path[PIN_PATH_MAX])
 {
@@ -53,65 +59,85 @@ int pins_make_directories(struct datapath *datapath, struct refusal *refusal)
 	return error;
 }
 
-/* What an earlier lbd pinned must be laid out as ours is. */
-static int check_layout(const struct bpf_map *map, int fd, const char *path, uint32_t *entries,
-			struct refusal *refusal)
+/* A map that was found pinned. */
+struct found {
+	int fd;
+	struct map_size size;
+	struct table_layout layout; /* of connections */
+};
+
+/* Values of an earlier or a later lbd may be longer or shorter than ours, but mean the same. */
+static int check_found(const struct datapath *datapath, const struct bpf_map *map, const char *path,
+		       struct found *found, struct refusal *refusal)
 {
+	const bool holds_connections = map == datapath->skeleton->maps.connections;
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
+	int error = 0;
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+	if (bpf_obj_get_info_by_fd(found->fd, &info, &size))
 		return refuse_with(refusal, errno, "%s: %s", path, strerror(errno));
+	found->size = (struct map_size){.entries = info.max_entries, .value = info.value_size};
+	if (holds_connections)
+		error = layout_of_pinned(datapath, found->fd, &found->layout);
+	if (error)
+		return refuse_with(refusal, -error, "%s: %s", path, strerror(-error));
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
-	    info.value_size != bpf_map__value_size(map))
+	    (holds_connections && !layout_is_known(&found->layout, info.value_size)))
 		return refuse_with(
 			refusal, EPROTO,
-			"%s: pinned by an lbd of another layout; stop it and remove what "
-			"is pinned by lbd --cleanup, which ends the connections it "
-			"holds",
+			"%s: pinned by an lbd whose layout this one does not know; start that one "
+			"again, or remove what is pinned by lbd --cleanup, which ends the "
+			"connections it holds",
 			path);
-	*entries = info.max_entries;
 	return 0;
+}
+
+static bool fits(const struct datapath *datapath, const struct bpf_map *map,
+		 const struct found *found)
+{
+	return found->size.entries == bpf_map__max_entries(map) &&
+	       found->size.value == bpf_map__value_size(map) &&
+	       (map != datapath->skeleton->maps.connections || layout_is_ours(&found->layout));
 }
 
 /*
  * The programs that are attached and ours must not call each other's parts where they have not the
  * same maps: then ours get a map of programs of their own.
  */
-static int take_map(struct datapath *datapath, struct bpf_map *map, int fd, uint32_t entries,
+static int take_map(struct datapath *datapath, struct bpf_map *map, const struct found *found,
 		    bool reuse)
 {
-	const bool fits = entries == bpf_map__max_entries(map);
+	const bool is_ours = fits(datapath, map, found);
 
-	datapath->moves |= !fits;
+	datapath->moves |= !is_ours;
 	if (!reuse)
 		return 0;
-	if (!fits || (datapath->moves && map == datapath->skeleton->maps.programs))
-		return moves_note(datapath, map, fd, entries);
-	return bpf_map__reuse_fd(map, fd);
+	if (!is_ours || (datapath->moves && map == datapath->skeleton->maps.programs))
+		return moves_note(datapath, map, found->fd, &found->size, &found->layout);
+	return bpf_map__reuse_fd(map, found->fd);
 }
 
 /*
  * Not by libbpf's own pinning: until 1.2 it finds a pinned devmap incompatible, because the kernel
  * adds BPF_F_RDONLY_PROG to its flags (kernel/bpf/devmap.c). `reuse` hands the map to the object,
- * or notes one of another size; without it only the layout is checked. 1: it was there, 0: it was
+ * or notes one that is to move; without it only the layout is checked. 1: it was there, 0: it was
  * not.
  */
 static int try_map(struct datapath *datapath, struct bpf_map *map, const char *path, bool reuse,
 		   struct refusal *refusal)
 {
-	int fd = bpf_obj_get(path);
-	uint32_t entries = 0;
+	struct found found = {.fd = bpf_obj_get(path)};
 	int error;
 
-	if (fd < 0 && errno == ENOENT)
+	if (found.fd < 0 && errno == ENOENT)
 		return 0;
-	if (fd < 0)
+	if (found.fd < 0)
 		return refuse_with(refusal, errno, "%s: %s", path, strerror(errno));
-	error = check_layout(map, fd, path, &entries, refusal);
+	error = check_found(datapath, map, path, &found, refusal);
 	if (!error)
-		error = take_map(datapath, map, fd, entries, reuse);
-	close(fd);
+		error = take_map(datapath, map, &found, reuse);
+	close(found.fd);
 	return error ? error : 1;
 }
 
@@ -123,7 +149,7 @@ static int try_maps(struct datapath *datapath, bool reuse, bool *found, struct r
 
 	*found = false;
 	bpf_object__for_each_map (map, datapath->skeleton->obj) {
-		if (bpf_map__is_internal(map))
+		if (!is_pinned(map))
 			continue;
 		answer = map_path(datapath, map, path);
 		if (!answer)
@@ -174,7 +200,7 @@ static int add_map(struct datapath *datapath, struct bpf_map *map)
 	if (error)
 		return error;
 	unlink(waiting);
-	if (moves_has(datapath, map))
+	if (moves_fd(datapath, map) >= 0)
 		return bpf_map__pin(map, waiting);
 	return access(path, F_OK) ? bpf_map__pin(map, path) : 0;
 }
@@ -186,7 +212,7 @@ int pins_add_maps(struct datapath *datapath)
 	int error;
 
 	bpf_object__for_each_map (map, datapath->skeleton->obj) {
-		error = bpf_map__is_internal(map) ? 0 : add_map(datapath, map);
+		error = is_pinned(map) ? add_map(datapath, map) : 0;
 		if (error)
 			return error;
 	}

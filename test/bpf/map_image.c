@@ -151,7 +151,7 @@ static int restore_programs(const struct bpf_map *map, const struct map_image *i
 	return error;
 }
 
-/* The keys, of which a map that nobody has written has none. */
+/* The keys, of which maps that nobody has written have none, or some that do not change. */
 static int take_keys(struct map_image *image, const struct bpf_map *map)
 {
 	const size_t size = bpf_map__key_size(map);
@@ -172,15 +172,28 @@ static int take_keys(struct map_image *image, const struct bpf_map *map)
 	return error;
 }
 
+static bool has_key(const struct map_image *image, const uint8_t *key, size_t size)
+{
+	for (size_t at = 0; at < image->size; at += size)
+		if (!memcmp(image->bytes + at, key, size))
+			return true;
+	return false;
+}
+
 static int restore_keys(const struct bpf_map *map, const struct map_image *image)
 {
-	uint8_t key[KEY_MAX];
+	const size_t size = bpf_map__key_size(map);
+	uint8_t key[KEY_MAX], kept[KEY_MAX];
+	const uint8_t *before = NULL;
 
-	if (image->size || bpf_map__key_size(map) > sizeof(key))
+	if (size > sizeof(key))
 		return -EINVAL;
-	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, key))
-		if (bpf_map_delete_elem(bpf_map__fd(map), key))
+	while (!bpf_map_get_next_key(bpf_map__fd(map), before, key)) {
+		if (has_key(image, key, size))
+			before = memcpy(kept, key, size);
+		else if (bpf_map_delete_elem(bpf_map__fd(map), key))
 			return -errno;
+	}
 	return errno == ENOENT ? 0 : -errno;
 }
 
@@ -212,6 +225,8 @@ static int take_records(struct map_image *image, const struct bpf_map *map)
 int map_image_take(struct map_image *image, const struct bpf_map *map)
 {
 	*image = (struct map_image){.bytes = NULL};
+	if (!bpf_map__autocreate(map))
+		return image_init(image, 0);
 	switch (bpf_map__type(map)) {
 	case BPF_MAP_TYPE_ARRAY:
 		if (is_frozen(map))

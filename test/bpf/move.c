@@ -3,6 +3,7 @@
  * connection is the same there. LBT_ONLY: one test of these, where each load takes seconds.
  */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <glob.h>
 #include <linux/in.h>
@@ -72,7 +73,7 @@ static void catch_up(struct datapath *datapath)
 {
 	uint32_t missed;
 
-	assert_int_equal(datapath_catch_up(datapath, &missed), 0);
+	assert_int_equal(moves_catch_up(datapath, &missed), 0);
 	assert_int_equal(missed, 0);
 }
 
@@ -176,7 +177,7 @@ static void connections_move_to_a_table_of_another_size(void **state)
 		assert_int_equal(datapath_is_moving(datapath), i < 3);
 		catch_up(datapath);
 		catch_up(datapath);
-		assert_int_equal(datapath_commit(datapath), 0);
+		assert_int_equal(moves_commit(datapath), 0);
 		assert_moved(datapath, &before);
 		datapath_close(datapath);
 		assert_int_equal(count_waiting(), 0);
@@ -198,6 +199,55 @@ static void what_begins_meanwhile_comes_too(void **state)
 	catch_up(datapath);
 	list_all(scene->datapath, &before);
 	assert_moved(datapath, &before);
+	datapath_close(datapath);
+}
+
+/* A packet each of what connect_many has made, that tells nothing new of it. */
+static void talk_to_all(struct scene *scene, uint16_t first)
+{
+	for (int i = 0; i < KIND_COUNT; i++) {
+		for (uint16_t n = 0; n < CLIENT_PORTS / 2; n++) {
+			struct blueprint request = request_of(&KINDS[i]);
+			struct blueprint other = request_to_other(&KINDS[i]);
+
+			request.src_port = other.src_port = htons((uint16_t)(first + 2 * n));
+			scene_play(scene, &request, "A");
+			scene_play(scene, &other, n % 2 ? "A" : "S");
+		}
+	}
+}
+
+/* In the place of our program: what brings connections, and goes on in it. */
+static void run_bring(struct datapath *datapath)
+{
+	const int lb = bpf_program__fd(datapath->skeleton->progs.lb);
+	const int bridge = bpf_map__fd(datapath->bridge->maps.bridge);
+	const __u32 next = BRIDGE_LB;
+
+	assert_int_equal(bpf_map_update_elem(bridge, &next, &lb, BPF_ANY), 0);
+	datapath->skeleton->progs.lb = datapath->bridge->progs.bring;
+}
+
+static void packets_bring_their_connections(void **state)
+{
+	static struct list before;
+	struct scene *scene = *state, moved;
+	struct datapath *datapath;
+
+	offer_one_backend(scene);
+	connect_many(scene, 20000);
+	list_all(scene->datapath, &before);
+	chosen.max_connections = 3000;
+	datapath = open_again(&chosen);
+	run_bring(datapath);
+	moved = *scene;
+	moved.datapath = datapath;
+	assert_int_equal(mapping_open(&moved.connections, datapath->skeleton->maps.connections), 0);
+	talk_to_all(&moved, 20000);
+	assert_moved(datapath, &before);
+	catch_up(datapath);
+	assert_moved(datapath, &before);
+	mapping_close(&moved.connections);
 	datapath_close(datapath);
 }
 
@@ -271,6 +321,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		MOVE(connections_move_to_a_table_of_another_size),
 		MOVE(what_begins_meanwhile_comes_too),
+		MOVE(packets_bring_their_connections),
 		MOVE(a_port_that_is_used_again_meanwhile_is_of_the_newer_connection),
 		MOVE(who_ends_before_the_end_has_changed_nothing),
 		MOVE(too_few_are_refused_by_name),

@@ -75,7 +75,7 @@ static void write_to(const struct bpf_map *map)
 {
 	const uint32_t first = 0, last = bpf_map__max_entries(map) - 1;
 
-	if (bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF ||
+	if (!bpf_map__autocreate(map) || bpf_map__type(map) == BPF_MAP_TYPE_RINGBUF ||
 	    (is_array(map) && bpf_map__map_flags(map) & BPF_F_RDONLY_PROG))
 		return;
 	if (bpf_map__type(map) == BPF_MAP_TYPE_PROG_ARRAY) {

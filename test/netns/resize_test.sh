@@ -46,12 +46,8 @@ test_traffic_goes_on() {
     wait_load "$new"
     check "no established connection broke, of three backends" says "$WORK/trickle.json" \
         '.failures == 0 and (.backends | length) == 3'
-    # One that begins just while its table is moved may be taken for a forgotten one
-    # (docs/decisions.md): in 72 moves on a busy machine 1 of some 70,000 was reset.
-    check "of new connections fewer than one in a thousand failed" says "$WORK/new.json" \
-        '.failures * 1000 < .requests and .requests > 200'
-    check "none waited for more than two retransmissions" says "$WORK/new.json" \
-        '.slowest_ms < 3500'
+    check "no new connection failed" says "$WORK/new.json" '.failures == 0 and .requests > 200'
+    check "no packet of a new connection was lost" says "$WORK/new.json" '.slowest_ms < 900'
     check "nothing had to be repaired" lbctl_says '.repaired == 0' status
 }
 

@@ -1,0 +1,139 @@
+/*
+ * The move from the programs of an earlier lbd, whose maps are of other sizes or laid out otherwise
+ * (datapath_move.c), to ours. Were links given ours one after another, a connection that begins by
+ * an earlier program, or by ours, would for a moment be a stranger to those of other links. So:
+ *
+ *   1. Each link gets the program `cross`, which goes on in whatever the map `bridge` names: still
+ *      the earlier program. Nothing changes.
+ *   2. `bridge` names `bring`, for all links in one step. It goes on in our program and brings the
+ *      packet's connection into our table, if only the earlier one has it. A grace period later
+ *      nobody writes into that any more.
+ *   3. What no packet has brought, lbd brings (datapath_catch_up.c). Our maps and our program
+ *      become the pinned ones.
+ *   4. Each link gets our program. Some have it then and some are still at 2, which is the same.
+ *
+ * An lbd that dies at 1 has changed nothing. One that dies between 2 and the end of 3, some tens of
+ * milliseconds, leaves links with its program, and the earlier maps pinned: the next lbd goes on
+ * with those, and what began meanwhile goes by the rings.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "lb/datapath_internal.h"
+
+static int name(const struct datapath *datapath, enum bridge place, int program)
+{
+	const __u32 index = place;
+
+	return bpf_map_update_elem(bpf_map__fd(datapath->bridge->maps.bridge), &index, &program,
+				   BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
+static int name_bringing(const struct datapath *datapath)
+{
+	return name(datapath, BRIDGE_NEXT, bpf_program__fd(datapath->bridge->progs.bring));
+}
+
+/*
+ * 0: links can go on in it, or -errno: there is none pinned, or it is of the other kind (with
+ * fragments or without).
+ */
+static int name_earlier(const struct datapath *datapath)
+{
+	char path[PIN_PATH_MAX];
+	int program, error = datapath_pin_path(datapath, "program", "lb", path);
+
+	if (error)
+		return error;
+	program = bpf_obj_get(path);
+	if (program < 0)
+		return -errno;
+	error = name(datapath, BRIDGE_NEXT, program);
+	close(program);
+	return error;
+}
+
+/* By the map's id: the one of an lbd that died on its way may be in use still. */
+static int pin_bridge(const struct datapath *datapath)
+{
+	const int fd = bpf_map__fd(datapath->bridge->maps.bridge);
+	char path[PIN_PATH_MAX], pin[32];
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	int error;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	snprintf(pin, sizeof(pin), BRIDGE_PIN "%u", info.id);
+	error = datapath_pin_path(datapath, "map", pin, path);
+	if (error)
+		return error;
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+/* Without an earlier program, links go to 2 at once, one after another. */
+static int cross(const struct datapath *datapath)
+{
+	int error = name(datapath, BRIDGE_LB, bpf_program__fd(datapath->skeleton->progs.lb));
+
+	if (!error && name_earlier(datapath))
+		error = name_bringing(datapath);
+	if (!error)
+		error = pin_bridge(datapath);
+	if (error)
+		return error;
+	links_switch(datapath, bpf_program__fd(datapath->bridge->progs.cross));
+	return name_bringing(datapath);
+}
+
+int datapath_move(struct datapath *datapath, uint32_t *missed, struct refusal *refusal)
+{
+	int error = cross(datapath);
+
+	*missed = 0;
+	if (!error)
+		datapath_settle(datapath);
+	if (!error)
+		error = moves_catch_up(datapath, missed);
+	if (!error)
+		error = moves_copy_late(datapath);
+	if (!error)
+		error = moves_commit(datapath);
+	if (error) {
+		name_earlier(datapath); /* where nothing has changed */
+		return refuse_with(refusal, -error, "cannot move what is pinned to other maps: %s",
+				   strerror(-error));
+	}
+	links_switch(datapath, bpf_program__fd(datapath->skeleton->progs.lb));
+	return 0;
+}
+
+/* Those of lbds that died on their way, too. */
+void datapath_end_move(struct datapath *datapath)
+{
+	char path[PIN_PATH_MAX];
+	struct dirent *entry;
+	DIR *pins = datapath_pin_path(datapath, "map", "", path) ? NULL : opendir(path);
+	bool settled = false;
+
+	while (pins && (entry = readdir(pins))) {
+		if (strncmp(entry->d_name, BRIDGE_PIN, strlen(BRIDGE_PIN)) ||
+		    datapath_pin_path(datapath, "map", entry->d_name, path))
+			continue;
+		/* Whoever is under way passes the map before the kernel empties it. */
+		if (!settled)
+			datapath_settle(datapath);
+		settled = true;
+		unlink(path);
+	}
+	if (pins)
+		closedir(pins);
+	lb_bpf__destroy(datapath->bridge);
+	datapath->bridge = NULL;
+}
