@@ -251,7 +251,7 @@ run_all() {
 
 # Those that tell how long something takes.
 is_timed() { # NAME
-    [[ $1 =~ ^(netns/)?(bulk|limits|mac|restart|scale)$ ]]
+    [[ $1 =~ ^(netns/)?(bulk|limits|mac|restart|scale|upgrade)$ ]]
 }
 
 # Mostly they wait. Where others run beside them, lbd may take longer to be ready.
