@@ -30,10 +30,6 @@ export XDP_MODE=${LBT_XDP_MODE:-native}
 PYTHON=/usr/bin/python3
 PREFIX=lbt$$
 WORK=$(mktemp -d "/tmp/$PREFIX.XXXXXX")
-SOCKET=$WORK/lbd.sock
-STATE=$WORK/state/operator.json
-PIN=$WORK/bpf/lbd # a bpffs of our own, outside /sys so that `ip netns exec` does not hide it
-READY_SECONDS=${READY_SECONDS:-10}
 
 HTTP_SERVICE=10.96.0.10:80
 HTTP_SERVICE6='[fd00:96::10]:80'
@@ -41,13 +37,10 @@ UDP_SERVICE=10.96.0.10:53/udp
 UDP_SERVICE6='[fd00:96::10]:53/udp'
 export HTTP_SERVICE HTTP_SERVICE6 UDP_SERVICE UDP_SERVICE6
 
-LBD_PID=
-LBD_LOG=
-LBD_RUNS=0
-LBD_AS=() # words before lbd: as whom it runs, with which privileges
 PIDS=()
 
 . "$HERE/_check.sh"
+. "$HERE/_lbd.sh"
 
 # ---- the end, also after a signal or a bug in the test
 
@@ -184,118 +177,6 @@ make_topology() {
     for name in a b c; do
         within 10 is_listening "pod-$name" 8080 || fail "the web server of pod-$name starts"
     done
-}
-
-# ---- lbd and lbctl
-
-mount_bpffs() {
-    mkdir -p "$WORK/bpf" "$WORK/state"
-    mountpoint -q "$WORK/bpf" || mount -t bpf bpf "$WORK/bpf"
-}
-
-# Starts lbd in the node with exactly these options beside the paths, and does not wait for it.
-lbd_launch() { # OPTION…
-    local enter=(nsenter "--net=/run/netns/$PREFIX-node")
-    [ "$LBD_ENTER" = netns-exec ] && enter=(ip netns exec "$PREFIX-node")
-    mount_bpffs
-    LBD_RUNS=$((LBD_RUNS + 1))
-    LBD_LOG=$WORK/lbd.$LBD_RUNS.log
-    "${enter[@]}" "${LBD_AS[@]}" "$LBD" --pin "$PIN" --socket "$SOCKET" --state "$STATE" \
-        ${LBT_XDP_MODE:+--xdp-mode "$LBT_XDP_MODE"} "$@" >"$LBD_LOG" 2>&1 &
-    LBD_PID=$!
-}
-
-is_ready() {
-    grep -qw ready "$LBD_LOG"
-}
-
-is_ready_or_gone() {
-    is_ready || ! kill -0 "$LBD_PID" 2>/dev/null
-}
-
-# Waits for lbd's ready line; what it says before it dies is in $LBD_LOG.
-lbd_wait() {
-    within "$READY_SECONDS" is_ready_or_gone && is_ready && return
-    echo "lbd is not ready" >&2
-    sed 's/^/    lbd: /' "$LBD_LOG" >&2
-    return 1
-}
-
-node_lbd_bare() { # OPTION…
-    lbd_launch "$@"
-    lbd_wait
-}
-
-# lbd as most tests want it: on the uplink and every pod's interface.
-node_lbd() { # OPTION…
-    node_lbd_bare --interface uplink0 --interface 'veth-*' "$@"
-}
-
-lbd_is_running() {
-    [ -n "$LBD_PID" ] && kill -0 "$LBD_PID" 2>/dev/null
-}
-
-lbd_kill() { # SIGNAL
-    [ -n "$LBD_PID" ] || return 0
-    {
-        kill "-$1" "$LBD_PID"
-        within 5 fails lbd_is_running || kill -9 "$LBD_PID"
-        wait "$LBD_PID"
-    } 2>/dev/null # where bash would say "Killed"
-    LBD_PID=
-}
-
-# lbd with these options ends by itself, by no signal, and names WORD in its last lines.
-lbd_refuses() { # WORD OPTION…
-    local word=$1 status
-    shift
-    lbd_launch "$@"
-    within "$READY_SECONDS" fails lbd_is_running || { echo "it runs on"; lbd_kill KILL; return 1; }
-    wait "$LBD_PID"
-    status=$?
-    LBD_PID=
-    echo "status $status"
-    [ "$status" -gt 0 ] && [ "$status" -lt 126 ] && tail -n 3 "$LBD_LOG" | grep -qi -e "$word"
-}
-
-# Without pins programs are detached and maps end. Removing them is not left to the unmount: whoever
-# made a mount namespace meanwhile (`ip netns exec` does) holds a copy of the mount.
-forget_pins() {
-    rm -rf "${PIN:?}" "$WORK/bpf"/* 2>/dev/null
-    umount -l "$WORK/bpf" 2>/dev/null
-}
-
-# Ends lbd and forgets all that it left: programs, maps, state. The topology stays.
-lbd_forget() {
-    lbd_kill TERM
-    forget_pins
-    rm -rf "$WORK/state" "$SOCKET"
-}
-
-lbctl() {
-    timeout 60 "$LBCTL" --socket "$SOCKET" "$@"
-}
-
-is_resolved() {
-    lbctl_says '.neighbours.unresolved == 0 and .neighbours.resolved > 0' status >/dev/null
-}
-
-# The first packets to a backend wait for nothing, so the tests do: until its MAC address is known.
-wait_resolved() {
-    within 5 is_resolved || { echo "unresolved:"; lbctl neighbour list; return 1; } >&2
-}
-
-# The services of the header drawing, TCP and UDP over both families, and their next hops.
-add_services() {
-    lbctl service add "$HTTP_SERVICE" --name default/web --backend 10.1.0.11:8080 \
-        --backend 10.1.0.12:8080 --backend 10.1.0.13:8080 &&
-    lbctl service add "$HTTP_SERVICE6" --name default/web6 --backend '[fd00:1::11]:8080' \
-        --backend '[fd00:1::12]:8080' --backend '[fd00:1::13]:8080' &&
-    lbctl service add "$UDP_SERVICE" --name default/echo --backend 10.1.0.11:8053 \
-        --backend 10.1.0.12:8053 --backend 10.1.0.13:8053 &&
-    lbctl service add "$UDP_SERVICE6" --name default/echo6 --backend '[fd00:1::11]:8053' \
-        --backend '[fd00:1::12]:8053' --backend '[fd00:1::13]:8053' &&
-    wait_resolved
 }
 
 # ---- traffic; the answer is a JSON file, see http_load.py and udp_load.py
