@@ -1,7 +1,10 @@
 # shellcheck shell=bash
-# Starting, ending and asking lbd; _init.sh sources it.
+# Starting, ending and asking lbd; _init.sh sources it. lbd runs as its unit for systemd has it: as
+# a user of its own with four capabilities and none to be had beyond them, in directories that are
+# its user's. lbctl is that user's without any. A test that is about root says run_as_root.
 
-SOCKET=$WORK/lbd.sock
+LBD_USER=58001 # nobody has it
+SOCKET=$WORK/run/lbd.sock
 STATE=$WORK/state/operator.json
 PIN=$WORK/bpf/lbd # a bpffs of our own, outside /sys so that `ip netns exec` does not hide it
 READY_SECONDS=${READY_SECONDS:-10}
@@ -10,10 +13,43 @@ LBD_PID=
 LBD_LOG=
 LBD_RUNS=0
 LBD_AS=() # words before lbd: as whom it runs, with which privileges
+LBD_OWNER= # of what it finds there when it starts
+LBD_GROUPS=$LBD_USER # with commas
+LBCTL_AS=() # words before lbctl
 
+# lbd will run as its user, with these capabilities.
+run_with() { # CAPABILITY…, as setpriv calls them
+    local set
+    set=-all$(printf ',+%s' "$@")
+    LBD_AS=(setpriv --reuid "$LBD_USER" --regid "$LBD_USER" --groups "$LBD_GROUPS"
+        --bounding-set "$set" --inh-caps "$set" --ambient-caps "$set")
+    LBD_OWNER=$LBD_USER
+    LBCTL_AS=(setpriv --reuid "$LBD_USER" --regid "$LBD_USER" --clear-groups --inh-caps=-all)
+}
+
+run_as_root() {
+    LBD_AS=()
+    LBD_OWNER=0
+    LBCTL_AS=()
+}
+
+# Programs that are where its user may not go (a home directory) run from a copy.
+reach_programs() {
+    "${LBCTL_AS[@]}" test -x "$LBD" -a -x "$LBCTL" && return
+    cp "$LBD" "$LBCTL" "$WORK/"
+    LBD=$WORK/lbd
+    LBCTL=$WORK/lbctl
+}
+
+chmod 711 "$WORK"
+run_with bpf net_admin perfmon sys_admin
+reach_programs
+
+# What a unit of systemd has made for it.
 mount_bpffs() {
-    mkdir -p "$WORK/bpf" "$WORK/state"
+    mkdir -p "$WORK/bpf" "$WORK/run" "$WORK/state"
     mountpoint -q "$WORK/bpf" || mount -t bpf bpf "$WORK/bpf"
+    chown "$LBD_OWNER:$LBD_OWNER" "$WORK/bpf" "$WORK/run" "$WORK/state"
 }
 
 # Starts lbd in the node with exactly these options beside the paths, and does not wait for it.
@@ -96,7 +132,7 @@ lbd_forget() {
 }
 
 lbctl() {
-    timeout 60 "$LBCTL" --socket "$SOCKET" "$@"
+    timeout 60 "${LBCTL_AS[@]}" "$LBCTL" --socket "$SOCKET" "$@"
 }
 
 is_resolved() {

@@ -113,8 +113,12 @@ ifindex() { # INTERFACE
 
 # ---- the driver and what it printed
 
+# As a user of its own, with what these modules need of lbd's privileges.
 start_driver() { # ARGUMENT…
-    ip netns exec "$NODE" "$NEIGHBOUR_DRIVER" "$@" >"$LBD_LOG" 2>&1 &
+    local caps=-all,+net_admin,+sys_admin,+sys_ptrace
+    ip netns exec "$NODE" setpriv --reuid 58001 --regid 58001 --clear-groups \
+        --bounding-set "$caps" --inh-caps "$caps" --ambient-caps "$caps" \
+        "$WORK/neighbour_driver" "$@" >"$LBD_LOG" 2>&1 &
     DRIVER=$!
     within 5 grep -q '^started' "$LBD_LOG"
 }
@@ -169,4 +173,6 @@ test_listed_after() { # COUNT
 }
 
 [ -x "$NEIGHBOUR_DRIVER" ] || { fail "there is a neighbour_driver"; finish; }
+cp "$NEIGHBOUR_DRIVER" "$WORK/" # where any user may go
+chmod 711 "$WORK"
 exec 3>&1

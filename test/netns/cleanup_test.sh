@@ -30,7 +30,7 @@ test_cleanup() {
     check "lbd becomes ready from its state" node_lbd
     check "the service answers" within 5 answers client "$HTTP_SERVICE"
     check "with an lbd there, --cleanup is refused" \
-        fails "$LBD" --cleanup --socket "$SOCKET" --pin "$PIN" --state "$STATE"
+        fails "${LBD_AS[@]}" "$LBD" --cleanup --socket "$SOCKET" --pin "$PIN" --state "$STATE"
     check "and nothing is gone" answers client "$HTTP_SERVICE"
     lbd_kill TERM
     check "without, the datapath goes on" answers client "$HTTP_SERVICE"

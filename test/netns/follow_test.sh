@@ -129,6 +129,7 @@ test_nameless() {
 }
 
 make_topology
+run_with bpf net_admin perfmon sys_admin sys_ptrace # to find a namespace by a process
 check "lbd becomes ready" node_lbd
 check "services over IPv4 and IPv6 are added and resolved" add_services
 test_nexthop_objects

@@ -75,7 +75,7 @@ test_offload() {
     check "it names the interface and what would be right" offload_is_refused "$LBD_LOG" uplink0
     check "uplink0 is left without a program" is_bare uplink0
     echo '{"xdp-mode": "offload", "interface": ["veth-b"]}' >"$WORK/config.json"
-    inside node "$LBD" --pin "$PIN" --socket "$SOCKET" --state "$STATE" \
+    inside node "${LBD_AS[@]}" "$LBD" --pin "$PIN" --socket "$SOCKET" --state "$STATE" \
         --config "$WORK/config.json" 2>"$WORK/err.txt"
     check "nor with the same in its file" test $? = 1
     check "it names that one then" offload_is_refused "$WORK/err.txt" veth-b

@@ -14,6 +14,7 @@ none_failed() {
 
 make_topology
 LBD_ENTER=netns-exec
+run_as_root # mounting a bpffs takes it
 PIN=/sys/fs/bpf/$PREFIX
 check "lbd becomes ready" node_lbd
 check "its pins are outside of its mount namespace" \

@@ -3,34 +3,13 @@
 # of each that is missing what it is for.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
-LBD_USER=58001 # nobody has it, nor these
-READER=58002
+READER=58002 # nobody has it, nor these
 READERS=58003
 STRANGER=58004
+LBD_GROUPS=$LBD_USER,$READERS
 WORKS_WITH=$((1 << 12)) # CAP_NET_ADMIN of linux/capability.h
 FINDS_WITH=$((1 << 19)) # CAP_SYS_PTRACE
 ENTERS_WITH=$((1 << 21)) # CAP_SYS_ADMIN
-
-# Directories as systemd makes them for a unit with a user.
-give_directories() {
-    mount_bpffs
-    mkdir -p "$WORK/run"
-    SOCKET=$WORK/run/lbd.sock
-    chmod 711 "$WORK"
-    chown -R "$LBD_USER:$LBD_USER" "$WORK/bpf" "$WORK/run" "$WORK/state"
-}
-
-# lbd will run as its user, with these capabilities and none to be had beyond them.
-run_with() { # CAPABILITY…, as setpriv calls them
-    local set
-    set=$(printf ',+%s' "$@")
-    LBD_AS=(setpriv --reuid "$LBD_USER" --regid "$LBD_USER" --groups "$LBD_USER,$READERS"
-        --bounding-set "-all$set" --inh-caps "-all$set" --ambient-caps "-all$set")
-}
-
-run_as_root() {
-    LBD_AS=()
-}
 
 status_of() { # WORD of /proc/PID/status, of every thread
     cat "/proc/$LBD_PID/task"/*/status | awk -v word="$1:" '$1 == word {print $2}' | sort -u
@@ -104,7 +83,6 @@ ends_well() {
 
 test_missing() {
     lbd_forget
-    give_directories
     run_with net_admin perfmon sys_admin
     check "without CAP_BPF lbd ends and names it" lbd_refuses \
         'needs CAP_BPF to make maps and load programs; start' --interface uplink0
@@ -115,7 +93,7 @@ test_missing() {
     run_with bpf net_admin sys_admin
     check "without CAP_PERFMON it names that" lbd_refuses \
         'needs CAP_PERFMON for the verifier .* pointers; start' --interface uplink0
-    LBD_AS=(setpriv --reuid "$LBD_USER" --regid "$LBD_USER" --clear-groups)
+    LBD_AS=("${LBCTL_AS[@]}")
     check "without any it names all three" lbd_refuses \
         'needs CAP_BPF .*, CAP_NET_ADMIN .*, CAP_PERFMON ' --interface uplink0
     check "and has made nothing" fails test -e "$PIN" -o -e "$SOCKET"
@@ -148,6 +126,21 @@ test_without_entering() {
     inside node ip link del inner0
 }
 
+# Root may be without it as well.
+test_root_without_entering() {
+    run_as_root
+    LBD_AS=(setpriv --bounding-set=-sys_admin)
+    add_inner_pair
+    check "lbd as root starts without CAP_SYS_ADMIN, too" node_lbd_bare --interface inner0 \
+        --interface 'veth-*'
+    keeps_only "$FINDS_WITH"
+    check "it attaches what it need not enter" interface_says inner0 '.mode == "'"$XDP_MODE"'"'
+    check "and says why it does not attach the others" interface_says veth-a \
+        '.mode == "none" and (.error | test("CAP_SYS_ADMIN"))'
+    lbd_forget
+    inside node ip link del inner0
+}
+
 # A network namespace that no file leads to, only a process; iproute2 takes a path for it.
 add_nameless() {
     nsenter --net="/run/netns/$PREFIX-node" unshare --net sleep 600 &
@@ -164,7 +157,6 @@ is_elsewhere() { # PID
 
 test_nameless() {
     check "a veth's end is where only a process leads to" add_nameless
-    give_directories
     run_with bpf net_admin perfmon sys_admin
     check "without CAP_SYS_PTRACE lbd starts" node_lbd
     check "but does not find the namespace, and names what it takes" interface_says veth-n \
@@ -194,7 +186,7 @@ test_handover() {
     run_with bpf net_admin perfmon sys_admin
     check "what lbd of root has pinned a user's does not get" lbd_refuses \
         'program: Permission denied' --interface uplink0
-    give_directories
+    chown -R "$LBD_USER:$LBD_USER" "$WORK/bpf" "$WORK/state"
     check "it does when it is handed over" node_lbd
     check "with its services" lbctl_says '.services | length == 4' service list
     check "no request fails" no_request_fails 10.96.0.10
@@ -259,16 +251,14 @@ test_levels() {
     local before
     lbd_kill TERM
     check "lbd starts with a group that may ask it" node_lbd --socket-group "$READERS"
-    cp "$LBCTL" "$WORK/run/lbctl" # where everybody may execute it
-    LBCTL=$WORK/run/lbctl
-    chmod 755 "$LBCTL" "$WORK/run"
+    chmod 711 "$WORK/run"
     before=$(tables_of)
     check "its members may read" may_read "$READER" "$READERS"
     check "and watch" may_watch "$READER" "$READERS"
     check "they may change nothing" may_not_change "$READER" "$READERS"
     check "and have not" test "$(tables_of)" = "$before"
     check "its own user may" lbctl_as "$LBD_USER" "$LBD_USER" deny add 203.0.113.0/24
-    check "root may" lbctl deny del 203.0.113.0/24
+    check "root may" lbctl_as 0 0 deny del 203.0.113.0/24
     check "others cannot even ask" is_told "$STRANGER" "$STRANGER" service list \
         'permission denied: run as root, .* --socket-group'
     chmod 666 "$SOCKET"
@@ -300,11 +290,11 @@ test_without_filter() {
 }
 
 make_topology
-give_directories
 test_serving
 test_restart
 test_missing
 test_without_entering
+test_root_without_entering
 test_nameless
 test_root
 test_handover

@@ -25,7 +25,7 @@ trap 'end_processes; remove_cgroup; clean_up' EXIT
 
 install_lbd() {
     mkdir -p "$FILES/root/etc/lbd"
-    DESTDIR=$FILES/root meson install -C "$(dirname "$(dirname "$LBD")")" --no-rebuild --quiet &&
+    DESTDIR=$FILES/root meson install -C "$BUILD" --no-rebuild --quiet &&
         [ -e "$UNIT" ] &&
         echo '{"interface": ["uplink0", "veth-*"]}' >"$FILES/root/etc/lbd/lbd.json"
 }
