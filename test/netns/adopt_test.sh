@@ -87,7 +87,7 @@ is_removed() { # NAME KEY
 test_garbage() {
     local id trickle
     id=$(id_of_web)
-    http_load_start "$WORK/trickle.json" client -n 12 -c 12 --timeout 3 \
+    http_load_start "$WORK/trickle.json" client -n 30 -c 30 --timeout 3 \
         --path '/trickle?seconds=6' 10.96.0.10 80
     trickle=$LOAD_PID
     sleep 0.5
@@ -168,7 +168,7 @@ test_ports() {
     uplink=$(port_of uplink0)
     pod=$(port_of veth-a)
     check "both have a port" test -n "$uplink" -a -n "$pod"
-    http_load_start "$WORK/trickle.json" client -n 12 -c 12 --timeout 3 \
+    http_load_start "$WORK/trickle.json" client -n 30 -c 30 --timeout 3 \
         --path '/trickle?seconds=8' 10.96.0.10 80
     trickle=$LOAD_PID
     sleep 0.5

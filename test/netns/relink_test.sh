@@ -42,7 +42,7 @@ rename_interface() { # FROM TO
 }
 
 trickle() { # SECONDS
-    http_load_start "$WORK/trickle.json" client -n 12 -c 12 --timeout 3 \
+    http_load_start "$WORK/trickle.json" client -n 30 -c 30 --timeout 3 \
         --path "/trickle?seconds=$1" 10.96.0.10 80
     sleep 0.5
 }
