@@ -228,7 +228,7 @@ run_all() {
     run_alone house 60 /usr/bin/python3 test/check_house.py
     run_alone build 300 "${function[@]}" build_gcc
     [ -x build/control/lbd ] || { echo "no lbd was built: nothing else can run"; return; }
-    run kernel 1500 nice test/kernel/run.sh
+    run kernel 1800 nice test/kernel/run.sh
     run clang19 1200 "${apart[@]}" build_clang19
     run bpf 900 "${apart[@]}" run_binaries build/test/bpf
     run shadow 600 "${apart[@]}" run_binaries build/test/model/shadow

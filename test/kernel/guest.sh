@@ -10,6 +10,8 @@
 
 SERVICE=10.96.0.10
 SERVICE6=fd00:96::10
+LBD_USER=58001
+CAPABILITIES=-all,+bpf,+net_admin,+perfmon,+sys_admin
 LOG=/lbd.log
 LBD_PID=
 
@@ -17,6 +19,7 @@ prepare() {
     /bin/busybox mkdir -p /proc /sys /dev /tmp /run/lbd /run/netns /var/lib/lbd /busybox /www
     /bin/busybox --install -s /busybox
     export PATH=/bin:/busybox
+    chown "$LBD_USER" /run/lbd /var/lib/lbd
     mount -t proc proc /proc
     mount -t sysfs sys /sys
     mount -t devtmpfs dev /dev
@@ -92,8 +95,12 @@ is_ready_or_gone() {
     grep -qw ready "$LOG" || ! kill -0 "$LBD_PID" 2>/dev/null
 }
 
+# As its unit for systemd does.
 start_lbd() {
-    lbd --xdp-mode native --interface uplink0 --interface veth-pod >"$LOG" 2>&1 &
+    : >"$LOG"
+    setpriv --reuid "$LBD_USER" --regid "$LBD_USER" --clear-groups \
+        --bounding-set "$CAPABILITIES" --inh-caps "$CAPABILITIES" --ambient-caps "$CAPABILITIES" \
+        lbd --xdp-mode native --interface uplink0 --interface veth-pod >"$LOG" 2>&1 &
     LBD_PID=$!
     within 900 is_ready_or_gone
     cat "$LOG"
