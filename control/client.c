@@ -12,6 +12,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "control/json_scratch.h"
 
 #define FIRST_READ_BYTES 65536
 
@@ -192,7 +193,8 @@ static int receive_line(int fd, const char *path, struct answer *answer, struct 
 static int read_answer(const char *path, const struct answer *answer, json_t **result,
 		       struct refusal *refusal)
 {
-	json_auto_t *object = json_loadb(answer->text, answer->size, 0, NULL);
+	json_error_t ignored;
+	json_auto_t *object = json_parse(answer->text, answer->size, 0, &ignored);
 	const json_t *error = json_object_get(object, "error");
 	json_t *found = json_object_get(object, "result");
 

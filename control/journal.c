@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "control/file.h"
+#include "control/json_scratch.h"
 
 /* Where reading has come to. */
 struct reading {
@@ -62,7 +63,7 @@ static int read_line(struct reading *reading, const char *text, size_t size,
 		     struct refusal *refusal)
 {
 	json_error_t where;
-	json_t *line = json_loadb(text, size, JSON_ALLOW_NUL, &where);
+	json_t *line = json_parse(text, size, JSON_ALLOW_NUL, &where);
 	int error;
 
 	if (!line)

@@ -10,7 +10,27 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#define RESERVE_BYTES 65536
+
 static _Thread_local struct json_scratch *opened;
+
+/* While this thread reads a text: gives way to what there is no memory for otherwise. */
+static _Thread_local void *reserve;
+static _Thread_local bool reading;
+
+static void *allocate(size_t size)
+{
+	void *memory = malloc(size);
+
+	if (memory || !reading)
+		return memory;
+	free(reserve);
+	reserve = NULL;
+	memory = malloc(size);
+	if (!memory)
+		abort(); /* better than what jansson would do */
+	return memory;
+}
 
 static void *take(size_t size)
 {
@@ -19,7 +39,7 @@ static void *take(size_t size)
 	void *memory;
 
 	if (!scratch || room < size || room > JSON_SCRATCH_BYTES - scratch->used)
-		return malloc(size);
+		return allocate(size);
 	memory = scratch->bytes + scratch->used;
 	scratch->used += room;
 	return memory;
@@ -60,4 +80,21 @@ void json_scratch_close(struct json_scratch *scratch)
 {
 	assert(opened == scratch);
 	opened = NULL;
+}
+
+json_t *json_parse(const char *text, size_t size, size_t flags, json_error_t *error)
+{
+	json_t *value = NULL;
+
+	json_scratch_install();
+	*error = (json_error_t){.line = -1, .text = "out of memory"};
+	reserve = malloc(RESERVE_BYTES);
+	if (!reserve)
+		return NULL;
+	reading = true;
+	value = json_loadb(text, size, flags, error);
+	reading = false;
+	free(reserve);
+	reserve = NULL;
+	return value;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <jansson.h>
 #include <stddef.h>
 
 #define JSON_SCRATCH_BYTES (64u << 10) /* a service of 70 backends; the rest comes from malloc */
@@ -28,3 +29,10 @@ void json_scratch_install(void);
 void json_scratch_open(struct json_scratch *scratch);
 void json_scratch_empty(struct json_scratch *scratch);
 void json_scratch_close(struct json_scratch *scratch);
+
+/*
+ * json_loadb, but that jansson is never out of memory in it: without memory for the end of a string
+ * it reads on behind what it has (2.14, lex_save). A reserve is made first, and goes when there is
+ * no other memory. NULL with an error; its line is negative where there was none for the reserve.
+ */
+json_t *json_parse(const char *text, size_t size, size_t flags, json_error_t *error);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "control/file.h"
 #include "control/journal.h"
+#include "control/json_scratch.h"
 
 /* Below this, reading the journal costs less than anybody notices. */
 #define COMPACTION_MIN_BYTES (1u << 20)
@@ -104,7 +105,7 @@ static int decode_snapshot(struct state *state, const char *text, json_t **snaps
 			   struct refusal *refusal)
 {
 	json_error_t where;
-	json_t *document = json_loadb(text, (size_t)state->snapshot_size, JSON_ALLOW_NUL, &where);
+	json_t *document = json_parse(text, (size_t)state->snapshot_size, JSON_ALLOW_NUL, &where);
 	const json_t *sequence = json_object_get(document, "sequence");
 	json_t *content = json_object_get(document, "state");
 	int error = 0;

@@ -55,7 +55,7 @@ static bool take_service(struct rest *rest, enum source source, struct service *
 {
 	struct refusal ignored;
 	json_error_t where;
-	json_t *value = json_loadb(rest->at, (size_t)(rest->end - rest->at),
+	json_t *value = json_parse(rest->at, (size_t)(rest->end - rest->at),
 				   JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &where);
 	bool taken;
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "control/json_scratch.h"
 
 #define FIRST_READ_BYTES (64u << 10)
 
@@ -78,8 +79,10 @@ json_t *tables_load_text(const char *text, size_t size, struct refusal *refusal)
 	}
 	if (check_depth(text, size, refusal))
 		return NULL;
-	value = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-	if (!value)
+	value = json_parse(text, size, JSON_REJECT_DUPLICATES, &error);
+	if (!value && (error.line < 0 || json_error_code(&error) == json_error_out_of_memory))
+		refuse(refusal, "out of memory");
+	else if (!value)
 		refuse(refusal, "line %d, column %d: %s", error.line, error.column, error.text);
 	return value;
 }
