@@ -16,11 +16,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "control/log.h"
 #include "control/netlink.h"
 #include "lb/privilege.h"
 
+#define MAX_RETURNS 10
+#define RETURN_PAUSE_NS 10000000
 #define MAX_NAMESPACES_SEEN 4096 /* beyond it some are asked again, which only takes time */
 
 struct search {
@@ -153,6 +156,7 @@ int namespace_open(int netnsid)
 /* The socket, made there, or -errno. This thread is back home, or lbd ends. */
 static int visit(int namespace, int home)
 {
+	const struct timespec pause = {.tv_nsec = RETURN_PAUSE_NS};
 	int fd;
 
 	if (setns(namespace, CLONE_NEWNET))
@@ -160,10 +164,13 @@ static int visit(int namespace, int home)
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		fd = -errno;
-	if (setns(home, CLONE_NEWNET)) {
+	for (int i = 0; setns(home, CLONE_NEWNET); i++) {
 		/* Whatever this thread did from now on would befall a pod's namespace. */
-		log_error("namespace-lost", "error=%d", errno);
-		abort();
+		if (i == MAX_RETURNS) {
+			log_error("namespace-lost", "error=%d", errno);
+			abort();
+		}
+		nanosleep(&pause, NULL); /* memory may be short for a moment */
 	}
 	return fd;
 }

@@ -1,15 +1,21 @@
 /*
- * Capabilities, by libcap-ng. CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON in the kernel, but
- * is not effective here most of the time, so it stands for nothing.
+ * Capabilities, by libcap-ng at the start. CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON in the
+ * kernel, but is not effective here most of the time, so it stands for nothing.
  */
 #include "lb/privilege.h"
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CAPABILITIES_PER_WORD 32
 
 static const struct {
 	int capability;
@@ -55,10 +61,31 @@ int privilege_check(struct refusal *refusal)
 		    : 0;
 }
 
+/*
+ * While lbd runs it asks the kernel itself: libcap-ng, once it had no memory, says no for ever.
+ */
+struct capabilities {
+	struct __user_cap_header_struct header;
+	struct __user_cap_data_struct words[_LINUX_CAPABILITY_U32S_3];
+};
+
+static int read_own(struct capabilities *own)
+{
+	*own = (struct capabilities){.header = {.version = _LINUX_CAPABILITY_VERSION_3}};
+	return (int)syscall(SYS_capget, &own->header, own->words);
+}
+
+static uint32_t bit_of(int capability)
+{
+	return 1u << (capability % CAPABILITIES_PER_WORD);
+}
+
 bool privilege_is_held(int capability)
 {
-	return !capng_get_caps_process() &&
-	       capng_have_capability(CAPNG_PERMITTED, (unsigned int)capability);
+	const size_t word = (size_t)capability / CAPABILITIES_PER_WORD;
+	struct capabilities own;
+
+	return !read_own(&own) && (own.words[word].permitted & bit_of(capability));
 }
 
 static void choose(void)
@@ -123,18 +150,33 @@ void privilege_drop_all(void)
 	capng_apply(CAPNG_SELECT_CAPS);
 }
 
+/* Whether it is effective then. */
+static bool set_effective(int capability, bool wanted)
+{
+	struct capabilities own;
+	struct __user_cap_data_struct *word = &own.words[capability / CAPABILITIES_PER_WORD];
+
+	if (read_own(&own))
+		return false;
+	if (wanted)
+		word->effective |= bit_of(capability);
+	else
+		word->effective &= ~bit_of(capability);
+	return !syscall(SYS_capset, &own.header, own.words) && wanted;
+}
+
 bool privilege_raise(int capability)
 {
-	if (!privilege_is_held(capability) ||
-	    capng_have_capability(CAPNG_EFFECTIVE, (unsigned int)capability))
+	const size_t word = (size_t)capability / CAPABILITIES_PER_WORD;
+	struct capabilities own;
+
+	if (read_own(&own) || !(own.words[word].permitted & bit_of(capability)) ||
+	    (own.words[word].effective & bit_of(capability)))
 		return false;
-	capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, (unsigned int)capability);
-	return !capng_apply(CAPNG_SELECT_CAPS);
+	return set_effective(capability, true);
 }
 
 void privilege_lower(int capability)
 {
-	capng_get_caps_process();
-	capng_update(CAPNG_DROP, CAPNG_EFFECTIVE, (unsigned int)capability);
-	capng_apply(CAPNG_SELECT_CAPS);
+	set_effective(capability, false);
 }
