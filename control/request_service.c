@@ -31,14 +31,17 @@ static struct service *decode_over(json_t *base, const json_t *request, struct r
 	static const char *const KEYS[] = {"name", "algorithm", "affinity_seconds", "source_ranges",
 					   "backends"};
 	struct service *service = NULL;
+	bool failed = !base;
 	json_t *value;
 
 	for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++) {
 		value = json_object_get(request, KEYS[i]);
 		if (value)
-			json_object_set(base, KEYS[i], value);
+			failed |= json_object_set(base, KEYS[i], value) != 0;
 	}
-	if (tables_decode_service(base, "service", &service, refusal))
+	if (failed)
+		refuse(refusal, "out of memory");
+	else if (tables_decode_service(base, "service", &service, refusal))
 		service = NULL;
 	json_decref(base);
 	return service;

@@ -233,7 +233,8 @@ static json_t *handle(struct daemon *daemon, size_t command, enum level level,
 
 static json_t *answer(struct daemon *daemon, enum level level, const json_t *request)
 {
-	struct refusal refusal = {"out of memory"};
+	/* Of what fails without a word: all was done but the answer. */
+	struct refusal refusal = {"out of memory for the answer; what was asked is done"};
 	json_t *result = NULL;
 	const char *command = request_text(request, "command", &refusal);
 	size_t i;
