@@ -216,8 +216,10 @@ static int withdraw(struct deny_list *list, enum source source, const struct pre
 {
 	struct record *record = find(list, prefix);
 
-	if (!record || deny_entry_until(&record->entry) == DENY_NEVER)
+	if (!record)
 		return 0;
+	if (deny_entry_until(&record->entry) == DENY_NEVER)
+		return remove_orphan(list, record); /* the kernel would not, a moment ago */
 	record->entry.until_ms[source] = DENY_NEVER;
 	if (deny_entry_until(&record->entry) != DENY_NEVER)
 		return 0;

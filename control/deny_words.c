@@ -63,7 +63,9 @@ int deny_replay(json_t *denied, const json_t *change, struct refusal *refusal)
 	size_t i;
 
 	json_array_foreach (json_object_get(change, "allow"), i, item)
-		json_object_del(denied, json_string_value(item) ? json_string_value(item) : "");
+		if (json_is_string(item) &&
+		    json_object_set_new(denied, json_string_value(item), json_integer(DENY_NEVER)))
+			return refuse_with(refusal, ENOMEM, "out of memory");
 	json_array_foreach (json_object_get(change, "deny"), i, item) {
 		words = json_string_value(json_object_get(item, "prefix"));
 		until = json_object_get(item, "until_ms");
@@ -92,8 +94,9 @@ struct deny_change *deny_collect(json_t *denied, size_t *count)
 		return NULL;
 	json_object_foreach (denied, words, until) {
 		changes[found].until_ms = json_integer_value(until);
-		if (changes[found].until_ms > now &&
-		    !prefix_parse(words, &changes[found].prefix, &ignored))
+		if (changes[found].until_ms <= now)
+			changes[found].until_ms = DENY_NEVER;
+		if (!prefix_parse(words, &changes[found].prefix, &ignored))
 			found++;
 	}
 	*count = found;

@@ -17,5 +17,6 @@ void deny_add_snapshot(struct json_text *text, const struct deny_list *list);
 /* Plays the lists `deny` and `allow` of either into an object by prefix. 0 or -errno refused. */
 int deny_replay(json_t *denied, const json_t *change, struct refusal *refusal);
 
-/* The changes that bring it all, without what is over by now; the caller's. NULL: no memory. */
+/* The changes that bring it all; what is over by now is not wanted; the caller's. NULL: no memory.
+ */
 struct deny_change *deny_collect(json_t *denied, size_t *count);

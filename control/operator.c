@@ -11,6 +11,8 @@
 #include "control/json_scratch.h"
 #include "control/json_text.h"
 #include "control/log.h"
+#include "control/owed.h"
+#include "control/replay.h"
 #include "control/state.h"
 
 struct operator
@@ -18,6 +20,7 @@ struct operator
 	struct reconcile *reconcile;
 	struct deny_list *deny;
 	struct state *state;
+	struct owed owed; /* stored, and not in force */
 };
 
 /* What is changed at once. The services are consumed, the rest is borrowed. */
@@ -28,106 +31,24 @@ struct edit {
 	size_t deny_count;
 };
 
-/* The snapshot's services and the journal's changes, by the text of their keys. */
-static int replay_put(json_t *services, json_t *service, struct refusal *refusal)
-{
-	struct service *decoded;
-	char text[ENDPOINT_TEXT_MAX];
-	int error = tables_decode_service(service, "service", &decoded, refusal);
-
-	if (error)
-		return error;
-	service_key_format(&decoded->key, text);
-	service_free(decoded);
-	return json_object_set(services, text, service) ? -ENOMEM : 0;
-}
-
-static int replay_change(json_t *services, const json_t *change, struct refusal *refusal)
-{
-	json_t *item;
-	size_t i;
-	int error;
-
-	json_array_foreach (json_object_get(change, "remove"), i, item)
-		json_object_del(services, json_string_value(item) ? json_string_value(item) : "");
-	json_array_foreach (json_object_get(change, "put"), i, item) {
-		error = replay_put(services, item, refusal);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-static int bring(struct operator* operator, json_t * services, struct refusal *refusal)
-{
-	struct transaction_counts counts;
-	struct transaction *transaction;
-	struct change *changes = calloc(json_object_size(services) + 1, sizeof(*changes));
-	const char *key;
-	size_t count = 0;
-	json_t *value;
-	int error;
-
-	if (!changes)
-		return refuse_with(refusal, ENOMEM, "out of memory");
-	json_object_foreach (services, key, value) {
-		if (tables_decode_service(value, key, &changes[count].service, refusal))
-			continue; /* it was decoded before, when it was replayed */
-		changes[count].key = changes[count].service->key;
-		count++;
-	}
-	error = reconcile_prepare(operator->reconcile, SOURCE_OPERATOR, changes, count,
-				  &transaction, refusal);
-	free(changes);
-	if (error)
-		return error;
-	counts = transaction_counts(transaction);
-	error = reconcile_apply(operator->reconcile, transaction);
-	if (error)
-		return refuse_with(refusal, -error, "cannot write the tables: %s",
-				   strerror(-error));
-	if (counts.added)
-		log_info("state-loaded", "services=%zu", counts.added);
-	return 0;
-}
-
-/* The snapshot and the changes after it, into objects by key and by prefix. */
-static int replay(const json_t *snapshot, const json_t *journal, json_t *services, json_t *denied,
+/* The snapshot and the changes after it. */
+static int replay(struct operator* operator, const json_t * snapshot, const json_t *journal,
 		  struct refusal *refusal)
 {
-	int error = deny_replay(denied, snapshot, refusal);
+	struct replay replay;
 	json_t *item;
 	size_t i;
-
-	json_array_foreach (json_object_get(snapshot, "services"), i, item)
-		if (!error)
-			error = replay_put(services, item, refusal);
-	json_array_foreach (journal, i, item) {
-		if (!error)
-			error = replay_change(services, item, refusal);
-		if (!error)
-			error = deny_replay(denied, item, refusal);
-	}
-	return error;
-}
-
-static int bring_denied(struct operator* operator, json_t * denied, struct refusal *refusal)
-{
-	struct transaction_counts counts = {};
-	struct deny_change *changes;
-	size_t count;
 	int error;
 
-	changes = deny_collect(denied, &count);
-	if (!changes)
+	if (replay_init(&replay))
 		return refuse_with(refusal, ENOMEM, "out of memory");
-	error = deny_list_check(operator->deny, SOURCE_OPERATOR, changes, count, &counts, refusal);
-	if (!error) {
-		error = deny_list_apply(operator->deny, SOURCE_OPERATOR, changes, count);
-		if (error)
-			refuse(refusal, "cannot write the deny list: %s", strerror(-error));
-	}
-	free(changes);
+	error = replay_snapshot(&replay, snapshot, refusal);
+	json_array_foreach (journal, i, item)
+		if (!error)
+			error = replay_change(&replay, item, refusal);
+	if (!error)
+		error = replay_bring(&replay, operator->reconcile, operator->deny, false, refusal);
+	replay_finish(&replay);
 	return error;
 }
 
@@ -136,26 +57,17 @@ int operator_open(struct operated operated, const char *state_path, struct opera
 {
 	struct operator* opened = calloc(1, sizeof(*opened));
 	json_t *snapshot = NULL, *journal = NULL;
-	json_t *services = json_object(), *denied = json_object();
-	int error = -ENOMEM;
+	int error;
 
-	refuse(refusal, "out of memory");
-	if (!opened || !services || !denied)
-		goto out;
+	if (!opened)
+		return refuse_with(refusal, ENOMEM, "out of memory");
 	opened->reconcile = operated.reconcile;
 	opened->deny = operated.deny;
 	error = state_open(state_path, &opened->state, &snapshot, &journal, refusal);
 	if (!error)
-		error = replay(snapshot, journal, services, denied, refusal);
-	if (!error)
-		error = bring(opened, services, refusal);
-	if (!error)
-		error = bring_denied(opened, denied, refusal);
-out:
+		error = replay(opened, snapshot, journal, refusal);
 	json_decref(snapshot);
 	json_decref(journal);
-	json_decref(services);
-	json_decref(denied);
 	if (error)
 		operator_close(opened);
 	else
@@ -168,6 +80,7 @@ void operator_close(struct operator* operator)
 	if (!operator)
 		return;
 	state_close(operator->state);
+	owed_finish(&operator->owed);
 	free(operator);
 }
 
@@ -235,7 +148,8 @@ static void compact_when_due(struct operator* operator)
 	struct refusal refusal;
 	char *snapshot;
 
-	if (!state_wants_compaction(operator->state))
+	/* The snapshot is of what is in force. */
+	if (!owed_is_nothing(&operator->owed) || !state_wants_compaction(operator->state))
 		return;
 	snapshot = encode_snapshot(operator->reconcile, operator->deny);
 	if (!snapshot || state_compact(operator->state, snapshot, &refusal))
@@ -252,6 +166,7 @@ static bool does_something(const struct transaction_counts *counts)
 static int commit(struct operator* operator, struct transaction * transaction,
 		  const struct edit *edit, const char *journal_line, struct refusal *refusal)
 {
+	struct refusal reason;
 	int error, denied;
 
 	error = state_append(operator->state, journal_line, refusal);
@@ -262,13 +177,26 @@ static int commit(struct operator* operator, struct transaction * transaction,
 	denied = deny_list_apply(operator->deny, SOURCE_OPERATOR, edit->deny, edit->deny_count);
 	error = reconcile_apply(operator->reconcile, transaction);
 	error = error ? error : denied;
+	if (error || !owed_is_nothing(&operator->owed))
+		owed_add(&operator->owed, journal_line);
+	if (error)
+		error = owed_settle(&operator->owed, operator->reconcile, operator->deny, &reason);
 	if (error)
 		return refuse_with(refusal, -error,
-				   "stored, but not in force: the kernel refused an entry (%s); it "
-				   "is tried again when lbd starts",
-				   strerror(-error));
+				   "stored, but not wholly in force: %.400s; lbd tries again",
+				   reason.text);
 	compact_when_due(operator);
 	return 0;
+}
+
+void operator_catch_up(struct operator* operator)
+{
+	struct refusal refusal;
+
+	if (!operator->owed.count)
+		return;
+	if (!owed_settle(&operator->owed, operator->reconcile, operator->deny, &refusal))
+		log_info("caught-up", "with=%s", log_quote("changes that were stored only"));
 }
 
 static void drop_services(const struct edit *edit)

@@ -24,6 +24,9 @@ int operator_open(struct operated operated, const char *state_path, struct opera
 		  struct refusal * refusal);
 void operator_close(struct operator* operator);
 
+/* Tries again what is stored and could not be written to the tables. To be called now and then. */
+void operator_catch_up(struct operator* operator);
+
 /* Consumes the services in `changes`. *counts on success. 0 or -errno with a refusal. */
 int operator_change(struct operator* operator, struct change * changes, size_t count,
 		    struct transaction_counts *counts, struct refusal *refusal);

@@ -156,7 +156,8 @@ static void free_transaction(struct transaction *transaction)
 	free(transaction);
 }
 
-/* The old service is freed, the new one takes its place with its placement. */
+/* 0, or -ENOMEM: it is new, and nothing is known of it. The old service is freed, the new one takes
+ * its place with its placement. */
 static int adopt_step(struct reconcile *reconcile, const struct amendment *amendment,
 		      struct placement *placement)
 {
@@ -192,7 +193,10 @@ int reconcile_apply(struct reconcile *reconcile, struct transaction *transaction
 			continue; /* what was in force is so still */
 		failed = adopt_step(reconcile, &transaction->amendments[i],
 				    transaction->plan.steps[i].after_placement);
-		transaction->amendments[i].change.service = NULL;
+		if (failed)
+			plan_take_back(&transaction->plan.steps[i], reconcile->datapath);
+		else
+			transaction->amendments[i].change.service = NULL;
 		if (!error)
 			error = failed;
 	}

@@ -53,11 +53,15 @@ static int start_drain(struct daemon *daemon)
 	return upkeep_add_timer(daemon, drain, DRAIN_INTERVAL_MS);
 }
 
+/* And what the kernel would not take is tried again. */
 static void settle(void *context, uint32_t events)
 {
 	struct daemon *daemon = context;
 
 	(void)events;
+	operator_catch_up(daemon->operator);
+	deny_list_drop_orphans(daemon->deny);
+	datapath_mend(daemon->datapath);
 	reconcile_settle(daemon->reconcile);
 	return_memory(daemon);
 }

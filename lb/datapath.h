@@ -165,6 +165,9 @@ void datapath_get_port(const struct datapath *datapath, uint32_t index, struct p
 /* Waits until no packet looks at what was replaced before the call (an RCU grace period). */
 void datapath_settle(struct datapath *datapath);
 
+/* Writes again what the kernel refused to take where it was no error of the change. */
+void datapath_mend(struct datapath *datapath);
+
 /*
  * What tells packets of a service apart from others: to be said before the service is set, and
  * taken back after it was removed, once each.

@@ -87,8 +87,10 @@ static int settle(struct datapath *datapath, struct known_address *known)
 	if (wanted != known->is_told)
 		error = wanted ? tell(datapath, &known->address)
 			       : take_back(datapath, &known->address);
-	if (error)
+	if (error) {
+		datapath->addresses_differ = true;
 		return error;
+	}
 	known->is_told = wanted;
 	if (known->services || known->is_own)
 		return 0;
@@ -178,6 +180,17 @@ int datapath_set_own_addresses(struct datapath *datapath, const struct address *
 			error = failed;
 	}
 	return error;
+}
+
+void addresses_mend(struct datapath *datapath)
+{
+	struct known_address *known, *next;
+
+	if (!datapath->addresses_differ)
+		return;
+	datapath->addresses_differ = false;
+	HASH_ITER (hh, datapath->addresses, known, next)
+		settle(datapath, known);
 }
 
 /* What an earlier lbd has told; the new program's filter has to learn it. */

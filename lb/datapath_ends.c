@@ -22,24 +22,31 @@ static struct service_key end_of(const struct backend_record *record)
 
 /*
  * What cannot be written is missing: such a backend is not balanced to without an entry, or to none
- * of those that share its end.
+ * of those that share its end, until ends_mend.
  */
 static void change(struct datapath *datapath, uint32_t index, const struct backend_record *record,
 		   int by)
 {
 	const struct service_key key = end_of(record);
 	struct backend_end end = {};
+	int failed;
 
 	if (!datapath->knows_ends || record->state == BACKEND_NONE)
 		return;
-	if (bpf_map_lookup_elem(ends_map(datapath), &key, &end) && by < 0)
-		return;
+	if (bpf_map_lookup_elem(ends_map(datapath), &key, &end)) {
+		if (errno != ENOENT)
+			datapath->ends_differ = true;
+		if (errno != ENOENT || by < 0)
+			return;
+	}
 	end.backends ^= index;
 	end.count += (uint32_t)by;
 	if (end.count)
-		bpf_map_update_elem(ends_map(datapath), &key, &end, BPF_ANY);
+		failed = bpf_map_update_elem(ends_map(datapath), &key, &end, BPF_ANY);
 	else
-		bpf_map_delete_elem(ends_map(datapath), &key);
+		failed = bpf_map_delete_elem(ends_map(datapath), &key);
+	if (failed)
+		datapath->ends_differ = true;
 }
 
 void ends_add(struct datapath *datapath, uint32_t index, const struct backend_record *record)
@@ -52,22 +59,24 @@ void ends_remove(struct datapath *datapath, uint32_t index, const struct backend
 	change(datapath, index, record, -1);
 }
 
-/* An earlier lbd may have ended between two writes, or have kept none: begins afresh. */
-static void forget_all(struct datapath *datapath)
+static int forget_all(struct datapath *datapath)
 {
 	struct service_key key;
 
 	while (!bpf_map_get_next_key(ends_map(datapath), NULL, &key))
 		if (bpf_map_delete_elem(ends_map(datapath), &key))
-			return;
+			return -errno;
+	return errno == ENOENT ? 0 : -errno;
 }
 
+/* An earlier lbd may have ended between two writes, or have kept none: begins afresh. */
 void ends_open(struct datapath *datapath)
 {
 	struct backend_record record;
 
-	forget_all(datapath);
-	for (uint32_t i = 1; datapath->knows_ends && i < datapath_capacity_backends(datapath);
+	datapath->ends_differ = forget_all(datapath);
+	for (uint32_t i = 1; datapath->knows_ends && !datapath->ends_differ &&
+			     i < datapath_capacity_backends(datapath);
 	     i++) {
 		datapath_get_backend(datapath, i, &record);
 		ends_add(datapath, i, &record);
@@ -110,4 +119,10 @@ int datapath_audit_end(struct datapath *datapath, uint32_t index,
 		return 0;
 	end = count_end(datapath, &key);
 	return bpf_map_update_elem(ends_map(datapath), &key, &end, BPF_ANY) ? -errno : 1;
+}
+
+void ends_mend(struct datapath *datapath)
+{
+	if (datapath->ends_differ)
+		ends_open(datapath);
 }

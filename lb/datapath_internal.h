@@ -7,6 +7,8 @@
 #include "lb/datapath.h"
 #include "bpf/lb.skel.h"
 
+#define OWED_RANGES 64
+
 /* An array map in our address space. */
 struct mapping {
 	void *memory;
@@ -47,6 +49,10 @@ struct datapath {
 	struct known_address *addresses;
 	struct known_address *audited_address; /* where the audit goes on; NULL: at the first */
 	uint32_t audited_filters;              /* the part that comes next */
+	bool ends_differ;                      /* the map backend_ends could not be written */
+	bool addresses_differ;                 /* nor that of addresses */
+	struct source_range owed_ranges[OWED_RANGES]; /* could not be removed */
+	size_t owed_range_count;
 	bool moves; /* something pinned is of another size or layout than we want it */
 	struct outgrown *outgrown;
 	size_t outgrown_count;
@@ -81,17 +87,20 @@ void filters_remove_backend(struct datapath *datapath, const struct backend_reco
 void ends_open(struct datapath *datapath); /* of what is in the tables */
 void ends_add(struct datapath *datapath, uint32_t index, const struct backend_record *record);
 void ends_remove(struct datapath *datapath, uint32_t index, const struct backend_record *record);
+void ends_mend(struct datapath *datapath); /* what could not be written */
 
 /* datapath_events.c. */
 void events_close(struct datapath *datapath);
 
 /* datapath_addresses.c: what is in the tables, as the new program is to know it. 0 or -errno. */
 int addresses_open(struct datapath *datapath);
+void addresses_mend(struct datapath *datapath);
 void addresses_close(struct datapath *datapath);
 
 /* datapath_sources.c. */
 bool datapath_has_source_range(const struct datapath *datapath, uint32_t service,
 			       const struct prefix *range);
+void sources_mend(struct datapath *datapath);
 
 /* datapath_deny.c: tells the new program whether anything is denied. 0 or -errno. */
 int denied_open(struct datapath *datapath);

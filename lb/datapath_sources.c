@@ -26,21 +26,55 @@ static struct source_range_key key_of(uint32_t service, const struct prefix *ran
 	return key;
 }
 
+static void forget_owed(struct datapath *datapath, size_t i)
+{
+	datapath->owed_ranges[i] = datapath->owed_ranges[--datapath->owed_range_count];
+}
+
+/* A range that is wanted again is owed no more. */
+static void settle_owed(struct datapath *datapath, uint32_t service, const struct prefix *range)
+{
+	for (size_t i = datapath->owed_range_count; i--;)
+		if (datapath->owed_ranges[i].service == service &&
+		    prefix_equal(&datapath->owed_ranges[i].range, range))
+			forget_owed(datapath, i);
+}
+
 int datapath_add_source_range(struct datapath *datapath, uint32_t service,
 			      const struct prefix *range)
 {
 	const struct source_range_key key = key_of(service, range);
 	const uint32_t there = 1;
 
-	return bpf_map_update_elem(ranges_map(datapath), &key, &there, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(ranges_map(datapath), &key, &there, BPF_ANY))
+		return -errno;
+	settle_owed(datapath, service, range);
+	return 0;
 }
 
 int datapath_remove_source_range(struct datapath *datapath, uint32_t service,
 				 const struct prefix *range)
 {
 	const struct source_range_key key = key_of(service, range);
+	int error = bpf_map_delete_elem(ranges_map(datapath), &key) ? -errno : 0;
 
-	return bpf_map_delete_elem(ranges_map(datapath), &key) ? -errno : 0;
+	settle_owed(datapath, service, range);
+	/* Past the end it stays until the next lbd, which removes what no service has. */
+	if (error && error != -ENOENT && datapath->owed_range_count < OWED_RANGES)
+		datapath->owed_ranges[datapath->owed_range_count++] =
+			(struct source_range){.service = service, .range = *range};
+	return error;
+}
+
+void sources_mend(struct datapath *datapath)
+{
+	for (size_t i = datapath->owed_range_count; i--;) {
+		const struct source_range *owed = &datapath->owed_ranges[i];
+		const struct source_range_key key = key_of(owed->service, &owed->range);
+
+		if (!bpf_map_delete_elem(ranges_map(datapath), &key) || errno == ENOENT)
+			forget_owed(datapath, i);
+	}
 }
 
 /* One that lies in another of the same service may be missing: it says nothing that that does not.

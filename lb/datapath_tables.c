@@ -216,3 +216,10 @@ void datapath_settle(struct datapath *datapath)
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		nanosleep(&wait, NULL);
 }
+
+void datapath_mend(struct datapath *datapath)
+{
+	ends_mend(datapath);
+	addresses_mend(datapath);
+	sources_mend(datapath);
+}

@@ -243,6 +243,22 @@ static bool has_place(const struct placement *placement, uint32_t backend)
 	return false;
 }
 
+/* Of a step that failed: new backends are gone again, the others are what they were. */
+static void restore_backends(struct datapath *datapath, const struct plan_step *step)
+{
+	const struct placement *before = step->before_placement, *after = step->after_placement;
+	struct backend_record record;
+
+	for (size_t i = 0; i < after->count; i++)
+		if (!is_kept(step, after->places[i].backend))
+			plan_retire_backend(datapath, after->places[i].backend);
+	for (size_t i = 0; before && i < before->count; i++) {
+		datapath_get_backend(datapath, before->places[i].backend, &record);
+		record = encode_backend(step->before, before, i, record.handle);
+		datapath_set_backend(datapath, before->places[i].backend, &record);
+	}
+}
+
 static void retire_backends(struct datapath *datapath, const struct plan_step *step)
 {
 	const struct placement *before = step->before_placement;
@@ -288,31 +304,38 @@ static void settle_sources(const struct plan *plan, struct datapath *datapath)
 	}
 }
 
-static int retire(struct plan *plan, struct datapath *datapath)
+static int retire_step(struct plan *plan, struct datapath *datapath, struct plan_step *step)
 {
 	int error = 0;
 
+	if (!step->after)
+		error = plan_remove_service(datapath, &step->before->key);
+	if (error) {
+		step->failed = true;
+		return error;
+	}
+	if (step->failed && !step->before)
+		datapath_withdraw_service(datapath, &step->after->key);
+	error = plan_retire_sources(datapath, step);
+	if (step->failed) {
+		restore_backends(datapath, step);
+		return error;
+	}
+	retire_backends(datapath, step);
+	placement_release(plan->room, step->before_placement, step->before, step->after_placement);
+	step->before_placement = NULL;
+	return error;
+}
+
+static int retire(struct plan *plan, struct datapath *datapath)
+{
+	int error = 0, failed;
+
 	settle_sources(plan, datapath);
 	for (size_t i = 0; i < plan->count; i++) {
-		struct plan_step *step = &plan->steps[i];
-		int failed = 0;
-
-		if (!step->after)
-			failed = plan_remove_service(datapath, &step->before->key);
-		if (step->failed && !step->before)
-			datapath_withdraw_service(datapath, &step->after->key);
-		if (failed)
-			step->failed = true;
+		failed = retire_step(plan, datapath, &plan->steps[i]);
 		if (failed && !error)
 			error = failed;
-		if (!failed)
-			plan_retire_sources(datapath, step);
-		if (step->failed)
-			continue;
-		retire_backends(datapath, step);
-		placement_release(plan->room, step->before_placement, step->before,
-				  step->after_placement);
-		step->before_placement = NULL;
 	}
 	return error;
 }
@@ -329,6 +352,14 @@ int plan_apply(struct plan *plan, struct datapath *datapath)
 	if (made)
 		return made;
 	return published ? published : retired;
+}
+
+void plan_take_back(struct plan_step *step, struct datapath *datapath)
+{
+	plan_remove_service(datapath, &step->after->key);
+	step->failed = true;
+	plan_retire_sources(datapath, step);
+	restore_backends(datapath, step);
 }
 
 void plan_finish(struct plan *plan)

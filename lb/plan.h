@@ -60,5 +60,8 @@ void plan_retire_backend(struct datapath *datapath, uint32_t index);
 /* A service's record and all that tells its packets apart. 0 or -errno: it is there as it was. */
 int plan_remove_service(struct datapath *datapath, const struct service_key *key);
 
+/* Takes a step of a new service back that was applied: it has failed after all. */
+void plan_take_back(struct plan_step *step, struct datapath *datapath);
+
 /* Gives back what plan_add took (for steps that were not applied) and the plan's memory. */
 void plan_finish(struct plan *plan);

@@ -3,6 +3,8 @@
  */
 #include "lb/plan_sources.h"
 
+#include <errno.h>
+
 static bool has_range(const struct service *service, const struct prefix *range)
 {
 	for (size_t i = 0; service && i < service->source_range_count; i++)
@@ -12,12 +14,19 @@ static bool has_range(const struct service *service, const struct prefix *range)
 }
 
 /* The ranges that `from` has and `kept` (NULL: nothing) has not. */
-static void remove_ranges(struct datapath *datapath, uint32_t id, const struct service *from,
-			  const struct service *kept)
+static int remove_ranges(struct datapath *datapath, uint32_t id, const struct service *from,
+			 const struct service *kept)
 {
-	for (size_t i = 0; from && i < from->source_range_count; i++)
-		if (!has_range(kept, &from->source_ranges[i]))
-			datapath_remove_source_range(datapath, id, &from->source_ranges[i]);
+	int error = 0, failed;
+
+	for (size_t i = 0; from && i < from->source_range_count; i++) {
+		if (has_range(kept, &from->source_ranges[i]))
+			continue;
+		failed = datapath_remove_source_range(datapath, id, &from->source_ranges[i]);
+		if (failed && failed != -ENOENT && !error)
+			error = failed;
+	}
+	return error;
 }
 
 int plan_make_sources(struct datapath *datapath, const struct plan_step *step)
@@ -40,13 +49,12 @@ bool plan_opens_sources(const struct plan_step *step)
 	       !step->after->source_range_count;
 }
 
-void plan_retire_sources(struct datapath *datapath, const struct plan_step *step)
+int plan_retire_sources(struct datapath *datapath, const struct plan_step *step)
 {
 	const struct placement *placement =
 		step->before ? step->before_placement : step->after_placement;
 
 	if (step->failed)
-		remove_ranges(datapath, placement->service, step->after, step->before);
-	else
-		remove_ranges(datapath, placement->service, step->before, step->after);
+		return remove_ranges(datapath, placement->service, step->after, step->before);
+	return remove_ranges(datapath, placement->service, step->before, step->after);
 }

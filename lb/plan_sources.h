@@ -12,5 +12,8 @@ int plan_make_sources(struct datapath *datapath, const struct plan_step *step);
 /* Whether packets may still ask for ranges that the new record does not want: to be settled. */
 bool plan_opens_sources(const struct plan_step *step);
 
-/* Of a step that failed: what it has made. */
-void plan_retire_sources(struct datapath *datapath, const struct plan_step *step);
+/*
+ * What no record wants any more; of a step that failed what it has made. 0, or -errno where one is
+ * left to datapath_mend.
+ */
+int plan_retire_sources(struct datapath *datapath, const struct plan_step *step);

@@ -115,6 +115,11 @@ const char *datapath_mode_name(enum datapath_mode mode)
 	return "native";
 }
 
+void datapath_mend(struct datapath *datapath)
+{
+	(void)datapath;
+}
+
 void datapath_settle(struct datapath *datapath)
 {
 	(void)datapath;
