@@ -256,6 +256,8 @@ static int bring_tables(struct daemon *daemon, struct files *files, struct refus
 		error = files_bring(files, daemon->reconcile, daemon->deny, refusal);
 	if (error)
 		return error;
+	if (operator_is_incomplete(daemon->operator))
+		return 0;
 	deny_list_drop_orphans(daemon->deny);
 	error = reconcile_drop_orphans(daemon->reconcile);
 	if (error > 0)

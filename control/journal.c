@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "control/file.h"
 #include "control/json_scratch.h"
+#include "control/put_aside.h"
 
 /* Where reading has come to. */
 struct reading {
@@ -132,6 +133,43 @@ int journal_load(struct journal *journal, json_int_t *sequence, json_t **changes
 	*sequence = reading.sequence;
 	*changes = reading.changes;
 	return 0;
+}
+
+static int copy_beginning(const char *from, size_t size, const char *to)
+{
+	char *text = NULL;
+	size_t found;
+	int error = file_read(from, &text, &found);
+	int fd;
+
+	if (error)
+		return error;
+	unlink(to); /* of a crash */
+	fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	error = fd < 0 ? -errno : file_write(fd, text, size < found ? size : found);
+	if (!error && fsync(fd))
+		error = -errno;
+	if (fd >= 0)
+		close(fd);
+	free(text);
+	return error;
+}
+
+int journal_put_aside(const struct journal *journal, char **kept)
+{
+	char *whole = NULL;
+	int error = asprintf(&whole, "%s.new", journal->path) < 0 ? -ENOMEM : 0;
+
+	if (!error)
+		error = copy_beginning(journal->path, (size_t)journal->size, whole);
+	if (!error)
+		error = put_aside(journal->path, kept);
+	if (!error && rename(whole, journal->path))
+		error = -errno;
+	if (!error)
+		error = directory_sync(journal->path);
+	free(whole);
+	return error;
 }
 
 static int cut(struct journal *journal)

@@ -27,6 +27,9 @@ void journal_finish(struct journal *journal);
 int journal_load(struct journal *journal, json_int_t *sequence, json_t **changes,
 		 struct refusal *refusal);
 
+/* After journal_load has found damage: keeps the file aside, and goes on with the lines before. */
+int journal_put_aside(const struct journal *journal, char **kept);
+
 /* Adds a change durably, or leaves nothing of it (state_append). 0, or -errno with a refusal. */
 int journal_append(struct journal *journal, json_int_t sequence, const char *change,
 		   struct refusal *refusal);

@@ -146,9 +146,14 @@ static void hear_events(void *context, uint32_t events)
 static void refresh(void *context, uint32_t expirations)
 {
 	struct neighbours *neighbours = context;
+	struct destination *destination;
 
 	(void)expirations;
 	resolver_refresh(&neighbours->resolver);
+	for (destination = neighbours->destinations; destination;
+	     destination = destination->hh.next)
+		if (destination->unknown)
+			enqueue(neighbours, destination);
 	/* Once all that is watched from the start has said which entries it needs. */
 	if (!neighbours->swept && !neighbours->queue) {
 		neighbour_set_sweep(&neighbours->resolver.neighbours);

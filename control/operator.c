@@ -21,6 +21,7 @@ struct operator
 	struct deny_list *deny;
 	struct state *state;
 	struct owed owed; /* stored, and not in force */
+	bool incomplete;  /* a part of the state was lost */
 };
 
 /* What is changed at once. The services are consumed, the rest is borrowed. */
@@ -52,6 +53,34 @@ static int replay(struct operator* operator, const json_t * snapshot, const json
 	return error;
 }
 
+/* Damage is kept aside and told, and what was read before it counts. */
+static int open_state(struct operator* operator, const char * path, json_t **snapshot,
+		      json_t **journal, struct refusal *refusal)
+{
+	struct refusal damage;
+	char *kept = NULL;
+	int error = state_open(path, &operator->state, snapshot, journal, refusal);
+
+	if (error != -EINVAL)
+		return error;
+	damage = *refusal;
+	error = state_put_aside(path, &kept, refusal);
+	if (error)
+		return error;
+	operator->incomplete = true;
+	log_error("state-damaged", "reason=%s kept=%s means=%s", log_quote(damage.text),
+		  log_quote(kept),
+		  log_quote("the operator's changes from there on are not known; what is pinned "
+			    "of them goes on until the next start"));
+	free(kept);
+	return state_open(path, &operator->state, snapshot, journal, refusal);
+}
+
+bool operator_is_incomplete(const struct operator* operator)
+{
+	return operator->incomplete;
+}
+
 int operator_open(struct operated operated, const char *state_path, struct operator** operator,
 		  struct refusal * refusal)
 {
@@ -63,7 +92,7 @@ int operator_open(struct operated operated, const char *state_path, struct opera
 		return refuse_with(refusal, ENOMEM, "out of memory");
 	opened->reconcile = operated.reconcile;
 	opened->deny = operated.deny;
-	error = state_open(state_path, &opened->state, &snapshot, &journal, refusal);
+	error = open_state(opened, state_path, &snapshot, &journal, refusal);
 	if (!error)
 		error = replay(opened, snapshot, journal, refusal);
 	json_decref(snapshot);

@@ -24,6 +24,9 @@ int operator_open(struct operated operated, const char *state_path, struct opera
 		  struct refusal * refusal);
 void operator_close(struct operator* operator);
 
+/* The state was damaged: what is pinned and nobody wants may be the operator's. */
+bool operator_is_incomplete(const struct operator* operator);
+
 /* Tries again what is stored and could not be written to the tables. To be called now and then. */
 void operator_catch_up(struct operator* operator);
 

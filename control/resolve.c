@@ -128,12 +128,14 @@ void resolver_resolve(struct resolver *resolver, struct destination *destination
 	struct route route;
 	int error;
 
+	destination->unknown = true;
 	error = route_find(resolver->neighbours.question, &destination->address, &route);
 	if (error) {
 		log_error("route", "error=%s", log_quote(strerror(-error)));
 		return;
 	}
 	destination->ifindex = route.ifindex;
+	destination->unknown = false;
 	if (route.kind == ROUTE_NONE) {
 		settle_without(resolver, destination, NEIGHBOUR_NO_ROUTE);
 		return;
@@ -145,6 +147,7 @@ void resolver_resolve(struct resolver *resolver, struct destination *destination
 	key = (struct neighbour_key){.address = route.neighbour, .ifindex = route.ifindex};
 	neighbour = neighbour_set_find_or_add(&resolver->neighbours, &key);
 	if (!neighbour) {
+		destination->unknown = true;
 		log_error("neighbour", "error=%s", log_quote(strerror(ENOMEM)));
 		return;
 	}

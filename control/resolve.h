@@ -18,6 +18,7 @@ struct destination {
 	struct nexthop told; /* what the slot holds */
 	enum neighbour_state state;
 	bool queued;
+	bool unknown;                    /* it could not be asked for: once more, a little later */
 	struct neighbour *neighbour;     /* NULL: NO_ROUTE, LOCAL, or never looked up */
 	struct destination *prev, *next; /* of those that share the neighbour */
 	struct destination *queue_prev, *queue_next;

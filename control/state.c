@@ -16,6 +16,7 @@
 #include "control/file.h"
 #include "control/journal.h"
 #include "control/json_scratch.h"
+#include "control/put_aside.h"
 
 /* Below this, reading the journal costs less than anybody notices. */
 #define COMPACTION_MIN_BYTES (1u << 20)
@@ -163,6 +164,81 @@ int state_open(const char *path, struct state **state, json_t **snapshot, json_t
 	*state = opened;
 	*snapshot = loaded;
 	return 0;
+}
+
+/* Of a snapshot that a disk or a crash has spoilt; else PATH may be any file. */
+static bool begins_like_ours(const char *path)
+{
+	static const char beginning[] = "{\"sequence\":";
+	char *text = NULL;
+	size_t size = 0;
+	bool ours;
+
+	if (file_read(path, &text, &size))
+		return false;
+	ours = !text[0] || !strncmp(text, beginning, sizeof(beginning) - 1);
+	free(text);
+	return ours;
+}
+
+static int drop(const char *path)
+{
+	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
+static int put_snapshot_aside(struct state *state, char **kept)
+{
+	char *snapshot = NULL, *journal = NULL;
+	int error = put_aside(state->path, &snapshot);
+
+	if (!error)
+		error = put_aside(state->journal.path, &journal);
+	if (error == -ENOENT)
+		error = 0; /* no journal */
+	if (!error)
+		error = directory_sync(state->path);
+	/* A journal without its snapshot is damaged too, a snapshot that is still there is this. */
+	if (!error)
+		error = drop(state->journal.path);
+	if (!error)
+		error = drop(state->path);
+	if (!error &&
+	    asprintf(kept, "%s%s%s", snapshot, journal ? " " : "", journal ? journal : "") < 0)
+		error = -ENOMEM;
+	free(snapshot);
+	free(journal);
+	return error;
+}
+
+int state_put_aside(const char *path, char **kept, struct refusal *refusal)
+{
+	struct state *state = new_state(path);
+	json_t *snapshot = NULL, *journal = NULL;
+	struct refusal damage;
+	int error;
+
+	if (!state)
+		return refuse_with(refusal, ENOMEM, "%s: out of memory", path);
+	error = take_lock(state, refusal);
+	if (error)
+		goto out;
+	if (load_snapshot(state, &snapshot, &damage)) {
+		if (!begins_like_ours(path)) {
+			error = refuse(refusal, "%s", damage.text);
+			goto out;
+		}
+		error = put_snapshot_aside(state, kept);
+	} else if (journal_load(&state->journal, &state->sequence, &journal, &damage)) {
+		error = journal_put_aside(&state->journal, kept);
+	}
+	if (error)
+		refuse_with(refusal, -error, "%s: cannot be kept aside: %s", path,
+			    strerror(-error));
+out:
+	json_decref(snapshot);
+	json_decref(journal);
+	state_close(state);
+	return error;
 }
 
 int state_append(struct state *state, const char *change, struct refusal *refusal)

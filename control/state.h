@@ -2,7 +2,8 @@
  * What the operator changed, on disk before it is answered: a snapshot (one JSON document) and
  * beside it a journal (PATH.journal, a JSON object a line, fdatasync'ed). A torn last line, left by
  * a crash while writing, was never acknowledged and is dropped; any other damage is named and
- * refused.
+ * refused
+ * until state_put_aside.
  */
 #pragma once
 
@@ -22,6 +23,14 @@ struct state;
 int state_open(const char *path, struct state **state, json_t **snapshot, json_t **journal,
 	       struct refusal *refusal);
 void state_close(struct state *state);
+
+/*
+ * After -EINVAL: the damaged file is kept as FILE.damaged-N, with the journal if it is the
+ * snapshot, and what can be read opens: the changes before the damage of a journal, without a
+ * snapshot none. *kept names the files, the caller's. 0 or -errno with a refusal: a whole document
+ * that is not a snapshot, or begins like none, is somebody else's and stays.
+ */
+int state_put_aside(const char *path, char **kept, struct refusal *refusal);
 
 /*
  * Appends one object, compact JSON, as a line and waits until it is on disk. On error nothing of it

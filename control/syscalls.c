@@ -68,6 +68,8 @@ static const char *const PLAIN[] = {
 	"ftruncate",
 	"getcwd",
 	"getdents64",
+	"link",
+	"linkat",
 	"lseek",
 	"lstat",
 	"mkdir",

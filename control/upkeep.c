@@ -60,7 +60,8 @@ static void settle(void *context, uint32_t events)
 
 	(void)events;
 	operator_catch_up(daemon->operator);
-	deny_list_drop_orphans(daemon->deny);
+	if (!operator_is_incomplete(daemon->operator))
+		deny_list_drop_orphans(daemon->deny);
 	datapath_mend(daemon->datapath);
 	reconcile_settle(daemon->reconcile);
 	return_memory(daemon);

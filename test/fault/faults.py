@@ -11,15 +11,17 @@ import sys
 import time
 
 import changes
+import kills
 import outcomes
 import tables
+import troubles
 import world
 from world import CLASSES
 
 SLOT = {name: number for number, name in enumerate(CLASSES)}
 IDLE_SHARE = 0.15  # of a CPU, after a fault
 BLOCKS_SLACK = 40  # of memory, that caches and buffers may come to
-MEND_SECONDS = 2   # what lbd tries again now and then is in order by then
+MEND_SECONDS = 6   # what lbd tries again now and then is in order by then
 TOLD = re.compile(r"level=(error|warning) event=(?!client-refused)")
 
 
@@ -34,6 +36,7 @@ def choose(sites, every):
 
 
 SHORT = {"start": 24, "changes": 6}  # of so many faults one
+SHORT_KILLS = 12
 SHORT_MEMORY = {"start": 300, "changes": 40}
 
 
@@ -271,6 +274,12 @@ class Faults:
         if self.options.phase in ("start", "both"):
             for name in names:
                 self.starts(name)
+        self.restore()
+        if self.options.phase in ("troubles", "both"):
+            troubles.Troubles(self).run()
+        self.restore()
+        if self.options.phase in ("kill", "both"):
+            kills.Kills(self).run(1 if self.options.all else SHORT_KILLS)
 
 
 def parse():
@@ -279,7 +288,8 @@ def parse():
     parser.add_argument("--first", type=int, default=1, help="from this call on")
     parser.add_argument("--last", type=int, default=1 << 60, help="to this call")
     parser.add_argument("--class", dest="classes", action="append", choices=CLASSES[1:])
-    parser.add_argument("--phase", choices=["start", "changes", "both"], default="both")
+    parser.add_argument("--phase", default="both",
+                        choices=["start", "changes", "troubles", "kill", "both"])
     parser.add_argument("--write", action="store_true", help="the table into docs/testing.md")
     parser.add_argument("--verbose", action="store_true", help="each fault and what was said")
     return parser.parse_args()
@@ -292,7 +302,7 @@ def main():
         faults.run()
     finally:
         faults.world.finish()
-    print(faults.outcomes.table())
+    faults.outcomes.print()
     if options.write:
         faults.outcomes.write()
     else:

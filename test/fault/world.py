@@ -25,7 +25,7 @@ CLASSES = [
 FAIL, DIE, HALVE = range(3)
 TOTAL = 31  # where calls of all classes but memory are counted
 SITES = 65536
-READY_SECONDS = 20
+READY_SECONDS = 60
 
 LIMITS = ["--max-services", "64", "--max-backends", "128", "--max-connections", "1024",
           "--max-affinity", "64", "--max-fragments", "64", "--max-new-connections", "1000"]

@@ -179,6 +179,67 @@ static void damage_of_the_snapshot_is_named_and_left_alone(void **state)
 	}
 }
 
+/* What is kept is what was there, and what opens after that is what stood before the damage. */
+static void damage_of_the_journal_is_kept_aside(void **state)
+{
+	static const char text[] = LINE_1 LINE_2 "{\"sequence\":3,\"cha\n" LINE_3;
+	char expected[2 * PATH_BYTES];
+	char *kept = NULL;
+
+	(void)state;
+	for (int i = 1; i <= 2; i++) {
+		write_file(journal_path, text, strlen(text));
+		assert_int_equal(open_refused(), -EINVAL);
+
+		assert_int_equal(state_put_aside(path, &kept, &refusal), 0);
+
+		snprintf(expected, sizeof(expected), "%s.damaged-%d", journal_path, i);
+		assert_string_equal(kept, expected);
+		assert_file_holds(kept, text, strlen(text));
+		free(kept);
+		assert_remembered(2);
+	}
+	state_close(given_changes(3));
+	assert_remembered(3);
+}
+
+static void damage_of_the_snapshot_is_kept_aside(void **state)
+{
+	static const char *const rows[] = {"", "{\"sequence\":2,\"state\":{\"upto\":2}"};
+	char *kept = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_file(path, rows[i], strlen(rows[i]));
+		write_file(journal_path, LINE_3, strlen(LINE_3));
+		assert_int_equal(open_refused(), -EINVAL);
+
+		assert_int_equal(state_put_aside(path, &kept, &refusal), 0);
+
+		*strchr(kept, ' ') = '\0';
+		assert_file_holds(kept, rows[i], strlen(rows[i]));
+		assert_file_holds(kept + strlen(kept) + 1, LINE_3, strlen(LINE_3));
+		free(kept);
+		assert_remembered(0);
+	}
+}
+
+static void a_file_of_somebody_else_stays(void **state)
+{
+	static const char *const rows[] = {"{\"services\": []}", "root:x:0:0:root:/root:/bin/sh\n"};
+	char *kept = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		write_file(path, rows[i], strlen(rows[i]));
+
+		assert_int_equal(state_put_aside(path, &kept, &refusal), -EINVAL);
+
+		assert_non_null(strstr(refusal.text, path));
+		assert_file_holds(path, rows[i], strlen(rows[i]));
+	}
+}
+
 static void what_cannot_be_read_is_named(void **state)
 {
 	(void)state;
@@ -272,6 +333,9 @@ int main(void)
 		WITH_DIRECTORY(a_last_line_with_blocks_never_written_is_dropped),
 		WITH_DIRECTORY(damage_of_the_journal_is_named_and_left_alone),
 		WITH_DIRECTORY(damage_of_the_snapshot_is_named_and_left_alone),
+		WITH_DIRECTORY(damage_of_the_journal_is_kept_aside),
+		WITH_DIRECTORY(damage_of_the_snapshot_is_kept_aside),
+		WITH_DIRECTORY(a_file_of_somebody_else_stays),
 		WITH_DIRECTORY(what_cannot_be_read_is_named),
 		WITH_DIRECTORY(a_second_opener_is_told_who_is_first),
 		WITH_DIRECTORY(a_change_that_could_not_be_read_back_is_refused),
