@@ -228,7 +228,6 @@ run_all() {
     run_alone house 60 /usr/bin/python3 test/check_house.py
     run_alone build 300 "${function[@]}" build_gcc
     [ -x build/control/lbd ] || { echo "no lbd was built: nothing else can run"; return; }
-    run kernel 1800 nice test/kernel/run.sh
     run clang19 1200 "${apart[@]}" build_clang19
     run bpf 900 "${apart[@]}" run_binaries build/test/bpf
     run shadow 600 "${apart[@]}" run_binaries build/test/model/shadow
@@ -243,6 +242,7 @@ run_all() {
     run schema 60 /usr/bin/python3 test/schema_check.py
     run shellcheck 120 "${function[@]}" check_scripts
     finish_all
+    run kernel 1800 nice test/kernel/run.sh # computes while those of run_netns wait
     run_netns
     run_alone demo 120 "${function[@]}" check_demo
     run_alone counts 120 /usr/bin/python3 test/bench/counts.py build
