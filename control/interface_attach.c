@@ -78,6 +78,8 @@ static int run_program(struct interfaces *interfaces, struct interface *interfac
 
 	error = datapath_attach(interfaces->datapath, interface->link.name, interface->link.ifindex,
 				interfaces->mode, &interface->mode, &refusal);
+	if (error == -EAGAIN && interface->attached)
+		return error;
 	interface->attached = !error;
 	if (error)
 		fail(interface, refusal.text);
@@ -90,8 +92,10 @@ int interface_attach_again(struct interfaces *interfaces, struct interface *inte
 {
 	const int error = run_program(interfaces, interface);
 
+	if (error == -EAGAIN)
+		return 0;
 	port_update(interfaces, interface);
-	return error;
+	return error ? error : 1;
 }
 
 int interface_attach(struct interfaces *interfaces, struct interface *interface)

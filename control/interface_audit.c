@@ -6,13 +6,10 @@
 
 static int audit_link(struct interfaces *interfaces, struct interface *interface)
 {
-	int error;
-
 	if (datapath_is_attached(interfaces->datapath, interface->link.name,
 				 interface->link.ifindex))
 		return 0;
-	error = interface_attach_again(interfaces, interface);
-	return error ? error : 1;
+	return interface_attach_again(interfaces, interface);
 }
 
 static void audit_interface(struct interfaces *interfaces, struct interface *interface,

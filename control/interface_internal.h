@@ -67,7 +67,10 @@ void port_drop(struct interfaces *interfaces, struct interface *interface);
 
 /* Attaches (a veth's other end first) and updates the port. 0, or -errno with interface->error. */
 int interface_attach(struct interfaces *interfaces, struct interface *interface);
-/* The program is not there any more: attaches it again. 0, or -errno with interface->error. */
+/*
+ * The program, or its link's pin, is not there any more: attaches it again. 1; 0 while the program
+ * still runs by a link that cannot be had; or -errno with interface->error.
+ */
 int interface_attach_again(struct interfaces *interfaces, struct interface *interface);
 void interface_detach(struct interfaces *interfaces, struct interface *interface);
 /* A veth's other end moved, or something reset it: makes it fit again. 0 or -errno. */

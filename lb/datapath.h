@@ -86,7 +86,8 @@ void datapath_close(struct datapath *datapath);
 /*
  * Attaches to an interface by a pinned bpf_link, or moves an existing pinned link to the program
  * of this lbd. *used: the mode that took effect (never MODE_AUTO). -EBUSY with the name and id of
- * a foreign program; -EOPNOTSUPP where the mode cannot be had.
+ * a foreign program; -EOPNOTSUPP where the mode cannot be had; -EAGAIN while our program is there
+ * by a link that is not pinned any more: the kernel is about to detach it, or somebody holds it.
  */
 int datapath_attach(struct datapath *datapath, const char *interface, uint32_t ifindex,
 		    enum datapath_mode mode, enum datapath_mode *used, struct refusal *refusal);

@@ -196,6 +196,11 @@ int datapath_attach(struct datapath *datapath, const char *interface, uint32_t i
 		answer = adopt_link(datapath, ifindex, mode, path);
 	if (!answer) {
 		answer = attach_new(datapath, ifindex, mode, path);
+		if (is_taken(answer) && attached_mode(datapath, ifindex) != MODE_AUTO)
+			return refuse_with(
+				refusal, EAGAIN,
+				"%s has lbd's program still, by a link whose pin is gone",
+				interface);
 		if (is_taken(answer) && datapath->replace) {
 			detach_foreign(ifindex);
 			answer = attach_new(datapath, ifindex, mode, path);

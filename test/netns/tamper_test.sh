@@ -111,9 +111,24 @@ rename_pin() {
     mv "$PIN/link/veth-c" "$PIN/link/other"
 }
 
-swap_pins() {
-    mv "$PIN/link/veth-a" "$PIN/link/third" && mv "$PIN/link/veth-b" "$PIN/link/veth-a" &&
-        mv "$PIN/link/third" "$PIN/link/veth-b"
+swap_pins() { # at once, before lbd has put the first right
+    "$PYTHON" -c "import os; os.chdir('$PIN/link'); os.rename('veth-a', 'third')
+os.rename('veth-b', 'veth-a'); os.rename('third', 'veth-b')"
+}
+
+# While somebody else holds the link, the program runs and its pin cannot be made again.
+test_held_link() {
+    local before
+    before=$(repaired links)
+    PYTHONPATH=$HERE spawn holder node "$PYTHON" -c \
+        "import pins, time; pins.open_pin('$PIN/link/veth-b'); time.sleep(2)"
+    sleep 0.5
+    check "the pin of a link is removed that somebody holds" rm "$PIN/link/veth-b"
+    sleep 1
+    check "its program runs" is_attached veth-b "$XDP_MODE"
+    check "lbd finds no fault with that" fails grep -E "not-(attached|repaired)" "$LBD_LOG"
+    check "when it is let go it is made anew" in_time "a held link" has_link veth-b
+    check "that is counted" is_counted links "$before"
 }
 
 all_links() {
@@ -125,6 +140,7 @@ test_links() {
     test_link veth-a detach_link veth-a
     test_link uplink0 rm "$PIN/link/uplink0"
     test_link veth-b rm "$PIN/link/veth-b"
+    test_held_link
     test_link veth-c rename_pin
     check "two pins of links are swapped" swap_pins
     check "each has its own name again" in_time "swapped pins of links" all_links
