@@ -60,7 +60,7 @@ void datapath_audit_pins(struct datapath *datapath, struct repairs *repairs)
 
 	pins_make_directories(datapath, &ignored); /* where they are gone, too */
 	while ((map = bpf_object__next_map(datapath->skeleton->obj, map))) {
-		if (bpf_map__is_internal(map))
+		if (bpf_map__is_internal(map) || !bpf_map__autocreate(map))
 			continue;
 		error = datapath_pin_path(datapath, "map", pin_name(datapath, map), path);
 		repairs_note(repairs, REPAIR_PINS,
