@@ -29,7 +29,7 @@ for file in test/netns/*_test.sh; do
     # generic mode cannot do (docs/configuration.md).
     [[ $name =~ ^(fault|mode|scale|tamper|too_big|unit)$ ]] || GENERIC+=("$name")
 done
-NAMES+=("${GENERIC[@]/#/generic/}" demo counts bench)
+NAMES+=("${GENERIC[@]/#/generic/}" soak demo counts bench)
 
 is_wanted() { # NAME
     local word
@@ -244,6 +244,7 @@ run_all() {
     finish_all
     run kernel 1800 nice test/kernel/run.sh # computes while those of run_netns wait
     run_netns
+    run_alone soak 400 test/soak.sh --minutes 2 --seed 1
     run_alone demo 120 "${function[@]}" check_demo
     run_alone counts 120 /usr/bin/python3 test/bench/counts.py build
     run_alone bench 400 "${function[@]}" check_bench
