@@ -263,10 +263,12 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 		error = read_program_id(datapath);
 	if (!error)
 		error = tables_open(datapath);
-	if (error)
-		return refuse_with(refusal, -error, "cannot pin or map the BPF object: %s",
-				   strerror(-error));
-	return 0;
+	if (!error)
+		return 0;
+	if (!*adopted)
+		datapath_forget(datapath); /* nobody else needs what this start has pinned */
+	return refuse_with(refusal, -error, "cannot pin or map the BPF object: %s",
+			   strerror(-error));
 }
 
 int datapath_open(const struct datapath_options *options, struct datapath **datapath, bool *adopted,

@@ -69,13 +69,20 @@ class Outcomes:
                             encoding="utf-8")
 
     def compare(self):
-        """Each outcome seen now is one that the document knows of that class."""
+        """
+        Each outcome of a change seen now is one that the document knows of that class. Starts take
+        long, so most of their places have not been tried when the table was made: what it lacks
+        there is told.
+        """
         written = self.written()
         for (phase, name), seen in self.seen.items():
             known = re.sub(r" [0-9]+", "", written.get((phase, name), ["", "", ""])[2]).split(", ")
             new = set(seen) - set(known)
-            if new:
-                self.fail(f"{phase}: {name}: docs/testing.md does not know of {', '.join(new)}")
+            text = f"{phase}: {name}: docs/testing.md does not know of {', '.join(new)}"
+            if new and phase == "changes":
+                self.fail(text)
+            elif new:
+                print("# " + text)
 
     def print(self):
         print(self.table())
