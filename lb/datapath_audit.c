@@ -44,13 +44,6 @@ static int audit_pin(const char *path, int ours, __u32 (*id)(int fd))
 	return bpf_obj_pin(ours, path) ? -errno : 1;
 }
 
-/* datapath_pin.c names pins. */
-static const char *pin_name(const struct datapath *datapath, const struct bpf_map *map)
-{
-	return datapath->linear && map == datapath->skeleton->maps.programs ? "programs_linear"
-									    : bpf_map__name(map);
-}
-
 void datapath_audit_pins(struct datapath *datapath, struct repairs *repairs)
 {
 	const struct bpf_map *map = NULL;
@@ -60,9 +53,9 @@ void datapath_audit_pins(struct datapath *datapath, struct repairs *repairs)
 
 	pins_make_directories(datapath, &ignored); /* where they are gone, too */
 	while ((map = bpf_object__next_map(datapath->skeleton->obj, map))) {
-		if (bpf_map__is_internal(map) || !bpf_map__autocreate(map))
+		if (!pins_hold(map))
 			continue;
-		error = datapath_pin_path(datapath, "map", pin_name(datapath, map), path);
+		error = pins_map_path(datapath, map, path);
 		repairs_note(repairs, REPAIR_PINS,
 			     error ? error : audit_pin(path, bpf_map__fd(map), map_id));
 	}

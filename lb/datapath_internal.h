@@ -174,6 +174,11 @@ int pins_make_directories(struct datapath *datapath, struct refusal *refusal);
 /* Hands pinned maps to the object that is to be loaded. *adopted: there are some. */
 int pins_reuse_maps(struct datapath *datapath, bool *adopted, struct refusal *refusal);
 int pins_add_maps(struct datapath *datapath);
+/* Whether a map is pinned: not those of constants and variables, nor what is but for a move. */
+bool pins_hold(const struct bpf_map *map);
+/* Where. 0 or -ENAMETOOLONG. */
+int pins_map_path(const struct datapath *datapath, const struct bpf_map *map,
+		  char path[PIN_PATH_MAX]);
 /* The map's pin takes the place of the one of another size. */
 int pins_replace_map(const struct datapath *datapath, const struct bpf_map *map);
 int pins_set_program(struct datapath *datapath);

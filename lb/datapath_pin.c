@@ -20,6 +20,11 @@ int datapath_pin_path(const struct datapath *datapath, const char *kind, const c
 	return length < PIN_PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
+bool pins_hold(const struct bpf_map *map)
+{
+	return !bpf_map__is_internal(map) && bpf_map__autocreate(map);
+}
+
 /*
  * A map of programs takes those with fragments or those without, never both
  * (__bpf_prog_map_compatible in the kernel's bpf/core.c): each kind has a pin of its own, so that
@@ -27,14 +32,8 @@ int datapath_pin_path(const struct datapath *datapath, const char *kind, const c
  */
 #define LINEAR_PROGRAMS "programs_linear"
 
-/* Not those of constants and variables, nor what is but for a move. */
-static bool is_pinned(const struct bpf_map *map)
-{
-	return !bpf_map__is_internal(map) && bpf_map__autocreate(map);
-}
-
-static int map_path(const struct datapath *datapath, const struct bpf_map *map,
-		    char path[PIN_PATH_MAX])
+int pins_map_path(const struct datapath *datapath, const struct bpf_map *map,
+		  char path[PIN_PATH_MAX])
 {
 	const bool linear = datapath->linear && map == datapath->skeleton->maps.programs;
 
@@ -149,9 +148,9 @@ static int try_maps(struct datapath *datapath, bool reuse, bool *found, struct r
 
 	*found = false;
 	bpf_object__for_each_map (map, datapath->skeleton->obj) {
-		if (!is_pinned(map))
+		if (!pins_hold(map))
 			continue;
-		answer = map_path(datapath, map, path);
+		answer = pins_map_path(datapath, map, path);
 		if (!answer)
 			answer = try_map(datapath, map, path, reuse, refusal);
 		if (answer < 0)
@@ -179,7 +178,7 @@ static int waiting_path(const struct datapath *datapath, const struct bpf_map *m
 			char path[PIN_PATH_MAX])
 {
 	size_t length;
-	int error = map_path(datapath, map, path);
+	int error = pins_map_path(datapath, map, path);
 
 	if (error)
 		return error;
@@ -193,7 +192,7 @@ static int waiting_path(const struct datapath *datapath, const struct bpf_map *m
 static int add_map(struct datapath *datapath, struct bpf_map *map)
 {
 	char path[PIN_PATH_MAX], waiting[PIN_PATH_MAX];
-	int error = map_path(datapath, map, path);
+	int error = pins_map_path(datapath, map, path);
 
 	if (!error)
 		error = waiting_path(datapath, map, waiting);
@@ -212,7 +211,7 @@ int pins_add_maps(struct datapath *datapath)
 	int error;
 
 	bpf_object__for_each_map (map, datapath->skeleton->obj) {
-		error = is_pinned(map) ? add_map(datapath, map) : 0;
+		error = pins_hold(map) ? add_map(datapath, map) : 0;
 		if (error)
 			return error;
 	}
@@ -222,7 +221,7 @@ int pins_add_maps(struct datapath *datapath)
 int pins_replace_map(const struct datapath *datapath, const struct bpf_map *map)
 {
 	char path[PIN_PATH_MAX], waiting[PIN_PATH_MAX];
-	int error = map_path(datapath, map, path);
+	int error = pins_map_path(datapath, map, path);
 
 	if (!error)
 		error = waiting_path(datapath, map, waiting);
