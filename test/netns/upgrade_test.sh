@@ -43,10 +43,23 @@ load_start() { # FILE
     PIDS+=("$LOAD_PID")
 }
 
+# What full queues have dropped, of veths and of sockets: where the machine has no time, they do.
+queue_drops() {
+    local name interface
+    for name in client node pod-a pod-b pod-c; do
+        inside "$name" ip -s -j link | jq '.[].stats64 | .rx.dropped, .tx.dropped'
+        inside "$name" awk '/^Udp: [0-9]/ {print $6}' /proc/net/snmp
+        for interface in $(inside "$name" ip -j link | jq -r '.[].ifname | select(. != "lo")'); do
+            inside "$name" ethtool -S "$interface" | awk '/drops|errors/ {print $2}'
+        done
+    done | awk '{sum += $1} END {print sum}'
+}
+
 # COMMAND with the number of the round, every PERIOD seconds meanwhile.
 under_traffic() { # FILE ROUNDS COMMAND…
     local file=$1 rounds=$2 round
     shift 2
+    DROPPED=$(queue_drops)
     load_start "$file"
     sleep 1
     for round in $(seq "$rounds"); do
@@ -56,20 +69,20 @@ under_traffic() { # FILE ROUNDS COMMAND…
     done
     kill -TERM "$LOAD_PID"
     wait "$LOAD_PID"
+    DROPPED=$(($(queue_drops) - DROPPED))
+    echo "# $file: dropped by full queues: $DROPPED, else $(cat "$file")"
 }
 
-# Beyond what is lost where nothing is done.
 nothing_is_lost() { # FILE TITLE
     local file=$1 title=$2
-    echo "# $title: $(cat "$file")"
     check "$title: no long-lived connection breaks" says "$file" \
         ".long.failures == 0 and .long.count == $LONG"
     check "$title: no new connection fails" says "$file" \
         ".new.failures == 0 and .new.count > $NEW"
-    check "$title: none waits for a retransmission" says "$file" \
-        ".new.slowest_ms < ([900, $(jq .new.slowest_ms "$WORK/nothing.json")] | max)"
-    check "$title: no datagram is lost" says "$file" \
-        ".udp.failures <= $(jq .udp.failures "$WORK/nothing.json") and .udp.count > 0"
+    check "$title: none waits for a retransmission, but of what a queue dropped" says "$file" \
+        "$DROPPED > 0 or .new.slowest_ms < 900"
+    check "$title: no datagram is lost, but what a queue dropped" says "$file" \
+        ".udp.failures <= $DROPPED and .udp.count > 0"
 }
 
 restart() { # ROUND
@@ -94,6 +107,17 @@ change_limits() { # ROUND
         grep -q "event=moved connections_without_room=0" "$LBD_LOG"
 }
 
+# What is noted of the pinned table, with another ABI number in front (include/abi.h).
+spoil_abi() {
+    local id note
+    id=$(bpftool -j map show pinned "$PIN/map/connections" | jq .id)
+    note=$(bpftool -j map dump pinned "$PIN/map/layouts" | jq -r --argjson id "$id" '.[] |
+        select(.formatted.key == $id) | (.key + ["value"] + .value) | join(" ") |
+        sub("value 0x01"; "value 0x02")')
+    # shellcheck disable=SC2086 # a word each
+    bpftool map update pinned "$PIN/map/layouts" key $note
+}
+
 no_bridge_is_left() {
     ! ls "$PIN"/map/bridge_* "$PIN"/map/*_new 2>/dev/null
 }
@@ -103,11 +127,10 @@ check "another version is built" "$ROOT/test/upgrade/build.sh"
 check "lbd becomes ready" node_lbd
 check "servers start" churn_servers
 check "services are added and resolved" add_churn_services
+check "and those of a web server" add_services
 
 under_traffic "$WORK/nothing.json" "$RESTARTS" true
-echo "# nothing done: $(cat "$WORK/nothing.json")"
-check "nothing done: nothing fails" says "$WORK/nothing.json" \
-    '.long.failures == 0 and .new.failures == 0 and .udp.failures * 1000 < .udp.count'
+nothing_is_lost "$WORK/nothing.json" "nothing done"
 under_traffic "$WORK/restart.json" "$RESTARTS" restart
 nothing_is_lost "$WORK/restart.json" "$RESTARTS times kill -9"
 under_traffic "$WORK/upgrade.json" "$UPGRADES" upgrade
@@ -116,5 +139,13 @@ under_traffic "$WORK/limits.json" "$CHANGES" change_limits
 nothing_is_lost "$WORK/limits.json" "$CHANGES times other limits"
 check "nothing waits, nothing is left of moves" no_bridge_is_left
 check "nothing had to be repaired" lbctl_says '.repaired == 0' status
+check "nor was there what could not be" fails grep -h not-repaired "$WORK"/lbd.*.log
+
+lbd_kill KILL
+check "the note of the table's layout is changed" spoil_abi
+check "an lbd that does not know what values mean refuses" lbd_refuses "does not know" \
+    --interface uplink0
+http_load "$WORK/http.json" client -n 100 -c 4 10.96.0.10 80
+check "and traffic flows on" says "$WORK/http.json" '.failures == 0'
 
 finish
