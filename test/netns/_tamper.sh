@@ -15,27 +15,14 @@ image() { # MAP
     entries "$1" | sort
 }
 
-key_words() { # ENTRY
-    jq -r '.key | join(" ")' <<<"$1"
-}
-
+# At once, so that what is put right meanwhile is not spoilt again.
 delete_entries() { # MAP
-    local entry key
-    entries "$1" | while read -r entry; do
-        read -ra key < <(key_words "$entry")
-        bpftool map delete pinned "$PIN/map/$1" key "${key[@]}" || return
-    done
+    "$HERE/spoil.py" delete "$PIN/map/$1"
 }
 
 # Every byte of the values that says something becomes BYTE.
 overwrite_entries() { # MAP BYTE
-    local entry key value
-    entries "$1" | while read -r entry; do
-        read -ra key < <(key_words "$entry")
-        read -ra value < <(jq -r --arg byte "$2" '.value |
-            map(if . == "0x00" then . else $byte end) | join(" ")' <<<"$entry")
-        bpftool map update pinned "$PIN/map/$1" key "${key[@]}" value "${value[@]}" || return
-    done
+    "$HERE/spoil.py" overwrite "$PIN/map/$1" "$2"
 }
 
 detach_link() { # INTERFACE
