@@ -233,11 +233,11 @@ http() { # OPTION… ADDRESS PORT
 }
 
 udp() { # OPTION… ADDRESS PORT
-    inside client "$PYTHON" "$HERE/udp_load.py" "$@" | jq '. + {sent: .pairs}'
+    inside client "$PYTHON" "$HERE/udp_load.py" --timeout 5 "$@" | jq '. + {sent: .pairs}'
 }
 
 ping_some() { # ADDRESS
-    inside client ping -q -n -c 40 -i 0.1 -W 1 "$1" |
+    inside client ping -q -n -c 40 -i 0.1 -W 5 "$1" |
         awk '/transmitted/ {printf "{\"sent\": %d, \"lost\": %d}\n", $1, $1 - $4}'
 }
 
