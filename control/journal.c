@@ -67,6 +67,8 @@ static int read_line(struct reading *reading, const char *text, size_t size,
 	json_t *line = json_parse(text, size, JSON_ALLOW_NUL, &where);
 	int error;
 
+	if (!line && json_parse_lacked_memory(&where))
+		return refuse_with(refusal, ENOMEM, "%s: out of memory", reading->path);
 	if (!line)
 		return refuse(refusal, "%s:%zu: damaged at column %d: %s", reading->path,
 			      reading->line, where.column, where.text);

@@ -98,3 +98,9 @@ json_t *json_parse(const char *text, size_t size, size_t flags, json_error_t *er
 	reserve = NULL;
 	return value;
 }
+
+bool json_parse_lacked_memory(const json_error_t *error)
+{
+	/* The line is negative where there was no memory for the reserve. */
+	return error->line < 0 || json_error_code(error) == json_error_out_of_memory;
+}

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define JSON_SCRATCH_BYTES (64u << 10) /* a service of 70 backends; the rest comes from malloc */
@@ -33,6 +34,9 @@ void json_scratch_close(struct json_scratch *scratch);
 /*
  * json_loadb, but that jansson is never out of memory in it: without memory for the end of a string
  * it reads on behind what it has (2.14, lex_save). A reserve is made first, and goes when there is
- * no other memory. NULL with an error; its line is negative where there was none for the reserve.
+ * no other memory. NULL with an error.
  */
 json_t *json_parse(const char *text, size_t size, size_t flags, json_error_t *error);
+
+/* Whether json_parse failed for want of memory, which says nothing of the text. */
+bool json_parse_lacked_memory(const json_error_t *error);

@@ -67,11 +67,13 @@ static int open_state(struct operator* operator, const char * path, json_t **sna
 	error = state_put_aside(path, &kept, refusal);
 	if (error)
 		return error;
-	operator->incomplete = true;
-	log_error("state-damaged", "reason=%s kept=%s means=%s", log_quote(damage.text),
-		  log_quote(kept),
-		  log_quote("the operator's changes from there on are not known; what is pinned "
-			    "of them goes on until the next start"));
+	if (kept) {
+		operator->incomplete = true;
+		log_error("state-damaged", "reason=%s kept=%s means=%s", log_quote(damage.text),
+			  log_quote(kept),
+			  log_quote("the operator's changes from there on are not known; what is "
+				    "pinned of them goes on until the next start"));
+	}
 	free(kept);
 	return state_open(path, &operator->state, snapshot, journal, refusal);
 }

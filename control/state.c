@@ -111,7 +111,9 @@ static int decode_snapshot(struct state *state, const char *text, json_t **snaps
 	json_t *content = json_object_get(document, "state");
 	int error = 0;
 
-	if (!document) {
+	if (!document && json_parse_lacked_memory(&where)) {
+		error = refuse_with(refusal, ENOMEM, "%s: out of memory", state->path);
+	} else if (!document) {
 		error = refuse(refusal, "%s:%d: damaged at column %d: %s", state->path, where.line,
 			       where.column, where.text);
 	} else if (!is_sequence(sequence) || !content) {
@@ -210,33 +212,40 @@ static int put_snapshot_aside(struct state *state, char **kept)
 	return error;
 }
 
+/* Only what is known to be damaged: what cannot be read now may be sound. */
+static int put_damage_aside(struct state *state, char **kept, struct refusal *refusal)
+{
+	json_t *snapshot = NULL, *journal = NULL;
+	int error = load_snapshot(state, &snapshot, refusal);
+	bool damaged = error == -EINVAL && begins_like_ours(state->path);
+
+	if (damaged) {
+		error = put_snapshot_aside(state, kept);
+	} else if (!error) {
+		error = journal_load(&state->journal, &state->sequence, &journal, refusal);
+		damaged = error == -EINVAL;
+		if (damaged)
+			error = journal_put_aside(&state->journal, kept);
+	}
+	if (damaged && error)
+		refuse_with(refusal, -error, "%s: cannot be kept aside: %s", state->path,
+			    strerror(-error));
+	json_decref(snapshot);
+	json_decref(journal);
+	return error;
+}
+
 int state_put_aside(const char *path, char **kept, struct refusal *refusal)
 {
 	struct state *state = new_state(path);
-	json_t *snapshot = NULL, *journal = NULL;
-	struct refusal damage;
 	int error;
 
+	*kept = NULL;
 	if (!state)
 		return refuse_with(refusal, ENOMEM, "%s: out of memory", path);
 	error = take_lock(state, refusal);
-	if (error)
-		goto out;
-	if (load_snapshot(state, &snapshot, &damage)) {
-		if (!begins_like_ours(path)) {
-			error = refuse(refusal, "%s", damage.text);
-			goto out;
-		}
-		error = put_snapshot_aside(state, kept);
-	} else if (journal_load(&state->journal, &state->sequence, &journal, &damage)) {
-		error = journal_put_aside(&state->journal, kept);
-	}
-	if (error)
-		refuse_with(refusal, -error, "%s: cannot be kept aside: %s", path,
-			    strerror(-error));
-out:
-	json_decref(snapshot);
-	json_decref(journal);
+	if (!error)
+		error = put_damage_aside(state, kept, refusal);
 	state_close(state);
 	return error;
 }

@@ -27,8 +27,9 @@ void state_close(struct state *state);
 /*
  * After -EINVAL: the damaged file is kept as FILE.damaged-N, with the journal if it is the
  * snapshot, and what can be read opens: the changes before the damage of a journal, without a
- * snapshot none. *kept names the files, the caller's. 0 or -errno with a refusal: a whole document
- * that is not a snapshot, or begins like none, is somebody else's and stays.
+ * snapshot none. *kept names the files, the caller's; NULL: there is no damage. 0 or -errno with a
+ * refusal: a whole document that is not a snapshot, or begins like none, is somebody else's and
+ * stays.
  */
 int state_put_aside(const char *path, char **kept, struct refusal *refusal);
 

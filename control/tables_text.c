@@ -80,7 +80,7 @@ json_t *tables_load_text(const char *text, size_t size, struct refusal *refusal)
 	if (check_depth(text, size, refusal))
 		return NULL;
 	value = json_parse(text, size, JSON_REJECT_DUPLICATES, &error);
-	if (!value && (error.line < 0 || json_error_code(&error) == json_error_out_of_memory))
+	if (!value && json_parse_lacked_memory(&error))
 		refuse(refusal, "out of memory");
 	else if (!value)
 		refuse(refusal, "line %d, column %d: %s", error.line, error.column, error.text);

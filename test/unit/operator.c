@@ -1,0 +1,203 @@
+/*
+ * The operator's changes when memory is short: what was acknowledged is not lost. Over tables in
+ * plain memory, with malloc and the log in the place of libc's and ours.
+ */
+#include "test/unit/state_fixture.h"
+
+#include "control/log.h"
+#include "control/operator.h"
+#include "test/fuzz/datapath.h"
+
+#define RESERVE_BYTES 65536 /* json_parse's, which nothing else here asks for */
+
+static int failing_reserves;
+static char last_event[64];
+static struct datapath datapath;
+static struct reconcile *reconcile;
+static struct deny_list *deny;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+	if (size != RESERVE_BYTES || !failing_reserves)
+		return __real_malloc(size);
+	failing_reserves--;
+	return NULL;
+}
+
+void __wrap_log_event(enum log_level level, const char *event, const char *fields, ...)
+	__attribute__((format(printf, 3, 4)));
+void __wrap_log_event(enum log_level level, const char *event, const char *fields, ...)
+{
+	(void)level;
+	(void)fields;
+	snprintf(last_event, sizeof(last_event), "%s", event);
+}
+
+static void ignore_destination(void *context, const struct address *address, uint32_t slot)
+{
+	(void)context;
+	(void)address;
+	(void)slot;
+}
+
+static void forget_tables(void)
+{
+	reconcile_free(reconcile);
+	deny_list_free(deny);
+	reconcile = NULL;
+	deny = NULL;
+}
+
+/* As after a boot. */
+static bool make_tables(void)
+{
+	static const struct destination_hooks HOOKS = {.added = ignore_destination,
+						       .removed = ignore_destination};
+
+	forget_tables();
+	fake_clear(&datapath);
+	reconcile = reconcile_new(&datapath, &HOOKS);
+	deny = deny_list_new(&datapath);
+	return reconcile && deny;
+}
+
+static int begin(void **state)
+{
+	last_event[0] = '\0';
+	return make_tables() ? make_directory(state) : -1;
+}
+
+static int end(void **state)
+{
+	failing_reserves = 0;
+	forget_tables();
+	return remove_directory(state);
+}
+
+static int open_operator(struct operator** operator)
+{
+	const struct operated operated = {reconcile, deny};
+
+	return operator_open(operated, path, operator, & refusal);
+}
+
+static struct operator* opened(void)
+{
+	struct operator* operator= NULL;
+
+	if (open_operator(&operator))
+		fail_msg("%s", refusal.text);
+	return operator;
+}
+
+static struct service_key key_of(const char *text)
+{
+	struct service_key key;
+
+	assert_int_equal(service_key_parse(text, &key, &refusal), 0);
+	return key;
+}
+
+static int add(struct operator* operator, const char * text)
+{
+	struct change change = {.key = key_of(text)};
+	struct transaction_counts counts;
+
+	change.service = service_new(&change.key);
+	assert_non_null(change.service);
+	change.service->source = SOURCE_OPERATOR;
+	return operator_change(operator, & change, 1, &counts, &refusal);
+}
+
+static bool is_in_force(const char *text)
+{
+	const struct service_key key = key_of(text);
+
+	return reconcile_find(reconcile, &key);
+}
+
+static void given_three_services(void)
+{
+	struct operator* operator= opened();
+
+	assert_int_equal(add(operator, "192.0.2.1:80/tcp"), 0);
+	assert_int_equal(add(operator, "192.0.2.2:80/tcp"), 0);
+	assert_int_equal(add(operator, "192.0.2.3:80/tcp"), 0);
+	operator_close(operator);
+	assert_true(make_tables());
+}
+
+/* Whichever of the texts that are read there is no memory for. */
+static void a_start_without_memory_loses_nothing(void **state)
+{
+	struct operator* operator;
+	char *journal = NULL;
+	size_t size = 0;
+	int error = -1;
+
+	(void)state;
+	given_three_services();
+	assert_int_equal(file_read(journal_path, &journal, &size), 0);
+	for (int failing = 1; failing < 4; failing++) {
+		failing_reserves = failing;
+		operator= NULL;
+		error = open_operator(&operator);
+		failing_reserves = 0;
+
+		assert_int_equal(error, -ENOMEM);
+		assert_non_null(strstr(refusal.text, "out of memory"));
+		assert_string_equal(last_event, "");
+		assert_file_holds(journal_path, journal, size);
+	}
+	free(journal);
+	operator= opened();
+	assert_false(operator_is_incomplete(operator));
+	assert_true(is_in_force("192.0.2.1:80/tcp") && is_in_force("192.0.2.3:80/tcp"));
+	operator_close(operator);
+}
+
+static void a_snapshot_there_is_no_memory_for_stays(void **state)
+{
+	static const char SNAPSHOT[] = "{\"sequence\":7,\"state\":{\"services\":[]}}\n";
+	struct operator* operator;
+
+	(void)state;
+	write_file(path, SNAPSHOT, strlen(SNAPSHOT));
+	failing_reserves = 1;
+	assert_int_equal(open_operator(&operator), -ENOMEM);
+	assert_file_holds(path, SNAPSHOT, strlen(SNAPSHOT));
+	operator_close(opened());
+}
+
+/* Putting aside reads again: what it has no memory for then is not known to be damaged. */
+static void only_damage_is_put_aside(void **state)
+{
+	char *kept = NULL, *journal = NULL;
+	size_t size = 0;
+
+	(void)state;
+	given_three_services();
+	assert_int_equal(file_read(journal_path, &journal, &size), 0);
+	failing_reserves = 1;
+	assert_int_equal(state_put_aside(path, &kept, &refusal), -ENOMEM);
+	assert_null(kept);
+	assert_int_equal(state_put_aside(path, &kept, &refusal), 0);
+	assert_null(kept);
+	assert_file_holds(journal_path, journal, size);
+	free(journal);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_start_without_memory_loses_nothing),
+		TEST(a_snapshot_there_is_no_memory_for_stays),
+		TEST(only_damage_is_put_aside),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
