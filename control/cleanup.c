@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include "control/log.h"
 #include "control/loop.h"
 #include "control/server.h"
@@ -29,7 +30,7 @@ int cleanup(const struct options *options, struct refusal *refusal)
 {
 	enum bpffs_made made;
 	char *pin_path = NULL;
-	int error = privilege_check(refusal);
+	int lock, error = privilege_check(refusal);
 
 	if (!error)
 		error = take_socket(options->socket_path, refusal);
@@ -37,6 +38,11 @@ int cleanup(const struct options *options, struct refusal *refusal)
 		error = bpffs_prepare(options->pin_path, &pin_path, &made, refusal);
 	if (error)
 		return error;
+	lock = bpffs_lock(pin_path, refusal);
+	if (lock < 0) {
+		free(pin_path);
+		return lock;
+	}
 	if (datapath_clean(pin_path))
 		log_info("removed", "pin=%s", log_quote(options->pin_path));
 	else
@@ -44,5 +50,6 @@ int cleanup(const struct options *options, struct refusal *refusal)
 	log_info("kept", "state=%s why=%s", log_quote(options->state_path),
 		 log_quote("what the operator has changed is there; remove it by hand"));
 	free(pin_path);
+	close(lock);
 	return 0;
 }

@@ -179,7 +179,8 @@ static int prepare_bpffs(struct daemon *daemon, struct refusal *refusal)
 	if (made == BPFFS_OUTSIDE)
 		log_info("bpffs-outside", "pin=%s why=%s", log_quote(daemon->options.pin_path),
 			 log_quote("ip netns exec hides it here; look for the pins outside"));
-	return 0;
+	daemon->pin_lock = bpffs_lock(daemon->pin_path, refusal);
+	return daemon->pin_lock < 0 ? daemon->pin_lock : 0;
 }
 
 /* When lbd has no use for most of them any more, and has not read a word that others wrote. */
@@ -411,5 +412,7 @@ void daemon_finish(struct daemon *daemon)
 	fragments_free(daemon->fragments);
 	datapath_close(daemon->datapath);
 	free(daemon->pin_path);
+	if (daemon->pin_lock >= 0)
+		close(daemon->pin_lock);
 	loop_free(daemon->loop);
 }

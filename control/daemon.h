@@ -19,6 +19,7 @@ struct daemon {
 	struct options options;
 	struct loop *loop;
 	char *pin_path; /* the way to options.pin_path */
+	int pin_lock;   /* on it; -1: not yet */
 	struct datapath *datapath;
 	struct reconcile *reconcile;
 	struct deny_list *deny;

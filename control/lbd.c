@@ -43,7 +43,7 @@ static int run(struct daemon *daemon, struct refusal *refusal)
 
 int main(int argc, char *argv[])
 {
-	struct daemon daemon = {};
+	struct daemon daemon = {.pin_lock = -1};
 	struct refusal refusal = {""};
 	int error;
 

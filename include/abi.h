@@ -12,8 +12,8 @@
 /*
  * What another lbd, older or newer, must know to take over what is pinned: what the values of maps
  * mean. It counts changes of their meaning, which nobody but a new --cleanup can follow. Short of
- * that values may grow at their ends, where zero means what was before, and entries of connections
- * may be arranged otherwise.
+ * that values may grow at their ends, where zero means what was before (but those of client_hops
+ * and alias_marks), and entries of connections may be arranged otherwise.
  */
 #define ABI_NUMBER 1
 

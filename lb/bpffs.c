@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -182,4 +183,21 @@ int bpffs_prepare(const char *path, char **pin_path, enum bpffs_made *made, stru
 		return refuse_with(refusal, -error, "--pin %s: cannot make the directory: %s", path,
 				   strerror(-error));
 	return 0;
+}
+
+int bpffs_lock(const char *pin_path, struct refusal *refusal)
+{
+	const int directory = open(pin_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error;
+
+	if (directory < 0)
+		return refuse_with(refusal, errno, "%s: %s", pin_path, strerror(errno));
+	if (!flock(directory, LOCK_EX | LOCK_NB))
+		return directory;
+	error = errno == EWOULDBLOCK ? EBUSY : errno;
+	close(directory);
+	return refuse_with(refusal, error, "%s: %s", pin_path,
+			   error == EBUSY ? "another lbd has pinned there and runs; give this one "
+					    "a --pin of its own, or end that one"
+					  : strerror(error));
 }

@@ -21,3 +21,9 @@ enum bpffs_made {
  */
 int bpffs_prepare(const char *path, char **pin_path, enum bpffs_made *made,
 		  struct refusal *refusal);
+
+/*
+ * Nobody else may have this directory for as long as the fd that it answers, the caller's, is open:
+ * each would set right what the other has pinned. -EBUSY: somebody has; or -errno; with a refusal.
+ */
+int bpffs_lock(const char *pin_path, struct refusal *refusal);

@@ -14,13 +14,12 @@
  *
  * An lbd that dies at 1 has changed nothing. One that dies between 2 and the end of 3, some tens of
  * milliseconds, leaves links with its program, and the earlier maps pinned: the next lbd goes on
- * with those, and what began meanwhile goes by the rings.
+ * with those, and what began meanwhile goes by the rings. What its programs call stays pinned until
+ * links have others (datapath_pin.c).
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "lb/datapath_internal.h"
@@ -59,24 +58,6 @@ static int name_earlier(const struct datapath *datapath)
 	return error;
 }
 
-/* By the map's id: the one of an lbd that died on its way may be in use still. */
-static int pin_bridge(const struct datapath *datapath)
-{
-	const int fd = bpf_map__fd(datapath->bridge->maps.bridge);
-	char path[PIN_PATH_MAX], pin[32];
-	struct bpf_map_info info = {};
-	__u32 size = sizeof(info);
-	int error;
-
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return -errno;
-	snprintf(pin, sizeof(pin), BRIDGE_PIN "%u", info.id);
-	error = datapath_pin_path(datapath, "map", pin, path);
-	if (error)
-		return error;
-	return bpf_obj_pin(fd, path) ? -errno : 0;
-}
-
 /* Without an earlier program, links go to 2 at once, one after another. */
 static int cross(const struct datapath *datapath)
 {
@@ -85,7 +66,7 @@ static int cross(const struct datapath *datapath)
 	if (!error && name_earlier(datapath))
 		error = name_bringing(datapath);
 	if (!error)
-		error = pin_bridge(datapath);
+		error = pins_add_bridge(datapath, bpf_map__fd(datapath->bridge->maps.bridge));
 	if (error)
 		return error;
 	links_switch(datapath, bpf_program__fd(datapath->bridge->progs.cross));
@@ -103,37 +84,19 @@ int datapath_move(struct datapath *datapath, uint32_t *missed, struct refusal *r
 		error = moves_catch_up(datapath, missed);
 	if (!error)
 		error = moves_copy_late(datapath);
-	if (!error)
-		error = moves_commit(datapath);
 	if (error) {
-		name_earlier(datapath); /* where nothing has changed */
+		name_earlier(datapath); /* where there is one, nothing has changed */
 		return refuse_with(refusal, -error, "cannot move what is pinned to other maps: %s",
 				   strerror(-error));
 	}
+	moves_commit(datapath); /* from here there is no way back: the audit repairs pins */
 	links_switch(datapath, bpf_program__fd(datapath->skeleton->progs.lb));
 	return 0;
 }
 
-/* Those of lbds that died on their way, too. */
 void datapath_end_move(struct datapath *datapath)
 {
-	char path[PIN_PATH_MAX];
-	struct dirent *entry;
-	DIR *pins = datapath_pin_path(datapath, "map", "", path) ? NULL : opendir(path);
-	bool settled = false;
-
-	while (pins && (entry = readdir(pins))) {
-		if (strncmp(entry->d_name, BRIDGE_PIN, strlen(BRIDGE_PIN)) ||
-		    datapath_pin_path(datapath, "map", entry->d_name, path))
-			continue;
-		/* Whoever is under way passes the map before the kernel empties it. */
-		if (!settled)
-			datapath_settle(datapath);
-		settled = true;
-		unlink(path);
-	}
-	if (pins)
-		closedir(pins);
+	pins_drop_others(datapath);
 	lb_bpf__destroy(datapath->bridge);
 	datapath->bridge = NULL;
 }

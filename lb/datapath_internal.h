@@ -179,6 +179,11 @@ bool pins_hold(const struct bpf_map *map);
 /* Where. 0 or -ENAMETOOLONG. */
 int pins_map_path(const struct datapath *datapath, const struct bpf_map *map,
 		  char path[PIN_PATH_MAX]);
+/* Keeps a map of programs that links may call until links have others; ... */
+int pins_add_bridge(const struct datapath *datapath, int map);
+/* ... which is now: those, and what an lbd of the other kind (with fragments, or without) called.
+ */
+void pins_drop_others(struct datapath *datapath);
 /* The map's pin takes the place of the one of another size. */
 int pins_replace_map(const struct datapath *datapath, const struct bpf_map *map);
 int pins_set_program(struct datapath *datapath);

@@ -174,14 +174,19 @@ static int move_map(const struct datapath *datapath, const struct outgrown *old)
 {
 	const struct lb_bpf *skeleton = datapath->skeleton;
 	const struct bpf_map *map = ours(datapath, old);
-	const bool by_cpu = map == skeleton->maps.backend_counters;
+	const bool by_cpu =
+		map == skeleton->maps.backend_counters || map == skeleton->maps.deny_counters;
 
 	if (is_counted_anew(skeleton, map) || map == skeleton->maps.connections ||
 	    map == skeleton->maps.programs)
 		return 0;
 	switch (bpf_map__type(map)) {
+	case BPF_MAP_TYPE_RINGBUF:
+		return 0;
 	case BPF_MAP_TYPE_HASH:
 	case BPF_MAP_TYPE_LRU_HASH:
+	case BPF_MAP_TYPE_LPM_TRIE:
+	case BPF_MAP_TYPE_DEVMAP_HASH:
 		return move_keys(datapath, old, map, BPF_ANY);
 	default:
 		if (bpf_map__map_flags(map) & BPF_F_MMAPABLE)
@@ -316,20 +321,21 @@ int moves_copy_late(struct datapath *datapath)
 	return error;
 }
 
-/* Connections last: they name what is in the others. */
+/* Connections last: they name what is in the others. What fails does not keep others from it. */
 int moves_commit(struct datapath *datapath)
 {
 	const struct bpf_map *connections = datapath->skeleton->maps.connections;
-	int error = 0;
+	int error = 0, failed;
 
-	for (size_t i = 0; !error && i < datapath->outgrown_count; i++)
-		if (ours(datapath, &datapath->outgrown[i]) != connections)
-			error = pins_replace_map(datapath, ours(datapath, &datapath->outgrown[i]));
-	if (!error && moves_fd(datapath, connections) >= 0)
-		error = pins_replace_map(datapath, connections);
-	if (!error)
-		error = pins_set_program(datapath);
-	if (!error)
-		moves_close(datapath);
-	return error;
+	for (size_t i = 0; i < datapath->outgrown_count; i++) {
+		const struct bpf_map *map = ours(datapath, &datapath->outgrown[i]);
+
+		failed = map == connections ? 0 : pins_replace_map(datapath, map);
+		error = error ? error : failed;
+	}
+	failed = moves_fd(datapath, connections) < 0 ? 0 : pins_replace_map(datapath, connections);
+	error = error ? error : failed;
+	failed = pins_set_program(datapath);
+	moves_close(datapath);
+	return error ? error : failed;
 }

@@ -65,6 +65,21 @@ struct found {
 	struct table_layout layout; /* of connections */
 };
 
+/* Packets write into it all the time, by indexes that connections have. */
+static bool never_moves(const struct datapath *datapath, const struct bpf_map *map)
+{
+	return map == datapath->skeleton->maps.client_hops ||
+	       map == datapath->skeleton->maps.alias_marks;
+}
+
+static bool fits(const struct datapath *datapath, const struct bpf_map *map,
+		 const struct found *found)
+{
+	return found->size.entries == bpf_map__max_entries(map) &&
+	       found->size.value == bpf_map__value_size(map) &&
+	       (map != datapath->skeleton->maps.connections || layout_is_ours(&found->layout));
+}
+
 /* Values of an earlier or a later lbd may be longer or shorter than ours, but mean the same. */
 static int check_found(const struct datapath *datapath, const struct bpf_map *map, const char *path,
 		       struct found *found, struct refusal *refusal)
@@ -82,6 +97,7 @@ static int check_found(const struct datapath *datapath, const struct bpf_map *ma
 	if (error)
 		return refuse_with(refusal, -error, "%s: %s", path, strerror(-error));
 	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
+	    (never_moves(datapath, map) && !fits(datapath, map, found)) ||
 	    (holds_connections && !layout_is_known(&found->layout, info.value_size)))
 		return refuse_with(
 			refusal, EPROTO,
@@ -90,14 +106,6 @@ static int check_found(const struct datapath *datapath, const struct bpf_map *ma
 			"connections it holds",
 			path);
 	return 0;
-}
-
-static bool fits(const struct datapath *datapath, const struct bpf_map *map,
-		 const struct found *found)
-{
-	return found->size.entries == bpf_map__max_entries(map) &&
-	       found->size.value == bpf_map__value_size(map) &&
-	       (map != datapath->skeleton->maps.connections || layout_is_ours(&found->layout));
 }
 
 /*
@@ -188,7 +196,29 @@ static int waiting_path(const struct datapath *datapath, const struct bpf_map *m
 		       : -ENAMETOOLONG;
 }
 
-/* Whatever waits is of an lbd that ended on its way here. */
+/*
+ * Whatever waits is of an lbd that ended on its way here. Its programs may be on links still: those
+ * that they call must stay pinned until links have ours.
+ */
+static int drop_waiting(const struct datapath *datapath, const struct bpf_map *map,
+			const char *waiting)
+{
+	int fd, error = 0;
+
+	if (map != datapath->skeleton->maps.programs) {
+		unlink(waiting);
+		return 0;
+	}
+	fd = bpf_obj_get(waiting);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	error = pins_add_bridge(datapath, fd);
+	close(fd);
+	if (!error && unlink(waiting))
+		error = -errno;
+	return error;
+}
+
 static int add_map(struct datapath *datapath, struct bpf_map *map)
 {
 	char path[PIN_PATH_MAX], waiting[PIN_PATH_MAX];
@@ -196,9 +226,10 @@ static int add_map(struct datapath *datapath, struct bpf_map *map)
 
 	if (!error)
 		error = waiting_path(datapath, map, waiting);
+	if (!error)
+		error = drop_waiting(datapath, map, waiting);
 	if (error)
 		return error;
-	unlink(waiting);
 	if (moves_fd(datapath, map) >= 0)
 		return bpf_map__pin(map, waiting);
 	return access(path, F_OK) ? bpf_map__pin(map, path) : 0;
@@ -216,6 +247,59 @@ int pins_add_maps(struct datapath *datapath)
 			return error;
 	}
 	return 0;
+}
+
+/* By the map's id: that of an lbd that died on its way may be in use still. */
+int pins_add_bridge(const struct datapath *datapath, int map)
+{
+	char path[PIN_PATH_MAX], pin[32];
+	struct bpf_map_info info = {};
+	__u32 size = sizeof(info);
+	int error;
+
+	if (bpf_obj_get_info_by_fd(map, &info, &size))
+		return -errno;
+	snprintf(pin, sizeof(pin), BRIDGE_PIN "%u", info.id);
+	error = datapath_pin_path(datapath, "map", pin, path);
+	if (error)
+		return error;
+	return bpf_obj_pin(map, path) && errno != EEXIST ? -errno : 0;
+}
+
+static void unpin_map(const struct datapath *datapath, const char *name)
+{
+	char path[PIN_PATH_MAX];
+
+	if (!datapath_pin_path(datapath, "map", name, path))
+		unlink(path);
+}
+
+/* Those of the other kind hold all the maps of the lbd that had them. */
+static void unpin_other_programs(const struct datapath *datapath)
+{
+	unpin_map(datapath, datapath->linear ? "programs" : LINEAR_PROGRAMS);
+	unpin_map(datapath, datapath->linear ? "programs_new" : LINEAR_PROGRAMS "_new");
+}
+
+void pins_drop_others(struct datapath *datapath)
+{
+	char path[PIN_PATH_MAX];
+	struct dirent *entry;
+	DIR *pins = datapath_pin_path(datapath, "map", "", path) ? NULL : opendir(path);
+	bool settled = false;
+
+	while (pins && (entry = readdir(pins))) {
+		if (strncmp(entry->d_name, BRIDGE_PIN, strlen(BRIDGE_PIN)))
+			continue;
+		/* Whoever is under way passes the map before the kernel empties it. */
+		if (!settled)
+			datapath_settle(datapath);
+		settled = true;
+		unpin_map(datapath, entry->d_name);
+	}
+	if (pins)
+		closedir(pins);
+	unpin_other_programs(datapath);
 }
 
 int pins_replace_map(const struct datapath *datapath, const struct bpf_map *map)

@@ -31,6 +31,9 @@ test_cleanup() {
     check "the service answers" within 5 answers client "$HTTP_SERVICE"
     check "with an lbd there, --cleanup is refused" \
         fails "${LBD_AS[@]}" "$LBD" --cleanup --socket "$SOCKET" --pin "$PIN" --state "$STATE"
+    check "nor does it help to name another socket" \
+        fails "${LBD_AS[@]}" "$LBD" --cleanup --socket "$SOCKET.2" --pin "$PIN" \
+        --state "$STATE"
     check "and nothing is gone" answers client "$HTTP_SERVICE"
     lbd_kill TERM
     check "without, the datapath goes on" answers client "$HTTP_SERVICE"

@@ -123,6 +123,10 @@ test_second_lbd() {
     kill -9 "$LBD_PID" 2>/dev/null
     wait "$LBD_PID"
     check "with a status that is not 0" test $? -gt 0
+    SOCKET=$SOCKET.2 STATE=$STATE.2 lbd_launch --interface uplink0
+    check "so does one with the same pins" within 5 fails lbd_is_running
+    wait "$LBD_PID"
+    check "and says that they are another's" grep -q "another lbd has pinned there" "$LBD_LOG"
     LBD_PID=$first LBD_LOG=$log
     check "the first one serves on" lbctl_says '.pid == '"$first" status
 }
