@@ -194,14 +194,24 @@ static bool does_something(const struct transaction_counts *counts)
 	return counts->added || counts->changed || counts->removed;
 }
 
+/* Stores it with room made for owing it: what is on disk is in force in the end. */
+static int store(struct operator* operator, const char * journal_line, struct refusal *refusal)
+{
+	if (owed_reserve(&operator->owed))
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	return state_append(operator->state, journal_line, refusal);
+}
+
+/* Consumes the line. */
 static int commit(struct operator* operator, struct transaction * transaction,
-		  const struct edit *edit, const char *journal_line, struct refusal *refusal)
+		  const struct edit *edit, char *journal_line, struct refusal *refusal)
 {
 	struct refusal reason;
 	int error, denied;
 
-	error = state_append(operator->state, journal_line, refusal);
+	error = store(operator, journal_line, refusal);
 	if (error) {
+		free(journal_line);
 		reconcile_drop(transaction);
 		return error;
 	}
@@ -210,6 +220,8 @@ static int commit(struct operator* operator, struct transaction * transaction,
 	error = error ? error : denied;
 	if (error || !owed_is_nothing(&operator->owed))
 		owed_add(&operator->owed, journal_line);
+	else
+		free(journal_line);
 	if (error)
 		error = owed_settle(&operator->owed, operator->reconcile, operator->deny, &reason);
 	if (error)
@@ -254,16 +266,16 @@ static int carry_out(struct operator* operator, const struct edit * edit, bool d
 	else
 		error = reconcile_prepare(operator->reconcile, SOURCE_OPERATOR, edit->changes,
 					  edit->count, &transaction, refusal);
-	if (!error) {
-		counts->services = transaction_counts(transaction);
-		if (!dry_run &&
-		    (does_something(&counts->services) || does_something(&counts->deny)))
-			error = commit(operator, transaction, edit, line, refusal);
-		else
-			reconcile_drop(transaction);
+	if (error) {
+		free(line);
+		return error;
 	}
+	counts->services = transaction_counts(transaction);
+	if (!dry_run && (does_something(&counts->services) || does_something(&counts->deny)))
+		return commit(operator, transaction, edit, line, refusal);
+	reconcile_drop(transaction);
 	free(line);
-	return error;
+	return 0;
 }
 
 int operator_change(struct operator* operator, struct change * changes, size_t count,

@@ -25,22 +25,22 @@ void owed_finish(struct owed *owed)
 
 bool owed_is_nothing(const struct owed *owed)
 {
-	return !owed->count && !owed->lost;
+	return !owed->count;
 }
 
-void owed_add(struct owed *owed, const char *line)
+int owed_reserve(struct owed *owed)
 {
 	char **lines = reallocarray(owed->lines, owed->count + 1, sizeof(*lines));
-	char *copy = strdup(line);
 
-	if (lines)
-		owed->lines = lines;
-	if (lines && copy) {
-		lines[owed->count++] = copy;
-		return;
-	}
-	owed->lost = true;
-	free(copy);
+	if (!lines)
+		return -ENOMEM;
+	owed->lines = lines;
+	return 0;
+}
+
+void owed_add(struct owed *owed, char *line)
+{
+	owed->lines[owed->count++] = line;
 }
 
 static int play(const struct owed *owed, struct replay *replay, struct refusal *refusal)

@@ -12,7 +12,6 @@
 struct owed {
 	char **lines; /* as in the journal */
 	size_t count;
-	bool lost; /* there was no memory for one: only the next start brings it */
 };
 
 void owed_finish(struct owed *owed);
@@ -20,8 +19,14 @@ void owed_finish(struct owed *owed);
 /* Whether all that is stored is in force. */
 bool owed_is_nothing(const struct owed *owed);
 
-/* What comes after one that is owed is added too, lest the older one have the last word. */
-void owed_add(struct owed *owed, const char *line);
+/* Before a change is stored: room for its line, so that owed_add cannot fail. 0 or -ENOMEM. */
+int owed_reserve(struct owed *owed);
+
+/*
+ * Takes the line. What comes after one that is owed is added too, lest the older one have the last
+ * word.
+ */
+void owed_add(struct owed *owed, char *line);
 
 /* 0: all is in force. -errno with a refusal: what is not is still owed. */
 int owed_settle(struct owed *owed, struct reconcile *reconcile, struct deny_list *deny,

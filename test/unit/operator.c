@@ -1,6 +1,7 @@
 /*
- * The operator's changes when memory is short: what was acknowledged is not lost. Over tables in
- * plain memory, with malloc and the log in the place of libc's and ours.
+ * The operator's changes when memory is short or the kernel refuses them: what was acknowledged is
+ * not lost, and is in force or owed. Over tables in plain memory, with calls in the place of libc's
+ * and ours that fail on demand.
  */
 #include "test/unit/state_fixture.h"
 
@@ -11,6 +12,7 @@
 #define RESERVE_BYTES 65536 /* json_parse's, which nothing else here asks for */
 
 static int failing_reserves;
+static bool growing_fails, kernel_refuses;
 static char last_event[64];
 static struct datapath datapath;
 static struct reconcile *reconcile;
@@ -24,6 +26,24 @@ void *__wrap_malloc(size_t size)
 		return __real_malloc(size);
 	failing_reserves--;
 	return NULL;
+}
+
+void *__real_reallocarray(void *memory, size_t count, size_t size);
+void *__wrap_reallocarray(void *memory, size_t count, size_t size);
+void *__wrap_reallocarray(void *memory, size_t count, size_t size)
+{
+	return growing_fails ? NULL : __real_reallocarray(memory, count, size);
+}
+
+int __real_datapath_set_services(struct datapath *tables, const struct service_key *keys,
+				 const struct service_record *records, uint32_t count);
+int __wrap_datapath_set_services(struct datapath *tables, const struct service_key *keys,
+				 const struct service_record *records, uint32_t count);
+int __wrap_datapath_set_services(struct datapath *tables, const struct service_key *keys,
+				 const struct service_record *records, uint32_t count)
+{
+	return kernel_refuses ? -ENOMEM
+			      : __real_datapath_set_services(tables, keys, records, count);
 }
 
 void __wrap_log_event(enum log_level level, const char *event, const char *fields, ...)
@@ -72,6 +92,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	failing_reserves = 0;
+	growing_fails = kernel_refuses = false;
 	forget_tables();
 	return remove_directory(state);
 }
@@ -189,6 +210,43 @@ static void only_damage_is_put_aside(void **state)
 	free(journal);
 }
 
+static void what_the_kernel_refuses_is_owed_until_it_is_in_force(void **state)
+{
+	struct operator* operator= opened();
+
+	(void)state;
+	kernel_refuses = true;
+	assert_int_equal(add(operator, "192.0.2.1:80/tcp"), -ENOMEM);
+	assert_non_null(strstr(refusal.text, "stored, but not wholly in force"));
+	operator_catch_up(operator);
+	assert_false(is_in_force("192.0.2.1:80/tcp"));
+
+	kernel_refuses = false;
+	operator_catch_up(operator);
+	assert_true(is_in_force("192.0.2.1:80/tcp"));
+	assert_string_equal(last_event, "caught-up");
+	operator_close(operator);
+}
+
+/* Else it would be on disk, neither in force nor owed. */
+static void what_could_not_be_owed_is_not_stored(void **state)
+{
+	struct operator* operator= opened();
+
+	(void)state;
+	kernel_refuses = growing_fails = true;
+	assert_int_equal(add(operator, "192.0.2.1:80/tcp"), -ENOMEM);
+	assert_string_equal(refusal.text, "out of memory");
+	kernel_refuses = growing_fails = false;
+	operator_close(operator);
+	assert_true(make_tables());
+
+	operator= opened();
+	assert_false(is_in_force("192.0.2.1:80/tcp"));
+	assert_int_equal(add(operator, "192.0.2.1:80/tcp"), 0);
+	operator_close(operator);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -197,6 +255,8 @@ int main(void)
 		TEST(a_start_without_memory_loses_nothing),
 		TEST(a_snapshot_there_is_no_memory_for_stays),
 		TEST(only_damage_is_put_aside),
+		TEST(what_the_kernel_refuses_is_owed_until_it_is_in_force),
+		TEST(what_could_not_be_owed_is_not_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
