@@ -6,6 +6,7 @@
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include "bpf/instruction.h"
 #include "bpf/packet.h"
 #include "include/checksum.h"
 
@@ -29,11 +30,8 @@ static __always_inline bool is_among_many(const struct packet *packet)
 /* What lies before the packet's IP header; it stays as it is but for the MAC addresses. */
 static __always_inline __u64 link_length(const struct packet *packet)
 {
-	__u64 length = packet->network - (void *)packet->ethernet;
-
 	/* VERIFIER: wants a bound, which the compiler would take for given (6.18). */
-	asm volatile("%0 &= 31" : "+r"(length));
-	return length;
+	return bound_by_32(packet->network - (void *)packet->ethernet);
 }
 
 static __always_inline __u32 ip_length(const struct packet *packet)

@@ -26,6 +26,7 @@
 #pragma once
 
 #include "bpf/connection_table.h"
+#include "bpf/instruction.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
 #include "include/connection.h"
@@ -185,13 +186,8 @@ static __always_inline __u32 willingness(const struct connection *connection, __
 					 bool is_own)
 {
 	const __u32 willing = gives_way(connection, now);
-	__u64 unknown = is_own ? gives_way_to_own(willing) : willing;
 
-	asm volatile("%0 ^= %1\n"
-		     "%0 ^= %1"
-		     : "+r"(unknown)
-		     : "r"((__u64)now));
-	return (__u32)unknown;
+	return (__u32)make_unknown(is_own ? gives_way_to_own(willing) : willing, now);
 }
 
 /* The entry that gives way most willingly, with its head; NULL where none does. */

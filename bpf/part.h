@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bpf/count.h"
+#include "bpf/instruction.h"
 #include "bpf/maps.h"
 #include "bpf/packet.h"
 #include "include/verdict.h"
@@ -16,6 +17,5 @@ static __always_inline enum verdict part(const struct packet *packet, enum progr
 {
 	bpf_tail_call(packet->ctx, &programs, program);
 	count_left(packet->ctx);
-	asm volatile("r0 = %0\n exit" : : "i"(XDP_PASS));
-	__builtin_unreachable();
+	end_program();
 }

@@ -30,6 +30,7 @@ SHARED_BY_STEPS = {
     "client_hop.h",
     "connection_table.h",
     "count.h",
+    "instruction.h",
     "knobs.h",
     "maps.h",
     "packet.h",
