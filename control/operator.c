@@ -20,8 +20,9 @@ struct operator
 	struct reconcile *reconcile;
 	struct deny_list *deny;
 	struct state *state;
-	struct owed owed; /* stored, and not in force */
-	bool incomplete;  /* a part of the state was lost */
+	struct owed owed;    /* stored, and not in force */
+	struct refusal told; /* why it is not, as the log has it; empty: nothing was told */
+	bool incomplete;     /* a part of the state was lost */
 };
 
 /* What is changed at once. The services are consumed, the rest is borrowed. */
@@ -180,18 +181,31 @@ static void compact_when_due(struct operator* operator)
 	char *snapshot;
 
 	/* The snapshot is of what is in force. */
-	if (!owed_is_nothing(&operator->owed) || !state_wants_compaction(operator->state))
+	if (!owed_is_nothing(&operator->owed))
+		return;
+	if (!operator->owed.dropped && !state_wants_compaction(operator->state))
 		return;
 	snapshot = encode_snapshot(operator->reconcile, operator->deny);
 	if (!snapshot || state_compact(operator->state, snapshot, &refusal))
 		log_warning("state-not-compacted", "reason=%s",
 			    log_quote(snapshot ? refusal.text : "out of memory"));
+	else
+		operator->owed.dropped = false;
 	free(snapshot);
 }
 
 static bool does_something(const struct transaction_counts *counts)
 {
 	return counts->added || counts->changed || counts->removed;
+}
+
+static int settle(struct operator* operator, struct refusal * refusal)
+{
+	int error = owed_settle(&operator->owed, operator->reconcile, operator->deny, refusal);
+
+	if (!error)
+		operator->told.text[0] = '\0';
+	return error;
 }
 
 /* Stores it with room made for owing it: what is on disk is in force in the end. */
@@ -223,7 +237,7 @@ static int commit(struct operator* operator, struct transaction * transaction,
 	else
 		free(journal_line);
 	if (error)
-		error = owed_settle(&operator->owed, operator->reconcile, operator->deny, &reason);
+		error = settle(operator, & reason);
 	if (error)
 		return refuse_with(refusal, -error,
 				   "stored, but not wholly in force: %.400s; lbd tries again",
@@ -232,14 +246,28 @@ static int commit(struct operator* operator, struct transaction * transaction,
 	return 0;
 }
 
+/* Once, and again when the reason is another. */
+static void tell_owed(struct operator* operator, const struct refusal * reason)
+{
+	if (!strcmp(operator->told.text, reason->text))
+		return;
+	operator->told = * reason;
+	log_warning("not-caught-up", "changes=%zu reason=%s", operator->owed.count,
+		    log_quote(reason->text));
+}
+
 void operator_catch_up(struct operator* operator)
 {
 	struct refusal refusal;
 
-	if (!operator->owed.count)
+	if (owed_is_nothing(&operator->owed))
 		return;
-	if (!owed_settle(&operator->owed, operator->reconcile, operator->deny, &refusal))
-		log_info("caught-up", "with=%s", log_quote("changes that were stored only"));
+	if (settle(operator, & refusal)) {
+		tell_owed(operator, & refusal);
+		return;
+	}
+	log_info("caught-up", "with=%s", log_quote("changes that were stored only"));
+	compact_when_due(operator);
 }
 
 static void drop_services(const struct edit *edit)

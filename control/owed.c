@@ -71,8 +71,10 @@ int owed_settle(struct owed *owed, struct reconcile *reconcile, struct deny_list
 	error = play(owed, &replay, refusal);
 	if (!error)
 		error = replay_bring(&replay, reconcile, deny, true, refusal);
-	replay_finish(&replay);
-	if (!error)
+	if (!error) {
+		owed->dropped |= replay_tell_foreign(&replay, reconcile) > 0;
 		forget_lines(owed);
+	}
+	replay_finish(&replay);
 	return error;
 }

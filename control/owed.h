@@ -12,6 +12,7 @@
 struct owed {
 	char **lines; /* as in the journal */
 	size_t count;
+	bool dropped; /* some is in the journal and will never be in force: a snapshot is due */
 };
 
 void owed_finish(struct owed *owed);
@@ -28,6 +29,9 @@ int owed_reserve(struct owed *owed);
  */
 void owed_add(struct owed *owed, char *line);
 
-/* 0: all is in force. -errno with a refusal: what is not is still owed. */
+/*
+ * 0: all is in force but services that are another source's by now, which are logged and dropped.
+ * -errno with a refusal: what is not is still owed.
+ */
 int owed_settle(struct owed *owed, struct reconcile *reconcile, struct deny_list *deny,
 		struct refusal *refusal);

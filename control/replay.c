@@ -92,6 +92,39 @@ static bool is_removed(const struct reconcile *reconcile, const char *key, struc
 	return entry && entry->service->source == SOURCE_OPERATOR;
 }
 
+/* What of a put is another source's by now: nothing the operator brings can take its place. */
+static const struct entry *find_foreign(const struct reconcile *reconcile,
+					const struct service_key *key)
+{
+	const struct entry *entry = reconcile_find(reconcile, key);
+
+	return entry && entry->service->source != SOURCE_OPERATOR ? entry : NULL;
+}
+
+size_t replay_tell_foreign(const struct replay *replay, const struct reconcile *reconcile)
+{
+	const struct entry *foreign;
+	struct service_key parsed;
+	struct refusal ignored;
+	const char *key;
+	size_t told = 0;
+	json_t *value;
+
+	json_object_foreach (replay->services, key, value) {
+		if (json_is_null(value) || service_key_parse(key, &parsed, &ignored))
+			continue;
+		foreign = find_foreign(reconcile, &parsed);
+		if (!foreign)
+			continue;
+		log_error("change-dropped", "service=%s why=%s source=%s", key,
+			  log_quote("stored, but before it was in force it came to be another "
+				    "source's"),
+			  source_name(foreign->service->source));
+		told++;
+	}
+	return told;
+}
+
 /* The caller's, and the services in it. NULL: out of memory. */
 static struct change *collect(const struct replay *replay, const struct reconcile *reconcile,
 			      bool removes, size_t *count)
@@ -121,7 +154,10 @@ static struct change *collect(const struct replay *replay, const struct reconcil
 			return NULL;
 		}
 		change.key = change.service->key;
-		changes[(*count)++] = change;
+		if (removes && find_foreign(reconcile, &change.key))
+			service_free(change.service);
+		else
+			changes[(*count)++] = change;
 	}
 	return changes;
 }

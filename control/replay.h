@@ -24,8 +24,12 @@ int replay_change(struct replay *replay, const json_t *change, struct refusal *r
 int replay_snapshot(struct replay *replay, const json_t *snapshot, struct refusal *refusal);
 
 /*
- * `removes`: what is removed goes, if it is the operator's. Else it is left as it is, which at a
- * start is to whom it belongs now, or nobody. 0, or -errno with a refusal: some may be in force.
+ * `removes`: what is removed goes, if it is the operator's, and what is put is left out where the
+ * service is another source's. Else what is removed is left as it is, which at a start is to whom
+ * it belongs now, or nobody. 0, or -errno with a refusal: some may be in force.
  */
 int replay_bring(const struct replay *replay, struct reconcile *reconcile, struct deny_list *deny,
 		 bool removes, struct refusal *refusal);
+
+/* Logs what was left out so, and answers how many services that are. */
+size_t replay_tell_foreign(const struct replay *replay, const struct reconcile *reconcile);

@@ -13,7 +13,7 @@
 
 static int failing_reserves;
 static bool growing_fails, kernel_refuses;
-static char last_event[64];
+static char events[256]; /* their names, a blank after each */
 static struct datapath datapath;
 static struct reconcile *reconcile;
 static struct deny_list *deny;
@@ -52,7 +52,7 @@ void __wrap_log_event(enum log_level level, const char *event, const char *field
 {
 	(void)level;
 	(void)fields;
-	snprintf(last_event, sizeof(last_event), "%s", event);
+	snprintf(events + strlen(events), sizeof(events) - strlen(events), "%s ", event);
 }
 
 static void ignore_destination(void *context, const struct address *address, uint32_t slot)
@@ -85,7 +85,7 @@ static bool make_tables(void)
 
 static int begin(void **state)
 {
-	last_event[0] = '\0';
+	events[0] = '\0';
 	return make_tables() ? make_directory(state) : -1;
 }
 
@@ -121,15 +121,34 @@ static struct service_key key_of(const char *text)
 	return key;
 }
 
+static struct service *make_service(const struct service_key *key, enum source source)
+{
+	struct service *service = service_new(key);
+
+	assert_non_null(service);
+	service->source = source;
+	return service;
+}
+
 static int add(struct operator* operator, const char * text)
 {
 	struct change change = {.key = key_of(text)};
 	struct transaction_counts counts;
 
-	change.service = service_new(&change.key);
-	assert_non_null(change.service);
-	change.service->source = SOURCE_OPERATOR;
+	change.service = make_service(&change.key, SOURCE_OPERATOR);
 	return operator_change(operator, & change, 1, &counts, &refusal);
+}
+
+static void bring_from_file(const char *text)
+{
+	struct change change = {.key = key_of(text)};
+	struct transaction *transaction;
+
+	change.service = make_service(&change.key, SOURCE_FILE);
+	change.service->affinity_seconds = 60;
+	assert_int_equal(
+		reconcile_prepare(reconcile, SOURCE_FILE, &change, 1, &transaction, &refusal), 0);
+	assert_int_equal(reconcile_apply(reconcile, transaction), 0);
 }
 
 static bool is_in_force(const char *text)
@@ -169,7 +188,7 @@ static void a_start_without_memory_loses_nothing(void **state)
 
 		assert_int_equal(error, -ENOMEM);
 		assert_non_null(strstr(refusal.text, "out of memory"));
-		assert_string_equal(last_event, "");
+		assert_string_equal(events, "");
 		assert_file_holds(journal_path, journal, size);
 	}
 	free(journal);
@@ -224,7 +243,7 @@ static void what_the_kernel_refuses_is_owed_until_it_is_in_force(void **state)
 	kernel_refuses = false;
 	operator_catch_up(operator);
 	assert_true(is_in_force("192.0.2.1:80/tcp"));
-	assert_string_equal(last_event, "caught-up");
+	assert_string_equal(events, "not-caught-up caught-up ");
 	operator_close(operator);
 }
 
@@ -247,6 +266,47 @@ static void what_could_not_be_owed_is_not_stored(void **state)
 	operator_close(operator);
 }
 
+static void why_changes_are_owed_is_told_once(void **state)
+{
+	struct operator* operator= opened();
+
+	(void)state;
+	kernel_refuses = true;
+	assert_int_equal(add(operator, "192.0.2.1:80/tcp"), -ENOMEM);
+	for (int seconds = 0; seconds < 3; seconds++)
+		operator_catch_up(operator);
+	assert_string_equal(events, "not-caught-up ");
+	failing_reserves = 2;
+	operator_catch_up(operator);
+	operator_catch_up(operator);
+	assert_string_equal(events, "not-caught-up not-caught-up ");
+	operator_close(operator);
+}
+
+/* Once stored, then a file's: it cannot come into force, nor does the next start bring it. */
+static void a_service_that_came_to_be_a_files_does_not_block_the_rest(void **state)
+{
+	struct operator* operator= opened();
+
+	(void)state;
+	kernel_refuses = true;
+	assert_int_equal(add(operator, "192.0.2.1:80/tcp"), -ENOMEM);
+	assert_int_equal(add(operator, "192.0.2.2:80/tcp"), -ENOMEM);
+	kernel_refuses = false;
+	bring_from_file("192.0.2.1:80/tcp");
+	operator_catch_up(operator);
+	operator_catch_up(operator);
+	assert_string_equal(events, "change-dropped caught-up ");
+	assert_true(is_in_force("192.0.2.2:80/tcp"));
+	assert_file_holds(journal_path, "", 0);
+	operator_close(operator);
+	assert_true(make_tables());
+
+	operator_close(opened());
+	assert_false(is_in_force("192.0.2.1:80/tcp"));
+	assert_true(is_in_force("192.0.2.2:80/tcp"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -257,6 +317,8 @@ int main(void)
 		TEST(only_damage_is_put_aside),
 		TEST(what_the_kernel_refuses_is_owed_until_it_is_in_force),
 		TEST(what_could_not_be_owed_is_not_stored),
+		TEST(why_changes_are_owed_is_told_once),
+		TEST(a_service_that_came_to_be_a_files_does_not_block_the_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
