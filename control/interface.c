@@ -183,7 +183,8 @@ static void drop_unwanted(void *context, const char *name)
 	struct interfaces *interfaces = context;
 	const struct interface *interface = find_name(interfaces, name);
 
-	if (interface && interface->attached)
+	/* What could not be taken over yet runs on; it is tried again. */
+	if (interface && (interface->attached || interfaces_wish_for(interfaces, name)))
 		return;
 	if (!datapath_detach(interfaces->datapath, name))
 		log_info("detached", "interface=%s why=%s", name, log_quote("no longer asked for"));

@@ -78,7 +78,9 @@ static int run_program(struct interfaces *interfaces, struct interface *interfac
 
 	error = datapath_attach(interfaces->datapath, interface->link.name, interface->link.ifindex,
 				interfaces->mode, &interface->mode, &refusal);
-	if (error == -EAGAIN && interface->attached)
+	/* What was attached is so until it is known not to run any more. */
+	if (error && interface->attached &&
+	    datapath_may_run(interfaces->datapath, interface->link.ifindex))
 		return error;
 	interface->attached = !error;
 	if (error)
@@ -92,8 +94,8 @@ int interface_attach_again(struct interfaces *interfaces, struct interface *inte
 {
 	const int error = run_program(interfaces, interface);
 
-	if (error == -EAGAIN)
-		return 0;
+	if (error && interface->attached)
+		return error == -EAGAIN ? 0 : error;
 	port_update(interfaces, interface);
 	return error ? error : 1;
 }

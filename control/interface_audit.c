@@ -6,9 +6,11 @@
 
 static int audit_link(struct interfaces *interfaces, struct interface *interface)
 {
-	if (datapath_is_attached(interfaces->datapath, interface->link.name,
-				 interface->link.ifindex))
-		return 0;
+	const int attached = datapath_is_attached(interfaces->datapath, interface->link.name,
+						  interface->link.ifindex);
+
+	if (attached)
+		return attached < 0 ? attached : 0;
 	return interface_attach_again(interfaces, interface);
 }
 

@@ -91,6 +91,8 @@ void datapath_close(struct datapath *datapath);
  */
 int datapath_attach(struct datapath *datapath, const char *interface, uint32_t ifindex,
 		    enum datapath_mode mode, enum datapath_mode *used, struct refusal *refusal);
+/* Whether our program runs there, as far as the kernel tells: an answer that fails is a yes. */
+bool datapath_may_run(const struct datapath *datapath, uint32_t ifindex);
 /* Detaches and unpins; also for an interface that has vanished. 0 or -errno (-ENOENT: no link). */
 int datapath_detach(struct datapath *datapath, const char *interface);
 /* Calls visit for the interface of each pinned link. 0 or -errno. */

@@ -40,16 +40,28 @@ const char *datapath_mode_name(enum datapath_mode mode)
 	return MODE_NAMES[mode];
 }
 
-/* How our program is attached; MODE_AUTO: it is not. */
-static enum datapath_mode attached_mode(const struct datapath *datapath, uint32_t ifindex)
+/* How our program is attached; MODE_AUTO: it is not. 0, or -errno: that cannot be told. */
+static int find_mode(const struct datapath *datapath, uint32_t ifindex, enum datapath_mode *mode)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+	const int error = bpf_xdp_query((int)ifindex, 0, &query);
 
-	if (bpf_xdp_query((int)ifindex, 0, &query) || query.prog_id != datapath->program_id)
-		return MODE_AUTO;
+	*mode = MODE_AUTO;
+	if (error || query.prog_id != datapath->program_id)
+		return error;
 	if (query.attach_mode == XDP_ATTACHED_HW)
-		return MODE_OFFLOAD;
-	return query.attach_mode == XDP_ATTACHED_SKB ? MODE_GENERIC : MODE_NATIVE;
+		*mode = MODE_OFFLOAD;
+	else
+		*mode = query.attach_mode == XDP_ATTACHED_SKB ? MODE_GENERIC : MODE_NATIVE;
+	return 0;
+}
+
+bool datapath_may_run(const struct datapath *datapath, uint32_t ifindex)
+{
+	enum datapath_mode mode;
+	const int error = find_mode(datapath, ifindex, &mode);
+
+	return error ? error != -ENODEV : mode != MODE_AUTO;
 }
 
 /* Programs of others can be had by their id alone, which is for CAP_SYS_ADMIN. */
@@ -126,43 +138,61 @@ static int create_link(struct datapath *datapath, uint32_t ifindex, enum datapat
 	return error;
 }
 
-/*
- * Moves a link of an earlier lbd to this one's program. 1: done, 0: there is none that fits, or
- * -errno. The kernel has the last word on whether that link is this interface's: an index may be
- * used again here while the link's own interface lives on in another namespace.
- */
-static int adopt_link(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
-		      const char *path)
+/* Whether that link is of no use to our program whenever it is tried; its device may be gone. */
+static bool is_final(int error)
 {
-	int program = bpf_program__fd(datapath->skeleton->progs.lb);
-	int link = link_pin_take(datapath, ifindex, path);
-	enum datapath_mode attached = MODE_AUTO;
-
-	if (link < 0)
-		return link == -ENOENT ? 0 : link;
-	if (!bpf_link_update(link, program, NULL))
-		attached = attached_mode(datapath, ifindex);
-	if (attached != MODE_AUTO && (mode == MODE_AUTO || mode == attached)) {
-		close(link);
-		return 1;
-	}
-	bpf_link_detach(link);
-	unlink(path);
-	close(link);
-	return 0;
+	return error == -ENOLINK || error == -EINVAL || error == -EOPNOTSUPP || error == -ERANGE;
 }
 
-static int attach_new(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
-		      const char *path)
+/* Gives the link our program. 1: it is attached, 0: that link does not fit, or -errno. */
+static int update_link(const struct datapath *datapath, int link, uint32_t ifindex,
+		       enum datapath_mode mode, enum datapath_mode *used)
 {
 	int error;
 
-	if (mode != MODE_AUTO)
-		return create_link(datapath, ifindex, mode, path);
-	error = create_link(datapath, ifindex, MODE_NATIVE, path);
-	if (error && error != -EBUSY && error != -EEXIST && error != -EPERM && error != -ENODEV)
-		error = create_link(datapath, ifindex, MODE_GENERIC, path);
-	return error;
+	if (bpf_link_update(link, bpf_program__fd(datapath->skeleton->progs.lb), NULL)) {
+		error = -errno;
+		return is_final(error) ? 0 : error;
+	}
+	error = find_mode(datapath, ifindex, used);
+	return error ? error : *used != MODE_AUTO && (mode == MODE_AUTO || mode == *used);
+}
+
+/*
+ * Moves a link of an earlier lbd to this one's program. 1: done, 0: there is none that fits, or
+ * -errno with the link as it is. The kernel has the last word on whether that link is this
+ * interface's: an index may be used again here while the link's own interface lives on in another
+ * namespace.
+ */
+static int adopt_link(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
+		      const char *path, enum datapath_mode *used)
+{
+	int link = link_pin_take(datapath, ifindex, path);
+	int answer;
+
+	if (link < 0)
+		return link == -ENOENT ? 0 : link;
+	answer = update_link(datapath, link, ifindex, mode, used);
+	if (!answer) {
+		bpf_link_detach(link);
+		unlink(path);
+	}
+	close(link);
+	return answer;
+}
+
+static int attach_new(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
+		      const char *path, enum datapath_mode *used)
+{
+	int error;
+
+	*used = mode == MODE_AUTO ? MODE_NATIVE : mode;
+	error = create_link(datapath, ifindex, *used, path);
+	if (mode != MODE_AUTO || !error || error == -EBUSY || error == -EEXIST || error == -EPERM ||
+	    error == -ENODEV)
+		return error;
+	*used = MODE_GENERIC;
+	return create_link(datapath, ifindex, *used, path);
 }
 
 /* Takes a program that netlink attached off again; one that a bpf_link holds stays. */
@@ -186,6 +216,7 @@ static bool is_taken(int error)
 int datapath_attach(struct datapath *datapath, const char *interface, uint32_t ifindex,
 		    enum datapath_mode mode, enum datapath_mode *used, struct refusal *refusal)
 {
+	enum datapath_mode taken;
 	char path[PIN_PATH_MAX];
 	int answer;
 
@@ -193,17 +224,17 @@ int datapath_attach(struct datapath *datapath, const char *interface, uint32_t i
 		return refuse_offload(interface, refusal);
 	answer = link_pin_path(datapath, interface, path);
 	if (!answer)
-		answer = adopt_link(datapath, ifindex, mode, path);
+		answer = adopt_link(datapath, ifindex, mode, path, &taken);
 	if (!answer) {
-		answer = attach_new(datapath, ifindex, mode, path);
-		if (is_taken(answer) && attached_mode(datapath, ifindex) != MODE_AUTO)
+		answer = attach_new(datapath, ifindex, mode, path, &taken);
+		if (is_taken(answer) && datapath_may_run(datapath, ifindex))
 			return refuse_with(
 				refusal, EAGAIN,
 				"%s has lbd's program still, by a link whose pin is gone",
 				interface);
 		if (is_taken(answer) && datapath->replace) {
 			detach_foreign(ifindex);
-			answer = attach_new(datapath, ifindex, mode, path);
+			answer = attach_new(datapath, ifindex, mode, path, &taken);
 		}
 	}
 	if (is_taken(answer))
@@ -211,6 +242,6 @@ int datapath_attach(struct datapath *datapath, const char *interface, uint32_t i
 	if (answer < 0)
 		return refuse_with(refusal, -answer, "%s: cannot attach in %s mode: %s", interface,
 				   datapath_mode_name(mode), strerror(-answer));
-	*used = attached_mode(datapath, ifindex);
+	*used = taken;
 	return 0;
 }

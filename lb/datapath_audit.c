@@ -1,7 +1,8 @@
 /*
  * Whether what is pinned is still what lbd has left there: anybody who may write to the pins may
  * also remove them, or change what is in the maps. Each look is at a few things; who calls goes
- * round (control/audit.c). The filters and the addresses are looked at where they are kept.
+ * round (control/audit.c). The filters and the addresses are looked at where they are kept. What
+ * cannot be looked at, for want of an fd or of memory, is not known to be wrong and stays.
  */
 #include "lb/datapath_audit.h"
 
@@ -12,34 +13,52 @@
 #include <unistd.h>
 #include "lb/datapath_internal.h"
 
-static __u32 map_id(int map)
+/* 0 or -errno. */
+static int map_id(int map, __u32 *id)
 {
 	struct bpf_map_info info = {};
 	__u32 size = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(map, &info, &size) ? 0 : info.id;
+	if (bpf_obj_get_info_by_fd(map, &info, &size))
+		return -errno;
+	*id = info.id;
+	return 0;
 }
 
-static __u32 program_id(int program)
+static int program_id(int program, __u32 *id)
 {
 	struct bpf_prog_info info = {};
 	__u32 size = sizeof(info);
 
-	return bpf_obj_get_info_by_fd(program, &info, &size) ? 0 : info.id;
+	if (bpf_obj_get_info_by_fd(program, &info, &size))
+		return -errno;
+	*id = info.id;
+	return 0;
+}
+
+/* Whether it is what is pinned: 1, 0 or -errno. */
+static int is_pinned(const char *path, int ours, int (*id)(int fd, __u32 *id))
+{
+	const int pinned = bpf_obj_get(path);
+	__u32 found = 0, wanted = 0;
+	int error;
+
+	if (pinned < 0)
+		return pin_is_not_ours(errno) ? 0 : -errno;
+	error = id(pinned, &found);
+	close(pinned);
+	if (!error)
+		error = id(ours, &wanted);
+	return error ? error : found == wanted;
 }
 
 /* Whatever else is pinned there gives way. */
-static int audit_pin(const char *path, int ours, __u32 (*id)(int fd))
+static int audit_pin(const char *path, int ours, int (*id)(int fd, __u32 *id))
 {
-	const int pinned = bpf_obj_get(path);
-	bool same = false;
+	const int pinned = is_pinned(path, ours, id);
 
-	if (pinned >= 0) {
-		same = id(pinned) == id(ours);
-		close(pinned);
-	}
-	if (same)
-		return 0;
+	if (pinned)
+		return pinned < 0 ? pinned : 0;
 	unlink(path);
 	return bpf_obj_pin(ours, path) ? -errno : 1;
 }
@@ -70,9 +89,12 @@ static int audit_part(const struct datapath *datapath, __u32 index)
 {
 	const int map = bpf_map__fd(datapath->skeleton->maps.programs);
 	const int program = bpf_program__fd(datapath->parts[index]);
-	__u32 found; /* the kernel answers with the program's id */
+	__u32 found, wanted; /* the kernel answers with the program's id */
+	int error = program_id(program, &wanted);
 
-	if (!bpf_map_lookup_elem(map, &index, &found) && found == program_id(program))
+	if (error)
+		return error;
+	if (!bpf_map_lookup_elem(map, &index, &found) && found == wanted)
 		return 0;
 	return bpf_map_update_elem(map, &index, &program, BPF_ANY) ? -errno : 1;
 }
@@ -127,27 +149,34 @@ static bool exists(uint32_t ifindex)
 	return bpf_xdp_query((int)ifindex, 0, &query) != -ENODEV;
 }
 
-static bool has_link(const struct datapath *datapath, const char *interface, uint32_t ifindex)
+/* 1, 0 or -errno. */
+static int has_link(const struct datapath *datapath, const char *interface, uint32_t ifindex)
 {
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
 	char path[PIN_PATH_MAX];
-	int link, error;
+	int error = link_pin_path(datapath, interface, path);
+	int link;
 
-	if (link_pin_path(datapath, interface, path))
-		return false;
+	if (error)
+		return error;
 	link = bpf_obj_get(path);
 	if (link < 0)
-		return false;
-	error = bpf_obj_get_info_by_fd(link, &info, &size);
+		return pin_is_not_ours(errno) ? 0 : -errno;
+	if (bpf_obj_get_info_by_fd(link, &info, &size))
+		error = -errno;
 	close(link);
-	return !error && info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex == ifindex &&
+	if (error)
+		return error;
+	return info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex == ifindex &&
 	       info.prog_id == datapath->program_id;
 }
 
-bool datapath_is_attached(const struct datapath *datapath, const char *interface, uint32_t ifindex)
+int datapath_is_attached(const struct datapath *datapath, const char *interface, uint32_t ifindex)
 {
-	return has_link(datapath, interface, ifindex) || !exists(ifindex);
+	const int attached = has_link(datapath, interface, ifindex);
+
+	return attached ? attached : !exists(ifindex);
 }
 
 int datapath_audit_source_range(struct datapath *datapath, uint32_t service,

@@ -20,9 +20,9 @@ void datapath_audit_addresses(struct datapath *datapath, uint32_t parts, struct 
 int datapath_audit_port(struct datapath *datapath, uint32_t index, const struct port *port);
 /*
  * Whether the pinned link of that name is on the interface, with the program of this lbd; also
- * where the interface is not there any more.
+ * where the interface is not there any more. 1, 0, or -errno: it cannot be told.
  */
-bool datapath_is_attached(const struct datapath *datapath, const char *interface, uint32_t ifindex);
+int datapath_is_attached(const struct datapath *datapath, const char *interface, uint32_t ifindex);
 
 /* Writes what the index was set to before; what tells its packets apart has not changed. */
 void datapath_restore_backend(struct datapath *datapath, uint32_t index,

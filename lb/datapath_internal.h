@@ -188,6 +188,12 @@ void pins_drop_others(struct datapath *datapath);
 int pins_replace_map(const struct datapath *datapath, const struct bpf_map *map);
 int pins_set_program(struct datapath *datapath);
 
+/*
+ * Whether a pin that cannot be opened (errno) is none that lbd has made: nothing is there, or
+ * nothing of BPF, or what lbd may not open. Other errors say nothing of it.
+ */
+bool pin_is_not_ours(int error);
+
 /* The pin of an interface's link. 0 or -ENAMETOOLONG. */
 int link_pin_path(const struct datapath *datapath, const char *interface, char path[PIN_PATH_MAX]);
 

@@ -29,13 +29,16 @@ int link_pin_path(const struct datapath *datapath, const char *interface, char p
 	return datapath_pin_path(datapath, "link", name, path);
 }
 
-/* ifindex 0 asks whether it is on none: its device is gone. */
-static bool is_on(int link, uint32_t ifindex)
+/* The interface that a link is on; *ifindex 0: its device is gone. 0 or -errno. */
+static int find_interface(int link, uint32_t *ifindex)
 {
 	struct bpf_link_info info = {};
 	__u32 size = sizeof(info);
 
-	return !bpf_obj_get_info_by_fd(link, &info, &size) && info.xdp.ifindex == ifindex;
+	if (bpf_obj_get_info_by_fd(link, &info, &size))
+		return -errno;
+	*ifindex = info.xdp.ifindex;
+	return 0;
 }
 
 /* Calls visit for the path of each pin. 0 or -errno. */
@@ -61,19 +64,32 @@ static int visit_paths(const struct datapath *datapath,
 
 struct search {
 	uint32_t ifindex;
-	int link; /* -1: not found yet */
+	int link;  /* -1: not found yet */
+	int error; /* one could not be looked at */
 	char *path;
 };
+
+bool pin_is_not_ours(int error)
+{
+	return error == ENOENT || error == EACCES;
+}
 
 static void compare_pin(void *context, const char *path)
 {
 	struct search *search = context;
-	int link;
+	uint32_t ifindex = 0;
+	int link, error = 0;
 
 	if (search->link >= 0)
 		return;
 	link = bpf_obj_get(path);
-	if (link >= 0 && is_on(link, search->ifindex)) {
+	if (link < 0)
+		error = pin_is_not_ours(errno) ? 0 : -errno;
+	else
+		error = find_interface(link, &ifindex);
+	if (error)
+		search->error = error;
+	if (link >= 0 && !error && ifindex == search->ifindex) {
 		search->link = link;
 		snprintf(search->path, PIN_PATH_MAX, "%s", path);
 	} else if (link >= 0) {
@@ -81,22 +97,27 @@ static void compare_pin(void *context, const char *path)
 	}
 }
 
-/* The fd of the pinned link on that interface and the pin's path; -ENOENT. */
+/* The fd of the pinned link on that interface and the pin's path; -ENOENT or another -errno. */
 static int find_on(const struct datapath *datapath, uint32_t ifindex, char found[PIN_PATH_MAX])
 {
 	struct search search = {.ifindex = ifindex, .link = -1, .path = found};
+	const int error = visit_paths(datapath, compare_pin, &search);
 
-	visit_paths(datapath, compare_pin, &search);
-	return search.link < 0 ? -ENOENT : search.link;
+	if (search.link >= 0)
+		return search.link;
+	if (search.error || error)
+		return search.error ? search.error : error;
+	return -ENOENT;
 }
 
 static void count_alive(void *context, const char *path)
 {
 	int link = bpf_obj_get(path);
+	uint32_t ifindex = 0;
 
 	if (link < 0)
 		return;
-	*(int *)context += !is_on(link, 0);
+	*(int *)context += find_interface(link, &ifindex) || ifindex;
 	close(link);
 }
 
@@ -124,37 +145,45 @@ bool link_pins_are_alive(struct datapath *datapath)
 	return alive;
 }
 
-/* Another interface had that name: its link keeps living under a name no interface can have. */
-static void move_aside(const struct datapath *datapath, const char *path)
+/*
+ * Another interface had that name: its link keeps living under a name no interface can have. 0, or
+ * -errno with the pin as it is.
+ */
+static int move_aside(const struct datapath *datapath, const char *path)
 {
 	char aside[PIN_PATH_MAX], name[32];
-	struct bpf_link_info info = {};
-	__u32 size = sizeof(info);
 	int link = bpf_obj_get(path);
+	uint32_t ifindex = 0;
+	int error;
 
 	if (link < 0)
-		return;
-	bpf_obj_get_info_by_fd(link, &info, &size);
-	snprintf(name, sizeof(name), ":%u", info.xdp.ifindex);
-	if (!info.xdp.ifindex || datapath_pin_path(datapath, "link", name, aside) ||
-	    rename(path, aside))
-		unlink(path); /* its interface is gone, and the link with it */
+		return pin_is_not_ours(errno) ? 0 : -errno;
+	error = find_interface(link, &ifindex);
 	close(link);
+	if (error)
+		return error;
+	snprintf(name, sizeof(name), ":%u", ifindex);
+	if (!ifindex || datapath_pin_path(datapath, "link", name, aside) || rename(path, aside))
+		unlink(path); /* its interface is gone, and the link with it */
+	return 0;
 }
 
 int link_pin_take(const struct datapath *datapath, uint32_t ifindex, const char *path)
 {
 	char found[PIN_PATH_MAX];
 	int link = find_on(datapath, ifindex, found);
+	int error;
 
-	if (link >= 0 && !strcmp(found, path))
+	if ((link >= 0 && !strcmp(found, path)) || (link < 0 && link != -ENOENT))
 		return link;
-	move_aside(datapath, path);
-	if (link >= 0 && rename(found, path)) {
+	error = move_aside(datapath, path);
+	if (!error && link >= 0 && rename(found, path))
+		error = -errno;
+	if (!error)
+		return link;
+	if (link >= 0)
 		close(link);
-		return -errno;
-	}
-	return link;
+	return error;
 }
 
 int datapath_detach(struct datapath *datapath, const char *interface)

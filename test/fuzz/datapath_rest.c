@@ -86,6 +86,13 @@ int datapath_attach(struct datapath *datapath, const char *interface, uint32_t i
 	return 0;
 }
 
+bool datapath_may_run(const struct datapath *datapath, uint32_t ifindex)
+{
+	(void)datapath;
+	(void)ifindex;
+	return false;
+}
+
 int datapath_detach(struct datapath *datapath, const char *interface)
 {
 	(void)datapath;

@@ -174,6 +174,30 @@ test_pins() {
     done
 }
 
+limit_files() { # NUMBER
+    "${LBCTL_AS[@]}" prlimit --pid "$LBD_PID" --nofile="$1":
+}
+
+# What lbd cannot look at for want of an fd it leaves as it is.
+test_shortage() {
+    local links pins
+    links=$(repaired links)
+    pins=$(repaired pins)
+    ids_of_pins >"$WORK/pins.before"
+    lbctl -o json interface list >"$WORK/interfaces.before"
+    check "lbd may open nothing more" limit_files 3
+    sleep 4
+    check "then it may again" limit_files 1024
+    ids_of_pins >"$WORK/pins.after"
+    check "every pin is what it was" diff "$WORK/pins.before" "$WORK/pins.after"
+    check "nothing was repaired" test "$(repaired links) $(repaired pins)" = "$links $pins"
+    lbctl -o json interface list >"$WORK/interfaces.after"
+    check "so is every interface" diff "$WORK/interfaces.before" "$WORK/interfaces.after"
+    check "no interface was let go" fails grep not-attached "$LBD_LOG"
+    check "it was said" grep "event=not-repaired what=pins" "$LBD_LOG"
+    check "requests are served" within 2 serves
+}
+
 is_managed() { # ADDRESS
     inside node ip neigh show "$1" | grep -q managed
 }
@@ -258,6 +282,7 @@ test_neighbours
 test_interfaces
 test_connections
 check "whatever could be repaired was" fails grep event=not-repaired "$LBD_LOG"
+test_shortage
 said=$(grep -c event=repaired "$LBD_LOG")
 sleep 6.5
 check "nothing is said again when there is nothing to repair" \
