@@ -41,6 +41,7 @@ json_t *request_deny_add(struct daemon *daemon, const json_t *request, struct re
 	was_there = deny_list_find(daemon->deny, &change.prefix);
 	if (operator_deny(daemon->operator, & change, 1, refusal))
 		return NULL;
+	request_is_done(refusal);
 	denied = report_denied(daemon, deny_list_find(daemon->deny, &change.prefix));
 	json_object_set_new(denied, "updated", json_boolean(was_there));
 	upkeep_expire(daemon);
@@ -73,6 +74,7 @@ json_t *request_deny_del(struct daemon *daemon, const json_t *request, struct re
 		json_decref(was);
 		return NULL;
 	}
+	request_is_done(refusal);
 	entry = deny_list_find(daemon->deny, &change.prefix);
 	json_object_set_new(was, "still_denied", json_boolean(entry != NULL));
 	return was;

@@ -19,6 +19,7 @@ static const struct entry *put(struct daemon *daemon, struct service *service,
 
 	if (operator_change(daemon->operator, & change, 1, &counts, refusal))
 		return NULL;
+	request_is_done(refusal);
 	return reconcile_find(daemon->reconcile, &key);
 }
 
@@ -96,8 +97,10 @@ json_t *request_service_del(struct daemon *daemon, const json_t *request, struct
 		return NULL;
 	was = report_service(entry);
 	change = (struct change){.key = entry->service->key};
-	if (!operator_change(daemon->operator, & change, 1, &counts, refusal))
+	if (!operator_change(daemon->operator, & change, 1, &counts, refusal)) {
+		request_is_done(refusal);
 		return was;
+	}
 	json_decref(was);
 	return NULL;
 }

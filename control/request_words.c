@@ -16,6 +16,11 @@ const char *request_text(const json_t *request, const char *key, struct refusal 
 	return text;
 }
 
+void request_is_done(struct refusal *refusal)
+{
+	refuse(refusal, "out of memory for the answer; what was asked is done");
+}
+
 bool request_flag(const json_t *request, const char *key)
 {
 	return json_is_true(json_object_get(request, key));

@@ -13,6 +13,9 @@
 /* NULL with a refusal unless `key` is there and a text. */
 const char *request_text(const json_t *request, const char *key, struct refusal *refusal);
 
+/* To be called when it is: what the answer says should there be no memory for the result. */
+void request_is_done(struct refusal *refusal);
+
 /* A true or false that may be left out. */
 bool request_flag(const json_t *request, const char *key);
 

@@ -48,6 +48,7 @@ static json_t *apply(struct daemon *daemon, const json_t *request, struct refusa
 	tables_finish(&tables);
 	if (error)
 		return NULL;
+	request_is_done(refusal);
 	upkeep_expire(daemon);
 	result = report_counts(&counts.services);
 	json_object_set_new(result, "dry_run", json_boolean(options.dry_run));
@@ -68,6 +69,7 @@ static json_t *interface_add(struct daemon *daemon, const json_t *request, struc
 
 	if (!name || interfaces_want(daemon->interfaces, name, refusal))
 		return NULL;
+	request_is_done(refusal);
 	return report_interface(daemon, name);
 }
 
@@ -79,8 +81,10 @@ static json_t *interface_del(struct daemon *daemon, const json_t *request, struc
 	if (!name)
 		return NULL;
 	was = report_interface(daemon, name);
-	if (!interfaces_unwant(daemon->interfaces, name, refusal))
+	if (!interfaces_unwant(daemon->interfaces, name, refusal)) {
+		request_is_done(refusal);
 		return was;
+	}
 	json_decref(was);
 	return NULL;
 }
@@ -158,6 +162,7 @@ static json_t *connection_flush(struct daemon *daemon, const json_t *request,
 		refuse(refusal, "cannot walk the connection table: %s", strerror(-error));
 		return NULL;
 	}
+	request_is_done(refusal);
 	return json_pack("{s:I}", "flushed", (json_int_t)flushed);
 }
 
@@ -233,8 +238,7 @@ static json_t *handle(struct daemon *daemon, size_t command, enum level level,
 
 static json_t *answer(struct daemon *daemon, enum level level, const json_t *request)
 {
-	/* Of what fails without a word: all was done but the answer. */
-	struct refusal refusal = {"out of memory for the answer; what was asked is done"};
+	struct refusal refusal = {"out of memory"}; /* of what fails without a word */
 	json_t *result = NULL;
 	const char *command = request_text(request, "command", &refusal);
 	size_t i;
