@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "lb/datapath_internal.h"
@@ -52,37 +53,41 @@ static int is_pinned(const char *path, int ours, int (*id)(int fd, __u32 *id))
 	return error ? error : found == wanted;
 }
 
-/* Whatever else is pinned there gives way. */
-static int audit_pin(const char *path, int ours, int (*id)(int fd, __u32 *id))
+/*
+ * Whatever else is pinned there gives way in one step: whenever lbd ends, the name is that of one
+ * or the other.
+ */
+static int audit_pin(const char *path, const char *fresh, int ours, int (*id)(int fd, __u32 *id))
 {
 	const int pinned = is_pinned(path, ours, id);
 
 	if (pinned)
 		return pinned < 0 ? pinned : 0;
-	unlink(path);
-	return bpf_obj_pin(ours, path) ? -errno : 1;
+	return bpf_obj_pin(ours, fresh) || rename(fresh, path) ? -errno : 1;
 }
 
 void datapath_audit_pins(struct datapath *datapath, struct repairs *repairs)
 {
+	const struct bpf_program *program = datapath->skeleton->progs.lb;
+	char path[PIN_PATH_MAX], fresh[PIN_PATH_MAX];
 	const struct bpf_map *map = NULL;
 	struct refusal ignored;
-	char path[PIN_PATH_MAX];
 	int error;
 
 	pins_make_directories(datapath, &ignored); /* where they are gone, too */
+	if (datapath_pin_path(datapath, "map", "audit", fresh))
+		return;
+	unlink(fresh); /* of an lbd that ended there */
 	while ((map = bpf_object__next_map(datapath->skeleton->obj, map))) {
 		if (!pins_hold(map))
 			continue;
 		error = pins_map_path(datapath, map, path);
 		repairs_note(repairs, REPAIR_PINS,
-			     error ? error : audit_pin(path, bpf_map__fd(map), map_id));
+			     error ? error : audit_pin(path, fresh, bpf_map__fd(map), map_id));
 	}
 	error = datapath_pin_path(datapath, "program", "lb", path);
-	repairs_note(
-		repairs, REPAIR_PINS,
-		error ? error
-		      : audit_pin(path, bpf_program__fd(datapath->skeleton->progs.lb), program_id));
+	repairs_note(repairs, REPAIR_PINS,
+		     error ? error : audit_pin(path, fresh, bpf_program__fd(program), program_id));
 }
 
 static int audit_part(const struct datapath *datapath, __u32 index)

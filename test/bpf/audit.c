@@ -93,6 +93,39 @@ static void a_pin_that_cannot_be_looked_at_stays(void **state)
 	assert_int_equal(repairs.done[REPAIR_PINS] + repairs.failed[REPAIR_PINS], 0);
 }
 
+/* lbd may end in between. */
+static void what_takes_the_place_of_a_pin_gives_way_at_once(void **state)
+{
+	struct scene *scene = *state;
+	char path[PIN_PATH_MAX];
+	ino_t other;
+
+	path_of(scene, "connections", path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(bpf_obj_pin(bpf_map__fd(scene->datapath->skeleton->maps.rings), path), 0);
+	other = inode_of(scene, "connections");
+	pin_error = ENOSPC;
+	assert_int_equal(audit_pins(scene).failed[REPAIR_PINS], 1);
+	pin_error = 0;
+	assert_int_equal(inode_of(scene, "connections"), other);
+
+	assert_int_equal(audit_pins(scene).done[REPAIR_PINS], 1);
+	assert_true(inode_of(scene, "connections") != other);
+	assert_int_equal(audit_pins(scene).done[REPAIR_PINS], 0);
+}
+
+/* Of an lbd that ended while it was at it. */
+static void what_an_audit_has_left_is_removed(void **state)
+{
+	const struct scene *scene = *state;
+	char path[PIN_PATH_MAX];
+
+	path_of(scene, "audit", path);
+	assert_int_equal(bpf_obj_pin(bpf_map__fd(scene->datapath->skeleton->maps.rings), path), 0);
+	audit_pins(*state);
+	assert_int_equal(inode_of(scene, "audit"), 0);
+}
+
 static bool is_ours(struct scene *scene)
 {
 	return datapath_is_attached(scene->datapath, "uplink", network_ifindex(UPLINK)) == 1;
@@ -153,6 +186,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_pin_that_cannot_be_looked_at_stays, open_pinned,
+						scene_close),
+		cmocka_unit_test_setup_teardown(what_takes_the_place_of_a_pin_gives_way_at_once,
+						open_pinned, scene_close),
+		cmocka_unit_test_setup_teardown(what_an_audit_has_left_is_removed, open_pinned,
 						scene_close),
 		cmocka_unit_test_setup_teardown(a_link_that_cannot_be_taken_over_runs_on,
 						open_pinned, scene_close),
