@@ -59,9 +59,8 @@ static int find_mode(const struct datapath *datapath, uint32_t ifindex, enum dat
 bool datapath_may_run(const struct datapath *datapath, uint32_t ifindex)
 {
 	enum datapath_mode mode;
-	const int error = find_mode(datapath, ifindex, &mode);
 
-	return error ? error != -ENODEV : mode != MODE_AUTO;
+	return find_mode(datapath, ifindex, &mode) || mode != MODE_AUTO;
 }
 
 /* Programs of others can be had by their id alone, which is for CAP_SYS_ADMIN. */

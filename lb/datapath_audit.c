@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -134,6 +135,14 @@ static bool has_ways(const struct datapath *datapath, uint32_t index, const stru
 	       !bpf_map_lookup_elem(transmit, &port->ifindex, &ifindex) && ifindex == port->ifindex;
 }
 
+/* What is gone is told by netlink. (bpf_xdp_query finds no fault with an index that nobody has.) */
+static bool exists(uint32_t ifindex)
+{
+	char name[IF_NAMESIZE];
+
+	return if_indextoname(ifindex, name) || errno != ENXIO;
+}
+
 int datapath_audit_port(struct datapath *datapath, uint32_t index, const struct port *port)
 {
 	struct port found;
@@ -142,16 +151,10 @@ int datapath_audit_port(struct datapath *datapath, uint32_t index, const struct 
 	datapath_get_port(datapath, index, &found);
 	if (!memcmp(&found, port, sizeof(found)) && has_ways(datapath, index, port))
 		return 0;
+	if (!exists(port->ifindex))
+		return 0;
 	error = datapath_set_port(datapath, index, port);
 	return error ? error : 1;
-}
-
-/* What is gone is told by netlink. */
-static bool exists(uint32_t ifindex)
-{
-	LIBBPF_OPTS(bpf_xdp_query_opts, query);
-
-	return bpf_xdp_query((int)ifindex, 0, &query) != -ENODEV;
 }
 
 /* 1, 0 or -errno. */

@@ -16,7 +16,7 @@ void datapath_audit_programs(struct datapath *datapath, struct repairs *repairs)
 void datapath_audit_filters(struct datapath *datapath, uint32_t parts, struct repairs *repairs);
 void datapath_audit_addresses(struct datapath *datapath, uint32_t parts, struct repairs *repairs);
 
-/* A port and the ways by it. */
+/* A port and the ways by it, while its interface is there. */
 int datapath_audit_port(struct datapath *datapath, uint32_t index, const struct port *port);
 /*
  * Whether the pinned link of that name is on the interface, with the program of this lbd; also

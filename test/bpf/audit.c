@@ -126,6 +126,25 @@ static void what_an_audit_has_left_is_removed(void **state)
 	assert_int_equal(inode_of(scene, "audit"), 0);
 }
 
+/* With the device go its ways, before netlink tells. */
+static void the_port_of_a_device_that_is_gone_is_no_fault(void **state)
+{
+	const uint32_t index = (uint32_t)UPLINK;
+	const struct port gone = {.ifindex = 0x7ffffff0};
+	struct scene *scene = *state;
+	struct port port, other;
+
+	datapath_get_port(scene->datapath, index, &port);
+	assert_int_equal(port.ifindex, network_ifindex(UPLINK));
+	assert_int_equal(datapath_audit_port(scene->datapath, index, &gone), 0);
+
+	other = port;
+	other.mtu++;
+	assert_int_equal(datapath_audit_port(scene->datapath, index, &port), 0);
+	assert_int_equal(datapath_audit_port(scene->datapath, index, &other), 1);
+	assert_int_equal(datapath_audit_port(scene->datapath, index, &other), 0);
+}
+
 static bool is_ours(struct scene *scene)
 {
 	return datapath_is_attached(scene->datapath, "uplink", network_ifindex(UPLINK)) == 1;
@@ -191,6 +210,8 @@ int main(void)
 						open_pinned, scene_close),
 		cmocka_unit_test_setup_teardown(what_an_audit_has_left_is_removed, open_pinned,
 						scene_close),
+		cmocka_unit_test_setup_teardown(the_port_of_a_device_that_is_gone_is_no_fault,
+						open_pinned, scene_close),
 		cmocka_unit_test_setup_teardown(a_link_that_cannot_be_taken_over_runs_on,
 						open_pinned, scene_close),
 		cmocka_unit_test_setup_teardown(a_link_that_is_refused_for_good_is_made_anew,
