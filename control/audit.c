@@ -27,6 +27,15 @@ static void audit_denied(void *context, const struct deny_entry *entry)
 		     datapath_audit_denied(look->daemon->datapath, &entry->prefix, entry->index));
 }
 
+static void audit_deny_list(struct daemon *daemon, struct look *look)
+{
+	const uint32_t count = (uint32_t)deny_list_count_all(daemon->deny);
+
+	repairs_note(look->repairs, REPAIR_DENY,
+		     datapath_audit_denied_count(daemon->datapath, count));
+	deny_list_walk(daemon->deny, PARTS, audit_denied, look);
+}
+
 static void audit_nexthop(void *context, uint32_t slot, const struct nexthop *told)
 {
 	const struct look *look = context;
@@ -92,7 +101,7 @@ static void audit_part(void *context, uint32_t expirations)
 	audit_attached(daemon);
 	reconcile_audit(daemon->reconcile, PARTS, look.repairs);
 	neighbours_walk(daemon->neighbours, PARTS, audit_nexthop, &look);
-	deny_list_walk(daemon->deny, PARTS, audit_denied, &look);
+	audit_deny_list(daemon, &look);
 	datapath_audit_addresses(daemon->datapath, PARTS, look.repairs);
 	datapath_audit_filters(daemon->datapath, PARTS, look.repairs);
 }

@@ -342,3 +342,8 @@ size_t deny_list_count(const struct deny_list *list)
 {
 	return HASH_COUNT(list->records) - list->orphans;
 }
+
+size_t deny_list_count_all(const struct deny_list *list)
+{
+	return HASH_COUNT(list->records);
+}

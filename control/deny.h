@@ -62,6 +62,8 @@ void deny_list_walk(struct deny_list *list, size_t parts,
 		    void (*visit)(void *context, const struct deny_entry *entry), void *context);
 void deny_list_sort(struct deny_list *list); /* by family and address */
 size_t deny_list_count(const struct deny_list *list);
+/* With those that nobody wants but that are denied still. */
+size_t deny_list_count_all(const struct deny_list *list);
 
 /* When no source wants it any more. */
 int64_t deny_entry_until(const struct deny_entry *entry);

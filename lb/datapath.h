@@ -147,7 +147,8 @@ int datapath_list_source_ranges(struct datapath *datapath, struct source_range *
 
 /*
  * Denied prefixes. Each is counted by an index of its own, 1 … MAX_DENIED, which starts from zero;
- * a prefix that is denied already is not denied again. 0 or -errno (-ENOENT: was not denied).
+ * a prefix that is denied already is not denied again, and only what was denied is allowed. 0 or
+ * -errno (-ENOENT: somebody else has deleted it).
  */
 int datapath_deny(struct datapath *datapath, const struct prefix *prefix, uint32_t index);
 int datapath_allow(struct datapath *datapath, const struct prefix *prefix);

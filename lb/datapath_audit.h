@@ -30,6 +30,7 @@ void datapath_restore_backend(struct datapath *datapath, uint32_t index,
 
 /* What is denied stays counted by its index. */
 int datapath_audit_denied(struct datapath *datapath, const struct prefix *prefix, uint32_t index);
+int datapath_audit_denied_count(struct datapath *datapath, uint32_t count);
 int datapath_audit_source_range(struct datapath *datapath, uint32_t service,
 				const struct prefix *range);
 /* Of a backend that packets may be sent to, where ends are known. */

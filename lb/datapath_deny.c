@@ -94,14 +94,23 @@ int datapath_audit_denied(struct datapath *datapath, const struct prefix *prefix
 	return bpf_map_update_elem(deny_map(datapath), &key, &denied, BPF_ANY) ? -errno : 1;
 }
 
+int datapath_audit_denied_count(struct datapath *datapath, uint32_t count)
+{
+	if (count_prefixes(datapath) == count)
+		return 0;
+	tell_count(datapath, count);
+	return 1;
+}
+
 int datapath_allow(struct datapath *datapath, const struct prefix *prefix)
 {
 	const struct deny_key key = key_of(prefix);
+	const int error = bpf_map_delete_elem(deny_map(datapath), &key) ? -errno : 0;
 
-	if (bpf_map_delete_elem(deny_map(datapath), &key))
-		return -errno;
-	tell_count(datapath, count_prefixes(datapath) - 1);
-	return 0;
+	/* What somebody else has deleted is counted still. */
+	if ((!error || error == -ENOENT) && count_prefixes(datapath))
+		tell_count(datapath, count_prefixes(datapath) - 1);
+	return error;
 }
 
 int datapath_visit_denied(struct datapath *datapath, denied_visitor visit, void *context)

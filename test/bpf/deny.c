@@ -2,11 +2,14 @@
  * Denied sources: whatever they send ends, but for what makes neighbours known to each other.
  */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include "lb/address.h"
+#include "lb/datapath_audit.h"
 #include "test/bpf/scene.h"
 
 #define ND_TYPE_AT (ETH_HLEN + 40) /* behind an IPv6 header */
@@ -296,21 +299,36 @@ static void an_index_counts_from_zero_for_its_next_prefix(void **state)
 	assert_int_equal(dropped(scene, 3), 0);
 }
 
+static void delete_by_hand(struct scene *scene, const struct prefix *prefix)
+{
+	const int map = bpf_map__fd(scene->datapath->skeleton->maps.deny);
+	struct deny_key key = {.length = prefix->length};
+
+	memcpy(key.address, &prefix->address, sizeof(key.address));
+	assert_int_equal(bpf_map_delete_elem(map, &key), 0);
+}
+
 static void the_trie_is_asked_only_while_something_is_denied(void **state)
 {
 	struct scene *scene = *state;
 	const volatile __u32 *count = &scene->datapath->skeleton->bss->denied_prefixes;
-	const struct prefix unknown = prefix_of("192.0.2.1");
+	const struct prefix gone = prefix_of("192.0.2.0/24");
 
 	assert_int_equal(*count, 0);
 	deny(scene, "192.0.2.0/24", 1);
 	deny(scene, "fd00::/8", 2);
 	assert_int_equal(*count, 2);
-	assert_int_equal(datapath_allow(scene->datapath, &unknown), -ENOENT);
-	assert_int_equal(*count, 2);
+	delete_by_hand(scene, &gone);
+	assert_int_equal(datapath_allow(scene->datapath, &gone), -ENOENT);
+	assert_int_equal(*count, 1);
 	allow(scene, "fd00::/8");
-	allow(scene, "192.0.2.0/24");
 	assert_int_equal(*count, 0);
+	assert_int_equal(datapath_allow(scene->datapath, &gone), -ENOENT);
+	assert_int_equal(*count, 0);
+
+	assert_int_equal(datapath_audit_denied_count(scene->datapath, 2), 1);
+	assert_int_equal(*count, 2);
+	assert_int_equal(datapath_audit_denied_count(scene->datapath, 2), 0);
 }
 
 int main(void)
