@@ -146,6 +146,7 @@ static int make(struct plan *plan, struct datapath *datapath)
 			datapath_announce_service(datapath, &step->after->key);
 		clear_counters(plan, datapath, step);
 		failed = plan_write_ring(datapath, step->after, step->after_placement);
+		step->wrote_ring = !failed;
 		if (!failed)
 			failed = plan_make_sources(datapath, step);
 		step->failed = failed;
@@ -243,6 +244,31 @@ static bool has_place(const struct placement *placement, uint32_t backend)
 	return false;
 }
 
+/*
+ * Of a step that failed and had written its ring over one of those before: the one in use is
+ * written again; what was in the previous one nobody knows any more, so none is previous. Where
+ * that fails the audit finds it.
+ */
+static int restore_rings(struct datapath *datapath, const struct plan_step *step)
+{
+	const struct ring *written = &step->after_placement->ring;
+	struct placement *before = step->before_placement;
+	struct service_record record;
+
+	if (!before || !step->wrote_ring || !written->length)
+		return 0;
+	if (before->ring.length && before->ring.offset == written->offset)
+		return encode_has_same_ring(step->before, step->after)
+			       ? 0
+			       : plan_write_ring(datapath, step->before, before);
+	if (!before->previous.length || before->previous.offset != written->offset)
+		return 0;
+	/* Its range is that of the step, which plan_finish gives back. */
+	before->previous = (struct ring){};
+	record = encode_service(step->before, before);
+	return datapath_set_services(datapath, &step->before->key, &record, 1);
+}
+
 /* Of a step that failed: new backends are gone again, the others are what they were. */
 static void restore_backends(struct datapath *datapath, const struct plan_step *step)
 {
@@ -306,7 +332,7 @@ static void settle_sources(const struct plan *plan, struct datapath *datapath)
 
 static int retire_step(struct plan *plan, struct datapath *datapath, struct plan_step *step)
 {
-	int error = 0;
+	int error = 0, failed;
 
 	if (!step->after)
 		error = plan_remove_service(datapath, &step->before->key);
@@ -318,8 +344,9 @@ static int retire_step(struct plan *plan, struct datapath *datapath, struct plan
 		datapath_withdraw_service(datapath, &step->after->key);
 	error = plan_retire_sources(datapath, step);
 	if (step->failed) {
+		failed = restore_rings(datapath, step);
 		restore_backends(datapath, step);
-		return error;
+		return error ? error : failed;
 	}
 	retire_backends(datapath, step);
 	placement_release(plan->room, step->before_placement, step->before, step->after_placement);

@@ -17,6 +17,7 @@ struct plan_step {
 	struct placement *before_placement; /* freed by plan_apply */
 	const struct service *after;
 	struct placement *after_placement; /* the plan's until it is applied, then the caller's */
+	bool wrote_ring;
 	bool failed; /* applying it failed: what was before is in force, and everything kept */
 };
 
