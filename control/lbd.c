@@ -51,7 +51,7 @@ int main(int argc, char *argv[])
 	if (error) {
 		fprintf(stderr, "lbd: %s\n", refusal.text);
 		options_finish(&daemon.options);
-		return 2;
+		return error == -ENOMEM ? 1 : 2;
 	}
 	if (daemon.options.help || daemon.options.version) {
 		fputs(daemon.options.help ? options_help() : "lbd " LB_VERSION "\n", stdout);

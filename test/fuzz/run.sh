@@ -53,7 +53,7 @@ edges() { # LOG
 fuzz() { # TARGET
     local corpus=$BUILD/corpus/$1 log=$BUILD/$1.log status
     mkdir -p "$corpus" "$BUILD/crash"
-    nice -n 15 "$BUILD/test/fuzz/fuzz_$1" -dict=test/fuzz/json.dict -max_len=8192 -timeout=10 \
+    nice -n 15 "$BUILD/test/fuzz/fuzz_$1" -dict=test/fuzz/json.dict -max_len=8192 -timeout=60 \
         -rss_limit_mb=1500 -max_total_time=$((MINUTES * 60)) -print_final_stats=1 \
         -artifact_prefix="$BUILD/crash/$1-" "$corpus" "test/fuzz/corpus/$1" >"$log" 2>&1
     status=$?
