@@ -185,7 +185,7 @@ test_handover() {
     lbd_kill TERM
     run_with bpf net_admin perfmon sys_admin
     check "what lbd of root has pinned a user's does not get" lbd_refuses \
-        'program: Permission denied' --interface uplink0
+        'bpf/lbd: Permission denied' --interface uplink0
     chown -R "$LBD_USER:$LBD_USER" "$WORK/bpf" "$WORK/state"
     check "it does when it is handed over" node_lbd
     check "with its services" lbctl_says '.services | length == 4' service list
