@@ -356,6 +356,20 @@ static int listen_to_signals(struct daemon *daemon)
 	return error;
 }
 
+/* What lbd does now and then. */
+static int start_rounds(struct daemon *daemon, struct refusal *refusal)
+{
+	int error = upkeep_start(daemon);
+
+	if (!error)
+		error = audit_start(daemon);
+	if (!error)
+		error = events_start(daemon);
+	if (!error)
+		error = upkeep_add_timer(daemon, check_ready, READY_INTERVAL_MS);
+	return error ? refuse_with(refusal, -error, "cannot start: %s", strerror(-error)) : 0;
+}
+
 int daemon_start(struct daemon *daemon, struct refusal *refusal)
 {
 	const struct server_hooks server_hooks = {daemon, answer, is_settled, answer_reader};
@@ -384,19 +398,12 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		error = move(daemon, refusal);
 	if (!error)
 		error = attach(daemon, refusal);
+	if (!error)
+		error = start_rounds(daemon, refusal);
 	/* What this start has made nobody else needs; what it found goes on as it was. */
 	if (error && daemon->datapath && !daemon->adopted)
 		datapath_forget(daemon->datapath);
-	if (error)
-		return error;
-	error = upkeep_start(daemon);
-	if (!error)
-		error = audit_start(daemon);
-	if (!error)
-		error = events_start(daemon);
-	if (!error)
-		error = upkeep_add_timer(daemon, check_ready, READY_INTERVAL_MS);
-	return error ? refuse_with(refusal, -error, "cannot start: %s", strerror(-error)) : 0;
+	return error;
 }
 
 void daemon_finish(struct daemon *daemon)
