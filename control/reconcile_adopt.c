@@ -89,6 +89,7 @@ static int adopt_backend(struct reconcile *reconcile, uint32_t index, struct ser
 		.port = record.port,
 		.weight = 1,
 		.state = (enum backend_state)record.state,
+		.is_remote = record.flags & BACKEND_IS_REMOTE,
 	};
 	if (record.state >= _BACKEND_STATE_COUNT)
 		return -EINVAL;
@@ -149,7 +150,7 @@ static int adopt_service(struct reconcile *reconcile, const struct owners *owner
 	uint32_t count = 0, index;
 	int error = -EINVAL;
 
-	if (!service || !is_sound(reconcile->datapath, record))
+	if (!service || key->scope >= _SCOPE_COUNT || !is_sound(reconcile->datapath, record))
 		goto out;
 	for (index = owners->first[record->service]; index; index = owners->next[index])
 		count++;
@@ -162,6 +163,7 @@ static int adopt_service(struct reconcile *reconcile, const struct owners *owner
 	service->is_adopted = true;
 	service->algorithm = (enum algorithm)record->algorithm;
 	service->affinity_seconds = record->affinity_seconds;
+	encode_adopt_flags(record->flags, service);
 	error = reconcile_insert(reconcile, service, placement, true);
 	if (!error)
 		return 0;

@@ -4,14 +4,26 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdint.h>
+#include <string.h>
 #include "control/tables_parts.h"
 #include "control/wall_clock.h"
 
-static const char *const SERVICE_KEYS[] = {"name",          "address",   "port",
-					   "protocol",      "algorithm", "affinity_seconds",
-					   "source_ranges", "backends",  NULL};
-static const char *const BACKEND_KEYS[] = {"address", "port", "weight", "state", "deadline", NULL};
+static const char *const SERVICE_KEYS[] = {"name",
+					   "address",
+					   "port",
+					   "protocol",
+					   "clients",
+					   "algorithm",
+					   "affinity_seconds",
+					   "masquerade",
+					   "unserved",
+					   "source_ranges",
+					   "backends",
+					   NULL};
+static const char *const BACKEND_KEYS[] = {"address", "port",     "weight", "state",
+					   "remote",  "deadline", NULL};
 
 static void drop_service(struct service **service)
 {
@@ -42,11 +54,20 @@ static int decode_port(const struct cursor *object, __be16 *port)
 	return 0;
 }
 
+/* A word that may be absent, which means `otherwise`. */
+static int read_word(const struct cursor *object, const char *key, const char *otherwise,
+		     struct cursor *at, const char **word)
+{
+	*at = cursor_member(object, key);
+	*word = otherwise;
+	return at->value ? cursor_read_text(at, word) : 0;
+}
+
 static int decode_protocol(const struct cursor *object, __u8 *protocol)
 {
-	struct cursor at = cursor_member(object, "protocol");
-	const char *text = "tcp";
-	int error = at.value ? cursor_read_text(&at, &text) : 0;
+	struct cursor at;
+	const char *text;
+	int error = read_word(object, "protocol", "tcp", &at, &text);
 
 	if (error)
 		return error;
@@ -87,13 +108,10 @@ static int decode_name(const struct cursor *object, struct service *service)
 
 static int decode_algorithm(const struct cursor *object, struct service *service)
 {
-	struct cursor at = cursor_member(object, "algorithm");
+	struct cursor at;
 	const char *text;
-	int error;
+	int error = read_word(object, "algorithm", "maglev", &at, &text);
 
-	if (!at.value)
-		return 0;
-	error = cursor_read_text(&at, &text);
 	if (error)
 		return error;
 	if (algorithm_parse(text, &service->algorithm))
@@ -135,15 +153,72 @@ static int decode_source_range(const struct cursor *at, struct service *service)
 	return error ? cursor_prefix(at, error) : 0;
 }
 
-static int decode_state(const struct cursor *object, enum backend_state *state)
+/* Which clients: those of the cluster, those from outside, or all. */
+static int decode_clients(const struct cursor *object, struct service *service)
 {
-	struct cursor at = cursor_member(object, "state");
+	struct cursor at;
 	const char *text;
-	int error;
+	int error = read_word(object, "clients", "all", &at, &text);
+
+	if (error)
+		return error;
+	if (!strcmp(text, "inside"))
+		service->key.scope = SCOPE_INSIDE;
+	else if (!strcmp(text, "outside"))
+		service->has_inside = true;
+	else if (strcmp(text, "all"))
+		return cursor_refuse_value(&at, "all, inside or outside");
+	return 0;
+}
+
+static int decode_masquerade(const struct cursor *object, struct service *service)
+{
+	struct cursor at;
+	const char *text;
+	int error = read_word(object, "masquerade", "none", &at, &text);
+
+	if (error)
+		return error;
+	if (masquerade_parse(text, &service->masquerade))
+		return cursor_refuse_value(&at, "none, strangers or others");
+	if (service->masquerade && service->key.protocol == IPPROTO_SCTP)
+		return cursor_refuse(&at,
+				     "SCTP's checksum covers ports, which masquerading changes");
+	return 0;
+}
+
+static int decode_unserved(const struct cursor *object, struct service *service)
+{
+	struct cursor at;
+	const char *text;
+	int error = read_word(object, "unserved", "refuse", &at, &text);
+
+	if (error)
+		return error;
+	if (strcmp(text, "refuse") && strcmp(text, "drop"))
+		return cursor_refuse_value(&at, "refuse or drop");
+	service->drops_unserved = !strcmp(text, "drop");
+	return 0;
+}
+
+static int decode_remote(const struct cursor *object, struct backend *backend)
+{
+	struct cursor at = cursor_member(object, "remote");
 
 	if (!at.value)
 		return 0;
-	error = cursor_read_text(&at, &text);
+	if (!json_is_boolean(at.value))
+		return cursor_refuse_value(&at, "true or false");
+	backend->is_remote = json_is_true(at.value);
+	return 0;
+}
+
+static int decode_state(const struct cursor *object, enum backend_state *state)
+{
+	struct cursor at;
+	const char *text;
+	int error = read_word(object, "state", "active", &at, &text);
+
 	if (error)
 		return error;
 	if (backend_state_parse(text, state))
@@ -191,6 +266,8 @@ static int read_backend(const struct cursor *at, struct backend *backend)
 		error = cursor_read_integer(&weight, 0, UINT16_MAX, &number);
 	if (!error)
 		error = decode_state(at, &decoded.state);
+	if (!error)
+		error = decode_remote(at, &decoded);
 	if (!error)
 		error = decode_deadline(at, &decoded);
 	if (error)
@@ -242,9 +319,15 @@ int tables_read_service(const struct cursor *at, struct service **service)
 		return refuse_with(at->refusal, ENOMEM, "out of memory");
 	error = decode_name(at, decoded);
 	if (!error)
+		error = decode_clients(at, decoded);
+	if (!error)
 		error = decode_algorithm(at, decoded);
 	if (!error)
 		error = decode_affinity(at, decoded);
+	if (!error)
+		error = decode_masquerade(at, decoded);
+	if (!error)
+		error = decode_unserved(at, decoded);
 	if (!error)
 		error = decode_list(&ranges, decoded, decode_source_range);
 	if (!error)

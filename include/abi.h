@@ -48,11 +48,19 @@ enum algorithm {
 	_ALGORITHM_COUNT,
 };
 
+/* Whose connections a service takes. */
+enum scope {
+	SCOPE_ANY,    /* anybody's, or of SERVICE_HAS_INSIDE those from outside of the cluster */
+	SCOPE_INSIDE, /* those of this node and of the cluster (the map networks) */
+	_SCOPE_COUNT,
+};
+
 struct service_key {
 	struct address address;
 	__be16 port;
 	__u8 protocol;
-	__u8 zero[5];
+	__u8 scope; /* enum scope; packets look SCOPE_ANY up first */
+	__u8 zero[4];
 };
 
 /* The range of the rings table that a service owns; read and written as one aligned word. */
@@ -70,6 +78,12 @@ struct ring_row {
 
 enum service_flag {
 	SERVICE_HAS_SOURCE_RANGES = 1 << 0, /* only sources in the map source_ranges may begin */
+	SERVICE_HAS_INSIDE = 1 << 1,        /* clients inside: those of the key of SCOPE_INSIDE */
+	/* Of clients that are not of the cluster, or not of this node: their address becomes ours
+	 * where the backend is elsewhere (BACKEND_IS_REMOTE), so that replies come back here. */
+	SERVICE_MASQUERADES_STRANGERS = 1 << 2,
+	SERVICE_MASQUERADES_OTHERS = 1 << 3,
+	SERVICE_DROPS_UNSERVED = 1 << 4, /* without a backend its packets are dropped, unanswered */
 };
 
 struct service_record {
@@ -171,8 +185,13 @@ struct backend_record {
 	struct checksum_change reply;
 	__u8 state;    /* enum backend_state */
 	__u8 protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
-	__u8 zero[6];
+	__u8 flags;    /* enum backend_flag */
+	__u8 zero[5];
 } __attribute__((aligned(64)));
+
+enum backend_flag {
+	BACKEND_IS_REMOTE = 1 << 0, /* on another node, from where replies go their own way */
+};
 
 /*
  * Where frames go: the neighbour's MAC address and our port towards it. Eight bytes, so one aligned

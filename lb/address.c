@@ -14,6 +14,8 @@
 
 #define IPV4_PREFIX_BITS 96 /* of the 128-bit form, before the IPv4 address */
 #define PORT_DIGITS 5
+#define PROTOCOL_TEXT_MAX 8
+#define INSIDE "/inside" /* behind the protocol: of SCOPE_INSIDE */
 
 bool address_is_ipv4(const struct address *address)
 {
@@ -119,16 +121,35 @@ char *endpoint_format(const struct address *address, __be16 port, char text[ENDP
 	return text;
 }
 
+/* `PROTO[/inside]`, of `text`. */
+static int parse_rest(const char *text, const char *rest, struct service_key *key,
+		      struct refusal *refusal)
+{
+	size_t length = strcspn(rest, "/");
+	char protocol[PROTOCOL_TEXT_MAX] = "";
+
+	if (length < sizeof(protocol))
+		memcpy(protocol, rest, length);
+	if (protocol_parse(protocol, &key->protocol))
+		return refuse(refusal, "protocol \"%.*s\" in \"%s\" is not tcp, udp or sctp",
+			      (int)length, rest, text);
+	if (!rest[length])
+		return 0;
+	if (strcmp(rest + length, INSIDE))
+		return refuse(refusal, "\"%s\" in \"%s\" is not " INSIDE, rest + length, text);
+	key->scope = SCOPE_INSIDE;
+	return 0;
+}
+
 int service_key_parse(const char *text, struct service_key *key, struct refusal *refusal)
 {
 	struct service_key parsed = {.protocol = IPPROTO_TCP};
 	size_t length = strcspn(text, "/");
 	char endpoint[ENDPOINT_TEXT_MAX];
-	int error;
+	int error = text[length] ? parse_rest(text, text + length + 1, &parsed, refusal) : 0;
 
-	if (text[length] && protocol_parse(text + length + 1, &parsed.protocol))
-		return refuse(refusal, "protocol \"%s\" in \"%s\" is not tcp, udp or sctp",
-			      text + length + 1, text);
+	if (error)
+		return error;
 	if (length >= sizeof(endpoint))
 		return refuse(refusal, "\"%s\" is not ADDR:PORT[/PROTO]", text);
 	memcpy(endpoint, text, length);
@@ -147,7 +168,8 @@ char *service_key_format(const struct service_key *key, char text[ENDPOINT_TEXT_
 
 	endpoint_format(&key->address, key->port, text);
 	length = strlen(text);
-	snprintf(text + length, ENDPOINT_TEXT_MAX - length, "/%s", protocol ? protocol : "?");
+	snprintf(text + length, ENDPOINT_TEXT_MAX - length, "/%s%s", protocol ? protocol : "?",
+		 key->scope == SCOPE_INSIDE ? INSIDE : "");
 	return text;
 }
 

@@ -10,7 +10,7 @@
 #include "lb/refusal.h"
 
 #define ADDRESS_TEXT_MAX 46  /* an IPv6 address and its NUL (INET6_ADDRSTRLEN) */
-#define ENDPOINT_TEXT_MAX 64 /* [address]:port/protocol and its NUL */
+#define ENDPOINT_TEXT_MAX 64 /* [address]:port/protocol/inside and its NUL */
 
 /* A range of addresses, in the 128-bit form: 10.0.0.0/8 has length 104. Host bits are zero. */
 struct prefix {
@@ -34,10 +34,13 @@ int endpoint_parse(const char *text, struct address *address, __be16 *port,
 /* Writes `ADDR:PORT` or `[ADDR]:PORT` and returns `text`. */
 char *endpoint_format(const struct address *address, __be16 port, char text[ENDPOINT_TEXT_MAX]);
 
-/* `ADDR:PORT[/PROTO]`, tcp where none is given; padding is zeroed. 0, or -EINVAL with a refusal. */
+/*
+ * `ADDR:PORT[/PROTO[/inside]]`, tcp where none is given; padding is zeroed. 0, or -EINVAL with a
+ * refusal.
+ */
 int service_key_parse(const char *text, struct service_key *key, struct refusal *refusal);
 
-/* Writes `ADDR:PORT/PROTO` and returns `text`. */
+/* Writes `ADDR:PORT/PROTO`, of SCOPE_INSIDE with `/inside` behind, and returns `text`. */
 char *service_key_format(const struct service_key *key, char text[ENDPOINT_TEXT_MAX]);
 
 /* `tcp` or `udp` and back; -EINVAL, or NULL for what is neither. */

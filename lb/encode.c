@@ -117,6 +117,34 @@ uint64_t encode_ring_sum(const uint32_t *slots, uint32_t length)
 	return sum;
 }
 
+static __u8 encode_flags(const struct service *service)
+{
+	__u8 flags = 0;
+
+	if (service->source_range_count)
+		flags |= SERVICE_HAS_SOURCE_RANGES;
+	if (service->has_inside)
+		flags |= SERVICE_HAS_INSIDE;
+	if (service->masquerade == MASQUERADE_STRANGERS)
+		flags |= SERVICE_MASQUERADES_STRANGERS;
+	if (service->masquerade == MASQUERADE_OTHERS)
+		flags |= SERVICE_MASQUERADES_OTHERS;
+	if (service->drops_unserved)
+		flags |= SERVICE_DROPS_UNSERVED;
+	return flags;
+}
+
+void encode_adopt_flags(__u8 flags, struct service *service)
+{
+	service->has_inside = flags & SERVICE_HAS_INSIDE;
+	service->drops_unserved = flags & SERVICE_DROPS_UNSERVED;
+	service->masquerade = MASQUERADE_NONE;
+	if (flags & SERVICE_MASQUERADES_STRANGERS)
+		service->masquerade = MASQUERADE_STRANGERS;
+	if (flags & SERVICE_MASQUERADES_OTHERS)
+		service->masquerade = MASQUERADE_OTHERS;
+}
+
 struct service_record encode_service(const struct service *service,
 				     const struct placement *placement)
 {
@@ -126,7 +154,7 @@ struct service_record encode_service(const struct service *service,
 		.service = placement->service,
 		.affinity_seconds = service->affinity_seconds,
 		.algorithm = (__u8)service->algorithm,
-		.flags = service->source_range_count ? SERVICE_HAS_SOURCE_RANGES : 0,
+		.flags = encode_flags(service),
 	};
 }
 
@@ -168,6 +196,7 @@ struct backend_record encode_backend(const struct service *service,
 		.reply = encode_change(&backend->address, backend->port, &key->address, key->port),
 		.state = encode_state(backend),
 		.protocol = key->protocol,
+		.flags = backend->is_remote ? BACKEND_IS_REMOTE : 0,
 	};
 }
 

@@ -24,6 +24,9 @@ int encode_ring(const struct service *service, const struct placement *placement
 /* Tells one ring from another; each slot counts, and where it is. */
 uint64_t encode_ring_sum(const uint32_t *slots, uint32_t length);
 
+/* The other way: what a record's flags say of its service, but for source ranges. */
+void encode_adopt_flags(__u8 flags, struct service *service);
+
 struct service_record encode_service(const struct service *service,
 				     const struct placement *placement);
 

@@ -294,7 +294,7 @@ static bool backends_equal(const struct service *a, const struct service *b)
 
 		if (!address_equal(&left->address, &right->address) || left->port != right->port ||
 		    left->weight != right->weight || left->state != right->state ||
-		    left->deadline_ms != right->deadline_ms)
+		    left->is_remote != right->is_remote || left->deadline_ms != right->deadline_ms)
 			return false;
 	}
 	return a->backend_count == b->backend_count;
@@ -313,8 +313,10 @@ bool service_equal(const struct service *a, const struct service *b)
 	bool same_name = a->name && b->name ? !strcmp(a->name, b->name) : a->name == b->name;
 
 	return same_name && !memcmp(&a->key, &b->key, sizeof(a->key)) &&
-	       a->algorithm == b->algorithm && a->affinity_seconds == b->affinity_seconds &&
-	       source_ranges_equal(a, b) && backends_equal(a, b);
+	       a->algorithm == b->algorithm && a->masquerade == b->masquerade &&
+	       a->has_inside == b->has_inside && a->drops_unserved == b->drops_unserved &&
+	       a->affinity_seconds == b->affinity_seconds && source_ranges_equal(a, b) &&
+	       backends_equal(a, b);
 }
 
 size_t service_count_deadlines(const struct service *service)

@@ -24,11 +24,23 @@ enum source {
 	_SOURCE_COUNT,
 };
 
+/*
+ * Whose address becomes this node's on the way to a backend on another node, whose replies would
+ * else not come back here.
+ */
+enum masquerade {
+	MASQUERADE_NONE,
+	MASQUERADE_STRANGERS, /* of clients that are not of the cluster */
+	MASQUERADE_OTHERS,    /* of clients that are not of this node */
+	_MASQUERADE_COUNT,
+};
+
 struct backend {
 	struct address address;
 	__be16 port;
 	__u16 weight; /* 0: gets no new connection */
 	enum backend_state state;
+	bool is_remote;    /* on another node */
 	__s64 deadline_ms; /* of one that drains: when it goes down, of the wall clock; 0: never */
 };
 
@@ -37,6 +49,9 @@ struct service {
 	char *name; /* NS/NAME, or NULL */
 	enum algorithm algorithm;
 	enum source source;
+	enum masquerade masquerade;
+	bool has_inside;        /* clients inside have a service of their own, of SCOPE_INSIDE */
+	bool drops_unserved;    /* without a backend packets are dropped rather than refused */
 	__u32 affinity_seconds; /* 0: none */
 	struct prefix *source_ranges;
 	size_t source_range_count;
@@ -92,3 +107,5 @@ const char *algorithm_name(enum algorithm algorithm);
 int backend_state_parse(const char *text, enum backend_state *state);
 const char *backend_state_name(enum backend_state state);
 const char *source_name(enum source source);
+int masquerade_parse(const char *text, enum masquerade *masquerade);
+const char *masquerade_name(enum masquerade masquerade);

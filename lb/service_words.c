@@ -21,6 +21,12 @@ static const char *const STATE_NAMES[_BACKEND_STATE_COUNT] = {
 	[BACKEND_DOWN] = "down",
 };
 
+static const char *const MASQUERADE_NAMES[_MASQUERADE_COUNT] = {
+	[MASQUERADE_NONE] = "none",
+	[MASQUERADE_STRANGERS] = "strangers",
+	[MASQUERADE_OTHERS] = "others",
+};
+
 static const char *const SOURCE_NAMES[_SOURCE_COUNT] = {
 	[SOURCE_OPERATOR] = "operator",
 	[SOURCE_FILE] = "file",
@@ -33,15 +39,39 @@ static const char *name_value(const char *const *names, unsigned int count, unsi
 	return value < count ? names[value] : "unknown";
 }
 
+/* The value that has this name, from `first` on; or -EINVAL. */
+static int find_value(const char *const *names, unsigned int first, unsigned int count,
+		      const char *text)
+{
+	for (unsigned int i = first; i < count; i++)
+		if (!strcmp(text, names[i]))
+			return (int)i;
+	return -EINVAL;
+}
+
 int algorithm_parse(const char *text, enum algorithm *algorithm)
 {
-	for (unsigned int i = 0; i < _ALGORITHM_COUNT; i++) {
-		if (strcmp(text, ALGORITHM_NAMES[i]))
-			continue;
-		*algorithm = i;
-		return 0;
-	}
-	return -EINVAL;
+	int value = find_value(ALGORITHM_NAMES, 0, _ALGORITHM_COUNT, text);
+
+	if (value < 0)
+		return value;
+	*algorithm = value;
+	return 0;
+}
+
+int masquerade_parse(const char *text, enum masquerade *masquerade)
+{
+	int value = find_value(MASQUERADE_NAMES, 0, _MASQUERADE_COUNT, text);
+
+	if (value < 0)
+		return value;
+	*masquerade = value;
+	return 0;
+}
+
+const char *masquerade_name(enum masquerade masquerade)
+{
+	return name_value(MASQUERADE_NAMES, _MASQUERADE_COUNT, masquerade);
 }
 
 const char *algorithm_name(enum algorithm algorithm)
@@ -52,13 +82,12 @@ const char *algorithm_name(enum algorithm algorithm)
 /* Nobody asks for a backend that is none: that state is the datapath's alone. */
 int backend_state_parse(const char *text, enum backend_state *state)
 {
-	for (unsigned int i = BACKEND_ACTIVE; i < _BACKEND_STATE_COUNT; i++) {
-		if (strcmp(text, STATE_NAMES[i]))
-			continue;
-		*state = i;
-		return 0;
-	}
-	return -EINVAL;
+	int value = find_value(STATE_NAMES, BACKEND_ACTIVE, _BACKEND_STATE_COUNT, text);
+
+	if (value < 0)
+		return value;
+	*state = value;
+	return 0;
 }
 
 const char *backend_state_name(enum backend_state state)

@@ -203,6 +203,7 @@ static void a_service_is_of_tcp_unless_it_says_otherwise(void **state)
 		{"10.96.0.10:80", "10.96.0.10:80/tcp", IPPROTO_TCP},
 		{"10.96.0.10:80/tcp", "10.96.0.10:80/tcp", IPPROTO_TCP},
 		{"[fd00::10]:53/udp", "[fd00::10]:53/udp", IPPROTO_UDP},
+		{"10.96.0.10:80/tcp/inside", "10.96.0.10:80/tcp/inside", IPPROTO_TCP},
 	};
 
 	(void)state;
@@ -231,8 +232,7 @@ static void a_wrong_service_is_refused_by_its_wrong_word(void **state)
 		{"10.96.0.10:80/TCP",
 		 "protocol \"TCP\" in \"10.96.0.10:80/TCP\" is not tcp, udp or sctp"},
 		{"10.96.0.10:80/", "protocol \"\" in \"10.96.0.10:80/\" is not tcp, udp or sctp"},
-		{"10.96.0.10:80/tcp/udp",
-		 "protocol \"tcp/udp\" in \"10.96.0.10:80/tcp/udp\" is not tcp, udp or sctp"},
+		{"10.96.0.10:80/tcp/udp", "\"/udp\" in \"10.96.0.10:80/tcp/udp\" is not /inside"},
 		{"10.96.0.10/tcp",
 		 "\"10.96.0.10\" has no port; write ADDR:PORT, as in 10.96.0.10:80"},
 	};

@@ -75,6 +75,25 @@ static void a_service_record_says_whether_sources_are_limited(void **state)
 	service_free(service);
 }
 
+static void what_a_record_says_of_a_service_of_a_cluster_is_adopted_again(void **state)
+{
+	struct service *service = make_service(0, 2), *adopted = make_service(0, 2);
+	struct placement placement = {.service = 7};
+
+	(void)state;
+	for (unsigned int bits = 0; bits < 4 * _MASQUERADE_COUNT; bits++) {
+		service->masquerade = bits / 4;
+		service->has_inside = bits & 1;
+		service->drops_unserved = bits & 2;
+
+		encode_adopt_flags(encode_service(service, &placement).flags, adopted);
+
+		assert_true(service_equal(service, adopted));
+	}
+	service_free(service);
+	service_free(adopted);
+}
+
 static void a_service_record_says_where_the_ring_before_was(void **state)
 {
 	struct service *service = make_service(0, 2);
@@ -309,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_service_record_says_where_its_ring_is_and_how_long_clients_stay),
 		cmocka_unit_test(a_service_record_says_whether_sources_are_limited),
+		cmocka_unit_test(what_a_record_says_of_a_service_of_a_cluster_is_adopted_again),
 		cmocka_unit_test(a_service_record_says_where_the_ring_before_was),
 		WITH_ROOM(a_backend_record_is_of_its_place_and_state),
 		WITH_ROOM(an_active_backend_without_weight_drains_to_packets),

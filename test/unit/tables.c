@@ -182,12 +182,20 @@ static const struct row WRONG_SERVICES[] = {
 	 "services[0].port: \"80\" is not an integer"},
 	{"{\"address\":\"10.96.0.10\",\"port\":null}", "services[0].port: null is not an integer"},
 	{"{" SERVICE ",\"color\":\"red\"}",
-	 "services[0].color: unknown key; known are name, address, port, protocol, "
-	 "algorithm, "
-	 "affinity_seconds, source_ranges, backends"},
+	 "services[0].color: unknown key; known are name, address, port, protocol, clients, "
+	 "algorithm, affinity_seconds, masquerade, unserved, source_ranges, backends"},
 	{"{" SERVICE ",\"co\\nlor\":\"red\"}",
-	 "services[0].co?lor: unknown key; known are name, address, port, protocol, "
-	 "algorithm, affinity_seconds, source_ranges, backends"},
+	 "services[0].co?lor: unknown key; known are name, address, port, protocol, clients, "
+	 "algorithm, affinity_seconds, masquerade, unserved, source_ranges, backends"},
+	{"{" SERVICE ",\"clients\":\"pods\"}",
+	 "services[0].clients: \"pods\" is not all, inside or outside"},
+	{"{" SERVICE ",\"masquerade\":true}", "services[0].masquerade: true is not a string"},
+	{"{" SERVICE ",\"masquerade\":\"all\"}",
+	 "services[0].masquerade: \"all\" is not none, strangers or others"},
+	{"{" SERVICE ",\"protocol\":\"sctp\",\"masquerade\":\"others\"}",
+	 "services[0].masquerade: SCTP's checksum covers ports, which masquerading changes"},
+	{"{" SERVICE ",\"unserved\":\"reset\"}",
+	 "services[0].unserved: \"reset\" is not refuse or drop"},
 	{"{" SERVICE ",\"protocol\":\"dccp\"}",
 	 "services[0].protocol: \"dccp\" is not tcp, udp or sctp"},
 	{"{" SERVICE ",\"algorithm\":\"fair\"}", "services[0].algorithm: \"fair\" is not "
@@ -237,7 +245,9 @@ static void a_wrong_backend_is_refused_by_path(void **state)
 		{"{" BACKEND_A ",\"state\":\"none\"}",
 		 ".state: \"none\" is not active, draining or down"},
 		{"{" BACKEND_A ",\"name\":\"a\"}",
-		 ".name: unknown key; known are address, port, weight, state, deadline"},
+		 ".name: unknown key; known are address, port, weight, state, remote, "
+		 "deadline"},
+		{"{" BACKEND_A ",\"remote\":1}", ".remote: 1 is not true or false"},
 		{"{" BACKEND_A ",\"state\":\"draining\",\"deadline\":5}",
 		 ".deadline: 5 is not a string"},
 		{"{" BACKEND_A ",\"state\":\"draining\",\"deadline\":\"soon\"}",
