@@ -5,8 +5,8 @@
 BUILD_PACKAGES=(meson ninja-build gcc clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
     libnl-3-dev libnl-genl-3-dev libnl-route-3-dev libjansson-dev libcap-ng-dev libseccomp-dev
     uthash-dev pkg-config iproute2 python3 curl jq procps)
-TEST_PACKAGES=(libcmocka-dev libclang-rt-14-dev python3-jsonschema python3-scapy
-    ethtool iperf3 socat dnsutils conntrack tcpdump shellcheck iputils-ping iputils-arping
+TEST_PACKAGES=(libcmocka-dev libclang-rt-14-dev python3-jsonschema python3-scapy python3-yaml
+    ethtool openssl iperf3 socat dnsutils conntrack tcpdump shellcheck iputils-ping iputils-arping
     iputils-tracepath nftables systemd)
 # Tests that need these are skipped, with the reason, where apt has them not.
 CLANG19_PACKAGES=(clang-19 llvm-19)

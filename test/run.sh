@@ -29,7 +29,11 @@ for file in test/netns/*_test.sh; do
     # generic mode cannot do (docs/configuration.md).
     [[ $name =~ ^(fault|mode|name|scale|tamper|too_big|unit)$ ]] || GENERIC+=("$name")
 done
-NAMES+=("${GENERIC[@]/#/generic/}" soak demo counts bench)
+NAMES+=("${GENERIC[@]/#/generic/}")
+for file in test/kube/*_test.sh; do
+    NAMES+=("kube/$(basename "$file" _test.sh)")
+done
+NAMES+=(soak demo counts bench)
 
 is_wanted() { # NAME
     local word
@@ -261,7 +265,8 @@ run_netns() {
     export READY_SECONDS=30
     AT_ONCE=3
     for name in "${NAMES[@]}"; do
-        [[ $name != netns/* ]] || is_timed "$name" || run "$name" 300 "test/${name}_test.sh"
+        [[ $name != netns/* && $name != kube/* ]] || is_timed "$name" ||
+            run "$name" 600 "test/${name}_test.sh"
     done
     for name in "${GENERIC[@]}"; do
         is_timed "$name" || run "generic/$name" 300 "${generic[@]}" "test/netns/${name}_test.sh"
