@@ -266,7 +266,8 @@ static __always_inline enum verdict start_aliased(struct packet *packet, __u16 i
 	wanted->head.backend = backend->handle;
 	if (!is_lone_end)
 		wanted->state.client_hop = learn_sender(packet, in);
-	/* What the flow has left at aliases after the one it gets would outlive this connection. */
+		/* What the flow has left at aliases after the one it gets would outlive this
+		 * connection. */
 #pragma clang loop unroll(disable)
 	for (__u8 alias = 1; alias <= ALIASES; alias++) {
 		if (taken)

@@ -168,14 +168,3 @@ static __always_inline bool write_answer(struct packet *packet, enum verdict ver
 						 : port_unreachable(packet->is_ipv6);
 	return write_error(packet, &kind);
 }
-
-/* Out of the port it came in by. */
-static __always_inline int send_back(const struct xdp_md *ctx)
-{
-	const __u32 index = ingress_index(ctx->ingress_ifindex);
-	const struct port *port = bpf_map_lookup_elem(&ports, &index);
-
-	if (port && (port->flags & PORT_TX_BY_REDIRECT))
-		return bpf_redirect_map(&transmit, ctx->ingress_ifindex, XDP_ABORTED);
-	return XDP_TX;
-}

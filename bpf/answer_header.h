@@ -10,8 +10,6 @@
 #include "bpf/packet.h"
 #include "include/checksum.h"
 
-#define LINK_MAX 22 /* bytes: Ethernet and two VLAN tags */
-
 #define ANSWER_HOP_LIMIT 64
 #define IPV4_PLAIN 0x4500     /* version, header length, type of service */
 #define IPV6_PLAIN 0x60000000 /* version, traffic class, flow label */
@@ -46,38 +44,6 @@ static __always_inline void swap_macs(struct ethhdr *ethernet)
 	copy_mac(old.h_dest, ethernet->h_dest);
 	copy_mac(ethernet->h_dest, ethernet->h_source);
 	copy_mac(ethernet->h_source, old.h_dest);
-}
-
-/* Moves what lies before the IP header to the new start of the frame, MAC addresses swapped. */
-struct link {
-	__u8 dest[ETH_ALEN];
-	__u8 source[ETH_ALEN];
-	__u8 tags[LINK_MAX - 2 * ETH_ALEN]; /* and the type; what lies behind is written over */
-};
-
-static __always_inline bool move_head(const struct packet *packet, int bytes)
-{
-	struct link link, *there = (void *)packet->ethernet;
-
-	if ((void *)(there + 1) > packet->end)
-		return false; /* VERIFIER: as above; a link and an IP header are longer */
-	copy_mac(link.dest, there->source);
-	copy_mac(link.source, there->dest);
-	__builtin_memcpy(link.tags, there->tags, sizeof(link.tags));
-	if (bpf_xdp_adjust_head(packet->ctx, bytes))
-		return false;
-	there = (void *)(long)packet->ctx->data;
-	if ((void *)(there + 1) > (void *)(long)packet->ctx->data_end)
-		return false;
-	*there = link;
-	return true;
-}
-
-/* Cuts the frame to so many bytes, which must be no more than it has. No pointer holds after it. */
-static __always_inline bool cut_frame(const struct packet *packet, __u32 bytes)
-{
-	return bytes == packet->bytes ||
-	       !bpf_xdp_adjust_tail(packet->ctx, (int)(bytes - packet->bytes));
 }
 
 /* What comes behind the header, `length` bytes of `protocol`; NULL where that does not fit. */

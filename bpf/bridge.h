@@ -171,9 +171,9 @@ static __always_inline void bring_connection_of(const struct packet *packet)
 		bring_connection(flow, DIRECTION_REPLY, is_hairpin, now);
 }
 
-static __always_inline int go_on(struct xdp_md *ctx, enum bridge next)
+static __always_inline int go_on(struct hook_context *ctx, enum bridge next)
 {
 	bpf_tail_call(ctx, &bridge, next);
 	count_left(ctx);
-	return XDP_PASS;
+	return HOOK_PASS;
 }

@@ -37,19 +37,19 @@ static __always_inline struct traffic_counter *counter_of(const struct backend_r
 }
 
 /* A global function: out of the way of packets while nothing is denied. */
-__noinline int count_denied(struct xdp_md *ctx, __u32 denied)
+__noinline int count_denied(struct hook_context *ctx, __u32 denied)
 {
 	const __u32 index = bpf_get_smp_processor_id() * DENY_COUNTERS + denied;
 	const __u32 verdict = VERDICT_DROP_DENIED;
 	struct counter *counter = bpf_map_lookup_elem(&deny_counters, &index);
-	const __u32 bytes = bpf_xdp_get_buff_len(ctx);
+	const __u32 bytes = frame_length(ctx);
 
 	if (counter)
 		add(counter, bytes);
 	counter = bpf_map_lookup_elem(&verdict_counters, &verdict);
 	if (counter)
 		add(counter, bytes);
-	return XDP_DROP;
+	return HOOK_DROP;
 }
 
 static __always_inline void count_verdict(const struct packet *packet, enum verdict verdict)
@@ -62,14 +62,14 @@ static __always_inline void count_verdict(const struct packet *packet, enum verd
 }
 
 /* A packet for a program that is not there. */
-__noinline int count_left(struct xdp_md *ctx)
+__noinline int count_left(struct hook_context *ctx)
 {
 	const __u32 verdict = VERDICT_PASS_PROTOCOL;
 	struct counter *counter = bpf_map_lookup_elem(&verdict_counters, &verdict);
 
 	if (counter)
-		add(counter, bpf_xdp_get_buff_len(ctx));
-	return XDP_PASS;
+		add(counter, frame_length(ctx));
+	return HOOK_PASS;
 }
 
 /* A connection that was started by a packet which goes on in another program, known there. */

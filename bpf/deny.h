@@ -41,7 +41,8 @@ static __always_inline __be16 ethertype_of(const struct ethhdr *ethernet)
  * The packet's source as a key; false where it is not to be asked for. Reads for itself: a denied
  * packet need not be one that parse understands.
  */
-static __always_inline bool read_source(struct xdp_md *ctx, struct deny_key *key, bool *is_ipv6)
+static __always_inline bool read_source(struct hook_context *ctx, struct deny_key *key,
+					bool *is_ipv6)
 {
 	const void *end = (const void *)(long)ctx->data_end;
 	const struct ethhdr *ethernet = (const void *)(long)ctx->data;
@@ -73,7 +74,7 @@ static __always_inline bool read_source(struct xdp_md *ctx, struct deny_key *key
  * the mapped form of IPv4 addresses, too, and do not mean them. A global function: verified once,
  * and out of the way of packets while nothing is denied.
  */
-__noinline int find_denied(struct xdp_md *ctx)
+__noinline int find_denied(struct hook_context *ctx)
 {
 	struct deny_key key = {.length = 8 * sizeof(key.address)};
 	const struct denied *denied;

@@ -14,15 +14,6 @@
 #include "bpf/tag.h"
 #include "include/verdict.h"
 
-/* Generic XDP sees what GRO has put together; on the way out it is cut up again. */
-static __always_inline bool may_be_segments(const struct packet *packet)
-{
-	__u32 index = ingress_index(packet_ingress(packet));
-	struct port *port = bpf_map_lookup_elem(&ports, &index);
-
-	return port && (port->flags & PORT_GENERIC);
-}
-
 /* On its way on, where it is too big: of IPv4 unless it says otherwise (RFC 791, 3.1). */
 static __always_inline bool may_be_fragmented(const struct packet *packet)
 {
@@ -63,7 +54,7 @@ static __always_inline void choose_tags(struct packet *packet, const struct port
 static __always_inline enum verdict leave_otherwise(const struct packet *packet,
 						    const struct port *port)
 {
-	if (!port || !port->ifindex || (port->flags & PORT_BY_STACK))
+	if (!port || !port->ifindex || (port->flags & HOOK_LEFT_TO_STACK))
 		return VERDICT_CONTINUE;
 	count_start(packet);
 	return part(packet, PROGRAM_RARE);
@@ -71,7 +62,7 @@ static __always_inline enum verdict leave_otherwise(const struct packet *packet,
 
 static __always_inline enum verdict find_egress(struct packet *packet, bool is_rare)
 {
-	const __u16 otherwise = is_rare ? PORT_BY_STACK : PORT_BY_STACK | PORT_TAGGED;
+	const __u16 otherwise = is_rare ? HOOK_LEFT_TO_STACK : HOOK_LEFT_TO_STACK | PORT_TAGGED;
 	__u32 index = packet->hop.port;
 	struct port *port;
 
@@ -80,7 +71,8 @@ static __always_inline enum verdict find_egress(struct packet *packet, bool is_r
 	port = index ? bpf_map_lookup_elem(&ports, &index) : NULL;
 	if (!port || !port->ifindex || (port->flags & otherwise))
 		return is_rare ? VERDICT_CONTINUE : leave_otherwise(packet, port);
-	if (packet->bytes - frame_header(packet, is_rare) > port->mtu && !may_be_segments(packet))
+	if (packet->bytes - frame_header(packet, is_rare) > port->mtu &&
+	    !may_be_segments(packet, port->mtu))
 		return refuse_size(packet, port);
 	packet->egress = port;
 	if (is_rare)

@@ -63,9 +63,9 @@ __noinline int recall_first(const struct fragment_key *key, struct fragment *fir
 }
 
 /* Hands a frame to lbd; what lies in later buffers, too. 0, or -1 where there is no room for it. */
-__noinline int hand_over(struct xdp_md *ctx, const struct fragment_key *key)
+__noinline int hand_over(struct hook_context *ctx, const struct fragment_key *key)
 {
-	__u64 length = bpf_xdp_get_buff_len(ctx);
+	__u64 length = frame_length(ctx);
 	struct early_fragment *early;
 
 	if (!key || length < sizeof(struct ethhdr))
@@ -77,7 +77,7 @@ __noinline int hand_over(struct xdp_md *ctx, const struct fragment_key *key)
 	early = bpf_ringbuf_reserve(&events, sizeof(*early), 0);
 	if (!early)
 		return -1;
-	if (bpf_xdp_load_bytes(ctx, 0, early->frame, length)) {
+	if (frame_read(ctx, 0, early->frame, length)) {
 		bpf_ringbuf_discard(early, 0);
 		return -1;
 	}

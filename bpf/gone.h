@@ -144,16 +144,17 @@ static __always_inline enum verdict lose_backend(struct packet *packet)
 	return go_back(packet, loss.client_hop, true);
 }
 
-/* Data may come with it (RFC 1122, 4.2.2.12). */
-static __always_inline void become_reset(struct packet *packet)
+/* Data may come with it (RFC 1122, 4.2.2.12). False: it cannot be made. */
+static __always_inline bool become_reset(struct packet *packet)
 {
 	struct tcphdr *tcp = packet->transport;
 	__u16 *word = (__u16 *)tcp + TCP_FLAGS_OFFSET / 2, before;
 	__u8 *flags = (__u8 *)tcp + TCP_FLAGS_OFFSET;
 
 	if ((void *)(tcp + 1) > packet->end)
-		return; /* VERIFIER: does not know that it is TCP (6.18) */
+		return false; /* VERIFIER: does not know that it is TCP (6.18) */
 	before = *word;
 	*flags = TCP_RST | (*flags & TCP_ACK);
-	tcp->check = checksum_update(tcp->check, checksum_fold(checksum_replace(0, before, *word)));
+	return change_checksum(packet, &tcp->check,
+			       checksum_fold(checksum_replace(0, before, *word)));
 }

@@ -28,6 +28,6 @@ static __always_inline __u64 make_unknown(__u64 value, __u64 any)
 /* Ends the program, however deep in functions that it has inlined: the packet is the stack's. */
 static __always_inline __attribute__((noreturn)) void end_program(void)
 {
-	asm volatile("r0 = %0\n exit" : : "i"(XDP_PASS));
+	asm volatile("r0 = %0\n exit" : : "i"(HOOK_PASS));
 	__builtin_unreachable();
 }

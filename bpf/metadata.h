@@ -17,7 +17,7 @@
 volatile __u64 metadata_missing __attribute__((aligned(64)));
 
 /* A global function: out of the way of packets that carry none. */
-__noinline int write_metadata(struct xdp_md *ctx, __u32 verdict, __u32 service)
+__noinline int write_metadata(struct hook_context *ctx, __u32 verdict, __u32 service)
 {
 	struct metadata *metadata;
 

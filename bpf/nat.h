@@ -85,49 +85,17 @@ static __always_inline void rewrite_ipv6(struct packet *packet)
 }
 
 /* Ports and checksum; TCP's ports lie where UDP's do. */
-static __always_inline void rewrite_transport(struct packet *packet, __u32 change)
+static __always_inline void rewrite_transport(struct packet *packet,
+					      const struct checksum_change *change)
 {
-	const bool udp = packet->flow.protocol == IPPROTO_UDP;
 	struct udphdr *ports = packet->transport;
-	__sum16 checksum = *packet->checksum;
+	const __sum16 checksum = *packet->checksum;
 
 	if (packet->direction == DIRECTION_REQUEST)
 		ports->dest = packet->backend->port;
 	else
 		ports->source = packet->backend->service_port;
-	/* UDP without a checksum (zero) stays without; a sum of zero is sent as ones (RFC 768). */
-	if (udp && !checksum)
-		return;
-	checksum = checksum_update(checksum, change);
-	if (udp && !checksum)
-		checksum = 0xffff;
-	*packet->checksum = checksum;
-}
-
-/* The last that is done to a packet: its start may move. */
-static __always_inline void address_tagged_frame(struct packet *packet)
-{
-	struct frame_head head = {
-		.tags = packet->out,
-		.more = tags_length(packet->out) - tags_length(packet->tags),
-	};
-
-	copy_mac(head.destination, packet->hop.mac);
-	copy_mac(head.source, packet->egress->mac);
-	if (write_frame_head(packet->ctx, &head))
-		packet->egress = NULL; /* no room: the stack makes some */
-}
-
-static __always_inline void address_frame(struct packet *packet, bool is_rare)
-{
-	if (!packet->egress)
-		return;
-	if (is_rare) {
-		address_tagged_frame(packet);
-		return;
-	}
-	copy_mac(packet->ethernet->h_dest, packet->hop.mac);
-	copy_mac(packet->ethernet->h_source, packet->egress->mac);
+	rewrite_checksum(packet, checksum, change);
 }
 
 /* The client's port, which has an alias. What that adds to checksums. */
@@ -151,11 +119,13 @@ static __always_inline void translate(struct packet *packet, bool is_rare)
 	if (is_rare && packet->other_port && packet->checksum)
 		change.all = checksum_fold((__u64)change.all + rewrite_client_port(packet));
 	if (!is_rare || packet->checksum)
-		rewrite_transport(packet, change.all);
+		rewrite_transport(packet, &change);
 	if (packet->is_ipv6)
 		rewrite_ipv6(packet);
 	else
 		rewrite_ipv4(packet, change.addresses);
+	if (!is_rare || packet->checksum)
+		settle_checksum(packet, &change);
 	address_frame(packet, is_rare);
 }
 

@@ -1,6 +1,7 @@
 /*
  * A packet on its walk: the facts that parse finds, what the steps decide, and nothing of how. The
- * one file that knows the kernel's context (an xdp_md); everything after it sees only this.
+ * hook (hook_xdp.h, or another one) that an object has included before knows the kernel's context;
+ * everything after this sees only this.
  */
 #pragma once
 
@@ -70,7 +71,7 @@ enum icmpv6_type {
 
 struct packet {
 	/* Facts. Headers point into the packet; what they point at was checked to be there. */
-	struct xdp_md *ctx;
+	struct hook_context *ctx;
 	void *end;
 	struct ethhdr *ethernet;
 	void *network;     /* struct iphdr, or struct ipv6hdr where is_ipv6 */
@@ -120,28 +121,15 @@ struct quote {
 	struct address reporter; /* who has sent the error */
 };
 
-static __always_inline void packet_init(struct packet *packet, struct xdp_md *ctx, bool is_rare)
+static __always_inline void packet_init(struct packet *packet, struct hook_context *ctx,
+					bool is_rare)
 {
+	hook_begin(ctx);
 	packet->ctx = ctx;
 	packet->end = (void *)(long)ctx->data_end;
 	packet->ethernet = (void *)(long)ctx->data;
 	packet->is_rare = is_rare;
-	packet->bytes =
-		is_rare ? bpf_xdp_get_buff_len(ctx) : packet->end - (void *)packet->ethernet;
-}
-
-/*
- * Whether the frame has so many bytes, all of IP's. Where that is what its first piece has, padding
- * aside, it is taken for the whole; else the kernel is asked (xdp.frags). A call costs what a
- * hundred instructions do, where returns are guarded (SRSO).
- */
-static __always_inline bool has_bytes(struct packet *packet, __u32 bytes)
-{
-	if (packet->is_rare || bytes == packet->bytes ||
-	    (bytes < packet->bytes && packet->bytes <= ETH_ZLEN))
-		return bytes <= packet->bytes;
-	packet->bytes = bpf_xdp_get_buff_len(packet->ctx);
-	return bytes <= packet->bytes;
+	packet->bytes = first_length(ctx, is_rare);
 }
 
 /* Whether this program is one of those that know what few packets have. */

@@ -139,7 +139,7 @@ read_extension(const __u8 *header, const struct extensions *extensions, __u32 *b
 }
 
 /* Passes over one: it begins with what follows it. */
-static __always_inline enum verdict skip_extension(const struct xdp_md *ctx,
+static __always_inline enum verdict skip_extension(const struct hook_context *ctx,
 						   struct extensions *extensions)
 {
 	const void *end = (const void *)(long)ctx->data_end;
@@ -167,7 +167,7 @@ static __always_inline enum verdict skip_extension(const struct xdp_md *ctx,
  * Of a fragment after the first its own header is the last. A global function: verified once.
  * Inlined, what follows would be verified anew for each number of headers.
  */
-__noinline int skip_extensions(struct xdp_md *ctx, struct extensions *extensions)
+__noinline int skip_extensions(struct hook_context *ctx, struct extensions *extensions)
 {
 	enum verdict verdict = VERDICT_CONTINUE;
 
@@ -345,7 +345,7 @@ static __always_inline enum verdict parse(struct packet *packet)
 	else
 		verdict = sort_ethertype(packet, ethertype);
 	if (verdict != VERDICT_CONTINUE && !packet->is_rare)
-		packet->bytes = bpf_xdp_get_buff_len(packet->ctx); /* no length was read */
+		packet->bytes = frame_length(packet->ctx); /* no length was read */
 	if (verdict != VERDICT_CONTINUE || (packet->is_rare && is_later_fragment(packet)))
 		return verdict;
 	return packet->is_icmp ? parse_icmp(packet, length) : parse_ports(packet, length);

@@ -1,11 +1,13 @@
 /*
- * VLAN tags, read before anything else of a frame and written after everything else: to put some in
- * or take some out, its start moves. Only the programs for what is rare do either.
+ * VLAN tags, read before anything else of a frame and written after everything else (frame_xdp.h):
+ * to put some in or take some out, its start moves. Only the programs for what is rare do either.
  */
 #pragma once
 
 #include <linux/if_ether.h>
 #include "bpf/packet.h"
+
+#define LINK_MAX 22 /* bytes: Ethernet and two VLAN tags */
 
 static __always_inline bool is_tag(__be16 ethertype)
 {
@@ -17,7 +19,7 @@ static __always_inline bool is_tag(__be16 ethertype)
  * function: verified once. It reads and returns a value, so the compiler knows that it leaves the
  * caller's packet as it is.
  */
-__noinline __u64 read_tags(struct xdp_md *ctx)
+__noinline __u64 read_tags(struct hook_context *ctx)
 {
 	const void *end = (const void *)(long)ctx->data_end;
 	const struct ethhdr *ethernet = (const void *)(long)ctx->data;
@@ -56,38 +58,4 @@ static __always_inline bool is_same_vlan(const union tags *a, const union tags *
 	const union tags mask = {.tag = {vlan, vlan}};
 
 	return !((a->word ^ b->word) & mask.word);
-}
-
-/* How a frame is to begin, up to its ethertype. */
-struct frame_head {
-	__u8 destination[ETH_ALEN];
-	__u8 source[ETH_ALEN] __attribute__((aligned(4))); /* as copy_mac writes */
-	union tags tags;
-	int more; /* bytes, than it begins with now */
-};
-
-/*
- * Gives a frame its MAC addresses and tags. No pointer into the packet holds any more after it. 0,
- * or -1 where there is no room before the frame. A global function: verified once.
- */
-__noinline int write_frame_head(struct xdp_md *ctx, const struct frame_head *head)
-{
-	struct ethhdr *ethernet;
-	struct tag *tag;
-
-	if (!head)
-		return -1; /* VERIFIER: a global function's pointers may be NULL */
-	if (head->more && bpf_xdp_adjust_head(ctx, -head->more))
-		return -1;
-	ethernet = (void *)(long)ctx->data;
-	tag = (void *)&ethernet->h_proto;
-	if ((void *)(tag + MAX_TAGS) > (void *)(long)ctx->data_end)
-		return -1; /* VERIFIER: does not know that more than this is left */
-	copy_mac(ethernet->h_dest, head->destination);
-	copy_mac(ethernet->h_source, head->source);
-	if (head->tags.tag[0].type)
-		tag[0] = head->tags.tag[0];
-	if (head->tags.tag[1].type)
-		tag[1] = head->tags.tag[1];
-	return 0;
 }

@@ -30,6 +30,7 @@ SHARED_BY_STEPS = {
     "client_hop.h",
     "connection_table.h",
     "count.h",
+    "exit.h",
     "instruction.h",
     "knobs.h",
     "maps.h",
@@ -39,7 +40,8 @@ SHARED_BY_STEPS = {
     "stateless.h",
     "tag.h",
 }
-STEP_LISTS = re.compile(r"^bpf/lb\w*\.bpf\.c$")
+# They list the steps; what a hook has (hook_, frame_, act_) is theirs alone to choose.
+STEP_LISTS = re.compile(r"^bpf/(\w+\.bpf\.c|walk\.h|act_\w+\.h)$")
 LIBBPF = re.compile(r"^bpf/(libbpf|bpf|btf|libbpf_legacy|skel_internal)\.h$")
 MAY_USE_LIBBPF = re.compile(r"^(lb/datapath\w*\.[ch]|test/.*)$")
 
