@@ -151,6 +151,13 @@ static int read_group_may(struct options *options, const json_t *value, struct r
 	return 0;
 }
 
+static int read_node(struct options *options, const json_t *value, struct refusal *refusal)
+{
+	if (!json_is_string(value) || !json_string_length(value))
+		return refuse_key(options, "node", "a name", refusal);
+	return option_set_text(&options->node, json_string_value(value), refusal);
+}
+
 static int read_key(struct options *options, const char *key, const json_t *value,
 		    struct refusal *refusal)
 {
@@ -166,6 +173,12 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_text(options, key, value, &options->state_path, refusal);
 	if (!strcmp(key, "tables"))
 		return read_list(options, key, value, &options->tables, refusal);
+	if (!strcmp(key, "kubernetes"))
+		return read_flag(options, key, value, &options->kubernetes, refusal);
+	if (!strcmp(key, "kubeconfig"))
+		return read_text(options, key, value, &options->kubeconfig, refusal);
+	if (!strcmp(key, "node"))
+		return read_node(options, value, refusal);
 	if (!strcmp(key, "interface"))
 		return read_list(options, key, value, &options->interfaces, refusal);
 	if (!strcmp(key, "xdp-mode"))
@@ -188,10 +201,11 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_flag(options, key, value, &options->seccomp, refusal);
 	return refuse(refusal,
 		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
-		      "interface, xdp-mode, replace, detach-on-exit, metadata, refuse, timeouts, "
-		      "seccomp, socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, "
-		      "max-services, max-backends, max-connections, "
-		      "max-new-connections, max-affinity, max-fragments, icmp-errors",
+		      "kubernetes, kubeconfig, node, interface, xdp-mode, replace, "
+		      "detach-on-exit, metadata, refuse, timeouts, seccomp, socket-group, "
+		      "socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
+		      "max-backends, max-connections, max-new-connections, max-affinity, "
+		      "max-fragments, icmp-errors",
 		      options->config_path, key);
 }
 

@@ -14,6 +14,7 @@
 #include "control/audit.h"
 #include "control/events.h"
 #include "control/files.h"
+#include "control/kube/kube.h"
 #include "control/link.h"
 #include "control/log.h"
 #include "control/notify.h"
@@ -203,7 +204,7 @@ static int restrict_what_follows(const struct daemon *daemon, struct refusal *re
 	int error = privilege_drop_loading(refusal);
 
 	if (!error && daemon->options.seccomp)
-		error = syscalls_restrict(refusal);
+		error = syscalls_restrict(options_name_cluster(&daemon->options), refusal);
 	if (!daemon->options.seccomp)
 		log_warning("system-calls-unrestricted", "why=%s",
 			    log_quote("seccomp is false in the file of --config"));
@@ -391,6 +392,8 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 	if (!error)
 		error = prepare_bpffs(daemon, refusal);
 	if (!error)
+		error = kube_prepare(&daemon->options, &daemon->kube, refusal);
+	if (!error)
 		error = drop_privileges(refusal);
 	if (!error)
 		error = open_tables(daemon, refusal);
@@ -400,6 +403,8 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		error = attach(daemon, refusal);
 	if (!error)
 		error = start_rounds(daemon, refusal);
+	if (!error)
+		error = kube_start(daemon->kube, daemon, refusal);
 	/* What this start has made nobody else needs; what it found goes on as it was. */
 	if (error && daemon->datapath && !daemon->adopted)
 		datapath_forget(daemon->datapath);
@@ -408,6 +413,7 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 
 void daemon_finish(struct daemon *daemon)
 {
+	kube_stop(daemon->kube);
 	server_close(daemon->server);
 	operator_close(daemon->operator);
 	links_close(daemon->links);

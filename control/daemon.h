@@ -30,6 +30,7 @@ struct daemon {
 	struct operator* operator;
 	struct server *server;
 	struct fragments *fragments;
+	struct kube *kube; /* NULL: there is no cluster */
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
 	struct repairs repairs;         /* since it started; failures, of this round */

@@ -141,6 +141,37 @@ static void cell_fragments(struct table *table, const json_t *row, const char *k
 		   object_get_integer(fragments, "given_up"));
 }
 
+static void append_watch(struct table *table, const json_t *watch, bool is_first)
+{
+	char word[OBJECT_TEXT_MAX], number[24];
+
+	if (!is_first)
+		table_append(table, ", ");
+	object_text(watch, "resource", word);
+	(is_first ? table_add : table_append)(table, word);
+	table_append(table, " ");
+	table_append(table, object_text(watch, "state", word));
+	snprintf(number, sizeof(number), " %" JSON_INTEGER_FORMAT,
+		 object_get_integer(watch, "objects"));
+	table_append(table, number);
+	if (strcmp(object_text(watch, "state", word), "waiting"))
+		return;
+	table_append(table, ": ");
+	table_append(table, object_text(watch, "last_error", word));
+}
+
+/* `services connected 12, nodes waiting 1: HTTP 403: …`: states, objects, and what is wrong. */
+static void cell_cluster(struct table *table, const json_t *row, const char *key)
+{
+	const json_t *watch, *watches = json_object_get(json_object_get(row, key), "watches");
+	size_t i;
+
+	if (!json_array_size(watches))
+		table_add(table, NULL);
+	json_array_foreach ((json_t *)watches, i, watch)
+		append_watch(table, watch, !i);
+}
+
 int print_status(const struct invocation *invocation, const json_t *result)
 {
 	static const struct field FIELDS[] = {
@@ -156,6 +187,7 @@ int print_status(const struct invocation *invocation, const json_t *result)
 		{"interfaces", "interfaces", cell_attached, COLUMN_TEXT},
 		{"neighbours", "neighbours", cell_resolved, COLUMN_TEXT},
 		{"fragments", "fragments", cell_fragments, COLUMN_TEXT},
+		{"kubernetes", "kubernetes", cell_cluster, COLUMN_TEXT},
 		{"repaired", "repaired", cell_value, COLUMN_TEXT},
 		{"socket", "socket", cell_value, COLUMN_TEXT},
 		{"state", "state", cell_value, COLUMN_TEXT},

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "control/cleanup.h"
 #include "control/daemon.h"
+#include "control/kube/kube.h"
 #include "control/tables.h"
 
 /* --check: everything that can be known without privileges. */
@@ -23,7 +24,7 @@ static int check(const struct options *options, struct refusal *refusal)
 		tables_finish(&tables);
 		tables = (struct tables){};
 	}
-	return error;
+	return error ? error : kube_check(options, refusal);
 }
 
 static int run(struct daemon *daemon, struct refusal *refusal)

@@ -14,6 +14,9 @@
 enum option_id {
 	OPTION_CONFIG = 1000,
 	OPTION_TABLES,
+	OPTION_KUBERNETES,
+	OPTION_KUBECONFIG,
+	OPTION_NODE,
 	OPTION_INTERFACE,
 	OPTION_XDP_MODE,
 	OPTION_SOCKET,
@@ -36,6 +39,9 @@ enum option_id {
 static const struct option LONG_OPTIONS[] = {
 	{"config", required_argument, NULL, OPTION_CONFIG},
 	{"tables", required_argument, NULL, OPTION_TABLES},
+	{"kubernetes", no_argument, NULL, OPTION_KUBERNETES},
+	{"kubeconfig", required_argument, NULL, OPTION_KUBECONFIG},
+	{"node", required_argument, NULL, OPTION_NODE},
 	{"interface", required_argument, NULL, OPTION_INTERFACE},
 	{"xdp-mode", required_argument, NULL, OPTION_XDP_MODE},
 	{"socket", required_argument, NULL, OPTION_SOCKET},
@@ -73,6 +79,9 @@ static const char HELP[] =
 	"\n"
 	"  --config FILE         settings as JSON under the names below; the command line wins\n"
 	"  --tables FILE         services (JSON, or kubectl's), repeatable; SIGHUP rereads\n"
+	"  --kubernetes          services of the cluster in which lbd runs as a pod\n"
+	"  --kubeconfig FILE     of the cluster that this names (YAML or JSON)\n"
+	"  --node NAME           this node there (NODE_NAME, or the host's name)\n"
 	"  --interface NAME|GLOB where packets arrive, repeatable (later: lbctl interface add)\n"
 	"  --xdp-mode MODE       auto (default), native, generic or offload\n"
 	"  --replace             take interfaces over from another XDP program\n"
@@ -217,6 +226,8 @@ struct lists_given {
 static bool *flag_of(struct options *options, int id)
 {
 	switch (id) {
+	case OPTION_KUBERNETES:
+		return &options->kubernetes;
 	case OPTION_METADATA:
 		return &options->datapath.metadata;
 	case OPTION_REPLACE:
@@ -248,6 +259,10 @@ static int apply(struct options *options, int id, const char *value, struct list
 	switch (id) {
 	case OPTION_TABLES:
 		return add_text(&options->tables, &given->tables, value, refusal);
+	case OPTION_KUBECONFIG:
+		return set_path("kubeconfig", value, &options->kubeconfig, refusal);
+	case OPTION_NODE:
+		return option_set_text(&options->node, value, refusal);
 	case OPTION_INTERFACE:
 		return add_text(&options->interfaces, &given->interfaces, value, refusal);
 	case OPTION_XDP_MODE:
@@ -326,6 +341,8 @@ int options_parse(int argc, char *const argv[], struct options *options, struct 
 	optind = 0;
 	while (!error && (id = getopt_long(argc, argv, SHORT_OPTIONS, LONG_OPTIONS, NULL)) != -1)
 		error = apply(options, id, optarg, &given, refusal);
+	if (!error && options->kubernetes && options->kubeconfig)
+		return refuse(refusal, "--kubernetes and --kubeconfig: one of them");
 	return error;
 }
 
@@ -334,6 +351,8 @@ void options_finish(struct options *options)
 	text_list_clear(&options->tables);
 	text_list_clear(&options->interfaces);
 	free(options->config_path);
+	free(options->kubeconfig);
+	free(options->node);
 	free(options->socket_path);
 	free(options->socket_group);
 	free(options->pin_path);

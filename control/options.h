@@ -22,6 +22,9 @@ struct options {
 	char *pin_path;
 	char *state_path;
 	struct text_list tables;
+	bool kubernetes;  /* of the cluster that lbd runs in */
+	char *kubeconfig; /* of the one that this names; NULL: none */
+	char *node;       /* NULL: as the environment or the host is called */
 	struct text_list interfaces;
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
@@ -38,6 +41,12 @@ struct options {
  */
 int options_parse(int argc, char *const argv[], struct options *options, struct refusal *refusal);
 void options_finish(struct options *options);
+
+/* Whether there is a cluster to watch. */
+static inline bool options_name_cluster(const struct options *options)
+{
+	return options->kubernetes || options->kubeconfig;
+}
 
 /* What --help prints. */
 const char *options_help(void);

@@ -5,6 +5,7 @@
 
 #include <time.h>
 #include <unistd.h>
+#include "control/kube/kube.h"
 #include "control/tables.h"
 #include "control/wall_clock.h"
 #include "lb/traffic.h"
@@ -240,6 +241,8 @@ json_t *report_status(const struct daemon *daemon)
 				      "unresolved", (json_int_t)neighbours.unresolved));
 	add_fragments(status, daemon->fragments);
 	add_repairs(status, &daemon->repairs);
+	if (daemon->kube)
+		json_object_set_new(status, "kubernetes", kube_report(daemon->kube));
 	json_object_set_new(status, "pin", json_string(options->pin_path));
 	json_object_set_new(status, "state", json_string(options->state_path));
 	json_object_set_new(status, "socket", json_string(options->socket_path));

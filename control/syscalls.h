@@ -4,7 +4,12 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include "lb/refusal.h"
 
-/* For every thread and for good; no_new_privs must be set. 0, or -errno with a refusal. */
-int syscalls_restrict(struct refusal *refusal);
+/*
+ * With `calls` it may open connections to a server of which it knows the name, which takes a thread
+ * to look that up. For every thread and for good; no_new_privs must be set 0, or -errno with
+ * a refusal.
+ */
+int syscalls_restrict(bool calls, struct refusal *refusal);

@@ -42,7 +42,7 @@ static void every_option_sets_its_field(void **state)
 	given_line("--socket /s --pin /p --state=/t --tables a --tables b --interface eth0 "
 		   "--interface veth* --xdp-mode generic --max-services 1 --max-backends 10000000 "
 		   "--max-connections 100000000 --max-affinity 10000000 --metadata --replace "
-		   "--detach-on-exit --cleanup "
+		   "--detach-on-exit --cleanup --kubeconfig /k --node n "
 		   "--refuse drop --icmp-errors 5 --max-fragments 1000000");
 
 	assert_string_equal(options.socket_path, "/s");
@@ -59,10 +59,26 @@ static void every_option_sets_its_field(void **state)
 	assert_int_equal(options.datapath.max_fragments, 1000000);
 	assert_true(options.datapath.replace);
 	assert_true(options.detach_on_exit && options.cleanup);
+	assert_string_equal(options.kubeconfig, "/k");
+	assert_string_equal(options.node, "n");
+	assert_true(options_name_cluster(&options));
 	assert_int_equal(options.datapath.refuse, REFUSE_DROP);
 	assert_int_equal(options.datapath.icmp_errors, 5);
 	given_line("--refuse drop --refuse answer");
 	assert_int_equal(options.datapath.refuse, REFUSE_ANSWER);
+}
+
+static void a_cluster_is_named_in_one_way_only(void **state)
+{
+	(void)state;
+	given_line("");
+	assert_false(options_name_cluster(&options));
+	given_line("--kubernetes");
+	assert_true(options.kubernetes && options_name_cluster(&options));
+	assert_refused("--kubernetes --kubeconfig /k", "--kubernetes and --kubeconfig: one of");
+	given_config("{\"kubernetes\": true}");
+	assert_refused("--kubeconfig /k --config CONFIG", "--kubernetes and --kubeconfig: one of");
+	assert_refused("--kubeconfig ''", "--kubeconfig \"\": not a path");
 }
 
 static void of_an_option_given_twice_the_last_wins(void **state)
@@ -248,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_CONFIG(without_options_the_defaults_hold),
 		WITH_CONFIG(every_option_sets_its_field),
+		WITH_CONFIG(a_cluster_is_named_in_one_way_only),
 		WITH_CONFIG(of_an_option_given_twice_the_last_wins),
 		WITH_CONFIG(the_command_line_wins_wherever_config_stands),
 		WITH_CONFIG(lists_are_replaced_and_not_appended_to),

@@ -10,7 +10,7 @@ static void every_key_sets_its_field(void **state)
 		"{\"socket\": \"/s\", \"pin\": \"/p\", \"state\": \"/t\","
 		" \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
 		" \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
-		" \"detach-on-exit\": true,"
+		" \"detach-on-exit\": true, \"kubeconfig\": \"/k\", \"node\": \"n\","
 		" \"seccomp\": false, \"socket-group\": \"adm\", \"socket-group-may\": \"change\","
 		" \"refuse\": \"drop\", \"icmp-errors\": 0,"
 		" \"max-services\": 1000000, \"max-affinity\": 4, \"max-fragments\": 4,"
@@ -26,6 +26,8 @@ static void every_key_sets_its_field(void **state)
 	assert_int_equal(options.mode, MODE_OFFLOAD);
 	assert_true(options.datapath.replace && options.detach_on_exit);
 	assert_true(options.datapath.metadata);
+	assert_string_equal(options.kubeconfig, "/k");
+	assert_string_equal(options.node, "n");
 	assert_false(options.seccomp);
 	assert_string_equal(options.socket_group, "adm");
 	assert_true(options.group_changes);
@@ -130,6 +132,9 @@ static void a_value_of_the_wrong_type_is_refused_by_its_key(void **state)
 		{"{\"replace\": \"true\"}", "replace: not true or false"},
 		{"{\"refuse\": \"no\"}", "refuse: not answer or drop"},
 		{"{\"refuse\": true}", "refuse: not answer or drop"},
+		{"{\"kubernetes\": \"yes\"}", "kubernetes: not true or false"},
+		{"{\"kubeconfig\": true}", "kubeconfig: not a path"},
+		{"{\"node\": \"\"}", "node: not a name"},
 		{"{\"metadata\": 1}", "metadata: not true or false"},
 		{"{\"max-services\": \"5\"}", "max-services: not 1–1000000"},
 		{"{\"max-services\": 5.0}", "max-services: not 1–1000000"},

@@ -1,0 +1,182 @@
+/*
+ * The course of a watch: list, watch, list again where the server has forgotten; and how long to
+ * wait in between.
+ */
+#include "control/kube/watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "control/kube/watch_internal.h"
+#include "control/log.h"
+
+#define STEADY_MS 5000 /* a watch that lasted so long was a good one */
+
+const char *kube_watch_state_name(enum kube_watch_state state)
+{
+	static const char *const NAMES[_KUBE_WATCH_STATE_COUNT] = {
+		[KUBE_LISTING] = "listing",
+		[KUBE_CONNECTING] = "connecting",
+		[KUBE_CONNECTED] = "connected",
+		[KUBE_WAITING] = "waiting",
+	};
+
+	return NAMES[state];
+}
+
+uint64_t kube_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+bool kube_watch_reject(struct kube_watch *watch, int kind, const char *text)
+{
+	watch->failure = (struct kube_failure){
+		.kind = kind,
+		.text = text,
+		.relists = true,
+	};
+	return false;
+}
+
+bool kube_watch_feed(struct kube_watch *watch, const char *bytes, size_t size)
+{
+	const int error = kube_stream_feed(&watch->stream, bytes, size);
+
+	if (!error || error == -ECANCELED)
+		return !error;
+	if (error == -ENOMEM)
+		return kube_watch_reject(watch, KUBE_FAILURE_MEMORY, "out of memory");
+	return kube_watch_reject(watch, KUBE_FAILURE_MALFORMED, "not what a list or watch is");
+}
+
+void kube_watch_go_on(struct kube_watch *watch)
+{
+	kube_stream_finish(&watch->stream);
+	watch->failure = (struct kube_failure){};
+	if (watch->resource_version)
+		kube_events_begin(watch);
+	else
+		kube_list_begin(watch);
+}
+
+static void time_is_up(void *context, uint32_t events)
+{
+	static const struct kube_failure SILENT = {
+		.kind = KUBE_FAILURE_SILENT,
+		.text = "the server accepts and does not answer",
+	};
+	struct kube_watch *watch = context;
+
+	(void)events;
+	if (watch->state == KUBE_WAITING) {
+		kube_watch_go_on(watch);
+	} else if (watch->state == KUBE_CONNECTING) {
+		kube_request_cancel(watch->request);
+		watch->request = NULL;
+		kube_watch_fail(watch, &SILENT);
+	}
+}
+
+static void forget_list(struct kube_watch *watch)
+{
+	free(watch->resource_version);
+	free(watch->next_page);
+	watch->resource_version = watch->next_page = NULL;
+}
+
+void kube_watch_fail(struct kube_watch *watch, const struct kube_failure *failure)
+{
+	const bool was_steady =
+		watch->state == KUBE_CONNECTED && kube_now_ms() - watch->began_ms >= STEADY_MS;
+	unsigned int wait_ms;
+
+	if (was_steady)
+		kube_backoff_reset(&watch->backoff);
+	wait_ms = failure->wait_seconds * 1000 + kube_backoff_fail(&watch->backoff, kube_random());
+	snprintf(watch->error, sizeof(watch->error), "%s", failure->text);
+	/* A list that was not finished is of no use. */
+	if (failure->relists || watch->state == KUBE_LISTING)
+		forget_list(watch);
+	if (watch->told != failure->kind)
+		log_warning("kube-lost", "resource=%s reason=%s then=%s retry_ms=%u", watch->name,
+			    log_quote(failure->text), watch->resource_version ? "watch" : "list",
+			    wait_ms);
+	watch->told = failure->kind;
+	watch->connected = false;
+	watch->failures++;
+	watch->state = KUBE_WAITING;
+	kube_stream_finish(&watch->stream);
+	loop_set_timer(watch->timer, wait_ms, 0);
+}
+
+void kube_watch_fail_by(struct kube_watch *watch, const struct kube_result *result)
+{
+	struct kube_failure failure = watch->failure;
+
+	if (failure.kind == KUBE_FAILURE_NONE) {
+		failure.kind = result->kind;
+		failure.text = result->error;
+		failure.relists = result->status == KUBE_STATUS_GONE;
+	}
+	failure.wait_seconds = result->retry_seconds;
+	if (result->status == KUBE_STATUS_UNAUTHORIZED)
+		kube_client_renew(watch->client);
+	kube_watch_fail(watch, &failure);
+}
+
+struct kube_watch *kube_watch_open(struct kube_client *client, const char *path, const char *query,
+				   const struct kube_watch_hooks *hooks)
+{
+	struct kube_watch *watch = calloc(1, sizeof(*watch));
+
+	if (!watch)
+		return NULL;
+	watch->client = client;
+	watch->hooks = *hooks;
+	watch->path = strdup(path);
+	watch->query = strdup(query);
+	watch->state = KUBE_WAITING;
+	watch->timer = loop_add_timer(kube_client_loop(client), time_is_up, watch);
+	if (watch->path && watch->query && watch->timer >= 0 &&
+	    !loop_set_timer(watch->timer, 1, 0)) {
+		watch->name = strrchr(watch->path, '/') + 1;
+		return watch;
+	}
+	kube_watch_close(watch);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void kube_watch_close(struct kube_watch *watch)
+{
+	if (!watch)
+		return;
+	kube_request_cancel(watch->request);
+	if (watch->timer >= 0)
+		loop_remove_timer(kube_client_loop(watch->client), watch->timer);
+	kube_stream_finish(&watch->stream);
+	forget_list(watch);
+	free(watch->path);
+	free(watch->query);
+	free(watch);
+}
+
+void kube_watch_describe(const struct kube_watch *watch, struct kube_watch_status *status)
+{
+	*status = (struct kube_watch_status){
+		.name = watch->name,
+		.state = watch->state,
+		.resource_version = watch->resource_version ? watch->resource_version : "",
+		.objects = watch->objects,
+		.lists = watch->lists,
+		.events = watch->events,
+		.failures = watch->failures,
+		.error = watch->error,
+	};
+}
