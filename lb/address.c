@@ -250,6 +250,19 @@ int prefix_parse(const char *text, struct prefix *prefix, struct refusal *refusa
 	return 0;
 }
 
+struct prefix prefix_around(const struct address *address, __u8 length)
+{
+	return (struct prefix){.address = mask_address(address, length), .length = length};
+}
+
+bool prefix_covers(const struct prefix *prefix, const struct address *address)
+{
+	const struct address network = mask_address(address, prefix->length);
+
+	return prefix_is_ipv4(prefix) == address_is_ipv4(address) &&
+	       address_equal(&network, &prefix->address);
+}
+
 bool prefix_is_ipv4(const struct prefix *prefix)
 {
 	return address_is_ipv4(&prefix->address) && prefix->length >= IPV4_PREFIX_BITS;

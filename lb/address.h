@@ -49,6 +49,10 @@ const char *protocol_name(__u8 protocol);
 
 /* `ADDR/LENGTH`, or an address alone for a host; set host bits are refused. 0, or -EINVAL. */
 int prefix_parse(const char *text, struct prefix *prefix, struct refusal *refusal);
+/* The range of that length (of the 128-bit form) that the address is in. */
+struct prefix prefix_around(const struct address *address, __u8 length);
+/* Whether the address is in it; of one family, as prefix_is_ipv4 has it. */
+bool prefix_covers(const struct prefix *prefix, const struct address *address);
 /* Whether it holds IPv4 addresses; ::/0 does not, though it holds their mapped form. */
 bool prefix_is_ipv4(const struct prefix *prefix);
 bool prefix_equal(const struct prefix *a, const struct prefix *b);
