@@ -30,6 +30,9 @@ def key_from(resource, name):
     return key_of(resource, {"metadata": {"name": name, "namespace": namespace or "default"}})
 
 
+COMMANDS = ("apply", "clear", "delete", "fault", "get", "patch", "pool", "requests")
+
+
 class Commands:
     def __init__(self, server, has_controllers):
         self.server = server
@@ -79,6 +82,15 @@ class Commands:
         if self.cluster:
             self.cluster.reconcile(resource, old.item)
         return [f"{kind}/{name} deleted"]
+
+    def clear(self, namespace):
+        lines = []
+        for resource in ("services", "deployments", "statefulsets", "pods", "endpointslices"):
+            for item in self.store.items(resource):
+                if item["metadata"]["namespace"] == namespace and \
+                        self.store.get(resource, key_of(resource, item)):
+                    lines += self.delete(resource, f"{namespace}/{item['metadata']['name']}")
+        return lines
 
     def get(self, kinds, name=None):
         items = []
@@ -133,7 +145,7 @@ class Commands:
 
     def run(self, request):
         name, *arguments = request
-        if name not in ("apply", "delete", "get", "patch", "pool", "fault", "requests"):
+        if name not in COMMANDS:
             raise ValueError(f"no command {name}")
         with self.store.changed:
             return getattr(self, name)(*arguments)

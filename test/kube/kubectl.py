@@ -8,6 +8,10 @@
     kubectl.py pod NAME KEY=VALUE…          a Pod in short: ip=A,B node=N labels=k=v,…
                                             ports=http:80,… ready=no terminating=yes phase=Failed
                                             hostNetwork=yes
+    kubectl.py service NAME KEY=VALUE…      a Service in short: selector=k=v,… labels=k=v,…
+                                            ports=NAME:PORT:TARGET[/UDP][@NODE-PORT],… and any field
+                                            of its spec
+    kubectl.py clear NAMESPACE              deletes all in it
     kubectl.py pool NODE IP[,IP]…           addresses for the Pods of Deployments
     kubectl.py fault NAME [ARGUMENT…]       see faults.py
     kubectl.py requests                     what was asked for since the last time
@@ -75,6 +79,37 @@ def make_pod(name, words):
     return pod
 
 
+def parse_service_port(text):
+    """NAME:PORT:TARGET[/PROTOCOL][@NODEPORT]; a target that is no number is a port's name."""
+    text, _, node_port = text.partition("@")
+    text, _, protocol = text.partition("/")
+    name, number, target = text.split(":")
+    port = {"name": name, "port": int(number), "protocol": protocol or "TCP",
+            "targetPort": int(target) if target.isdigit() else target}
+    return port | ({"nodePort": int(node_port)} if node_port else {})
+
+
+def parse_value(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def make_service(name, words):
+    given = dict(word.split("=", 1) for word in words)
+    namespace, _, name = name.rpartition("/")
+    metadata = {"name": name, "namespace": namespace or "default",
+                "labels": dict(pairs(given.pop("labels", ""), "="))}
+    spec = {}
+    if "selector" in given:
+        spec["selector"] = dict(pairs(given.pop("selector"), "="))
+    if "ports" in given:
+        spec["ports"] = [parse_service_port(word) for word in given.pop("ports").split(",")]
+    spec |= {key: parse_value(value) for key, value in given.items()}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
 def main(words):
     if not words:
         sys.exit(__doc__)
@@ -86,9 +121,11 @@ def main(words):
         lines = ask("apply", read_objects(arguments[-1]))
     elif command == "pod":
         lines = ask("apply", [make_pod(arguments[0], arguments[1:])])
+    elif command == "service":
+        lines = ask("apply", [make_service(arguments[0], arguments[1:])])
     elif command == "patch":
         lines = ask("patch", *arguments[:2], json.loads(arguments[2]))
-    elif command in ("delete", "pool", "fault", "requests"):
+    elif command in ("clear", "delete", "pool", "fault", "requests"):
         lines = ask(command, *arguments)
     else:
         sys.exit(__doc__)
