@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "include/abi.h"
 #include "include/hash.h"
+#include "include/network.h"
 #include "include/verdict.h"
 
 #define MAX_PORTS 4096 /* interfaces of one node that packets leave by */
@@ -58,6 +59,18 @@ struct {
 	__type(value, struct counter);
 	__uint(max_entries, DENY_COUNTERS);
 } deny_counters SEC(".maps");
+
+/*
+ * Whose sources are: prefixes of this node and of the cluster. lbd writes and refuses one past the
+ * end; packets read that start a connection to a service which asks.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct network_key);
+	__type(value, struct network_record);
+	__uint(max_entries, MAX_NETWORKS);
+} networks SEC(".maps");
 
 /*
  * The ranges of the services that have some. lbd writes, packets that start a connection read. A

@@ -4,7 +4,7 @@
  * records the connection.
  *
  * Ends with PASS_NO_SERVICE, PASS_OTHER_HOST, DROP_MARTIAN, DROP_SOURCE_RANGE, DROP_NO_BACKEND,
- * DROP_COLLISION, DROP_TABLE.
+ * DROP_UNSERVED, DROP_COLLISION, DROP_TABLE.
  *
  * A ring is read as one word from the service's record. lbd replaces a record by a new element and
  * gives the range of an old ring to another service only after a grace period. A range of the same
@@ -19,6 +19,7 @@
 #include "bpf/connection_table.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
+#include "bpf/network.h"
 #include "bpf/packet.h"
 #include "bpf/part.h"
 #include "bpf/source.h"
@@ -280,13 +281,39 @@ static __always_inline __u32 choose_backend(const struct packet *packet,
 	return index;
 }
 
-static __always_inline enum verdict balance(struct packet *packet, bool is_rare)
+/* Whether this is a client of those inside, for whom there is another service. */
+static __always_inline bool has_another(const struct packet *packet,
+					const struct service_record *service)
 {
-	const struct service_key key = {
+	return service->flags & SERVICE_HAS_INSIDE &&
+	       network_of(&packet->flow.src, packet->is_ipv6) != NETWORK_NONE;
+}
+
+/* Of the packet's destination: that for clients inside, where it has one and this is such. */
+static __always_inline const struct service_record *find_record(const struct packet *packet)
+{
+	struct service_key key = {
 		.address = packet->flow.dst,
 		.port = packet->flow.dst_port,
 		.protocol = packet->flow.protocol,
 	};
+	const struct service_record *service = bpf_map_lookup_elem(&services, &key), *inside;
+
+	if (!service || !has_another(packet, service))
+		return service;
+	key.scope = SCOPE_INSIDE;
+	inside = bpf_map_lookup_elem(&services, &key);
+	return inside ? inside : service;
+}
+
+static __always_inline enum verdict leave_unserved(const struct service_record *service)
+{
+	return service->flags & SERVICE_DROPS_UNSERVED ? VERDICT_DROP_UNSERVED
+						       : VERDICT_DROP_NO_BACKEND;
+}
+
+static __always_inline enum verdict balance(struct packet *packet, bool is_rare)
+{
 	struct connection wanted = {
 		.head = {.client_port = packet->flow.src_port,
 			 .tag = hash_tag(packet->client_hash)},
@@ -298,7 +325,7 @@ static __always_inline enum verdict balance(struct packet *packet, bool is_rare)
 	__u32 index;
 	__u16 in;
 
-	service = bpf_map_lookup_elem(&services, &key);
+	service = find_record(packet);
 	if (!service)
 		return VERDICT_PASS_NO_SERVICE;
 	packet->service = service->service;
@@ -310,6 +337,8 @@ static __always_inline enum verdict balance(struct packet *packet, bool is_rare)
 	index = choose_backend(packet, service, &wanted, &verdict);
 	if (verdict == VERDICT_CONTINUE)
 		verdict = send_to(packet, in, service, &wanted, index);
+	else if (verdict == VERDICT_DROP_NO_BACKEND)
+		return leave_unserved(service);
 	if (packet->is_new && is_rare)
 		forget_aliased(packet);
 	if (verdict == VERDICT_DROP_COLLISION && is_rare)
@@ -334,7 +363,7 @@ static __always_inline enum verdict balance_statelessly(struct packet *packet,
 
 	packet->service = service->service;
 	if (!ring.length)
-		return VERDICT_DROP_NO_BACKEND;
+		return leave_unserved(service);
 	if (!is_for_us(packet, &in))
 		return VERDICT_PASS_OTHER_HOST;
 	index = pick_backend(packet, &nobody, ring, slot_of(packet, service, ring.length),
@@ -370,6 +399,7 @@ static __always_inline enum verdict find_stateless_reply(struct packet *packet)
 static __always_inline enum verdict find_without_entry(struct packet *packet)
 {
 	const struct flow *flow = &packet->flow;
+	/* That for clients inside is not balanced so: is_stable. */
 	const struct service_key key = {
 		.address = flow->dst, .port = flow->dst_port, .protocol = flow->protocol};
 	const struct service_record *service = bpf_map_lookup_elem(&services, &key);

@@ -85,8 +85,9 @@ __noinline int recall_way(__u64 client_hash, __u32 now)
 /* Of two packets of one flow: does the ring name the same backend for both, and nothing else? */
 static __always_inline bool is_stable(const struct service_record *service)
 {
-	return !service->affinity_seconds && (service->algorithm == ALGORITHM_MAGLEV ||
-					      service->algorithm == ALGORITHM_SOURCE_HASH);
+	return !service->affinity_seconds && !(service->flags & SERVICE_NEEDS_ENTRIES) &&
+	       (service->algorithm == ALGORITHM_MAGLEV ||
+		service->algorithm == ALGORITHM_SOURCE_HASH);
 }
 
 static __always_inline struct service_key end_of(const struct backend_record *backend)

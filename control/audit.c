@@ -102,6 +102,7 @@ static void audit_part(void *context, uint32_t expirations)
 	reconcile_audit(daemon->reconcile, PARTS, look.repairs);
 	neighbours_walk(daemon->neighbours, PARTS, audit_nexthop, &look);
 	audit_deny_list(daemon, &look);
+	networks_audit(daemon->networks, PARTS, look.repairs);
 	datapath_audit_addresses(daemon->datapath, PARTS, look.repairs);
 	datapath_audit_filters(daemon->datapath, PARTS, look.repairs);
 }

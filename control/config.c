@@ -60,6 +60,19 @@ static int read_list(const struct options *options, const char *key, const json_
 	return 0;
 }
 
+/* A prefix, or a list of them. */
+static int read_prefixes(const struct options *options, const char *key, const json_t *value,
+			 struct prefix_list *list, struct refusal *refusal)
+{
+	struct text_list texts = {};
+	int error = read_list(options, key, value, &texts, refusal);
+
+	for (size_t i = 0; !error && i < texts.count; i++)
+		error = option_add_prefix(list, key, texts.items[i], refusal);
+	text_list_clear(&texts);
+	return error;
+}
+
 static int read_timeouts(struct options *options, const json_t *value, struct refusal *refusal)
 {
 	const struct {
@@ -181,6 +194,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_node(options, value, refusal);
 	if (!strcmp(key, "interface"))
 		return read_list(options, key, value, &options->interfaces, refusal);
+	if (!strcmp(key, "cluster-cidr"))
+		return read_prefixes(options, key, value, &options->cluster, refusal);
 	if (!strcmp(key, "xdp-mode"))
 		return read_mode(options, value, refusal);
 	if (!strcmp(key, "hairpin-ipv4") || !strcmp(key, "hairpin-ipv6"))
@@ -201,8 +216,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_flag(options, key, value, &options->seccomp, refusal);
 	return refuse(refusal,
 		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
-		      "kubernetes, kubeconfig, node, interface, xdp-mode, replace, "
-		      "detach-on-exit, metadata, refuse, timeouts, seccomp, socket-group, "
+		      "kubernetes, kubeconfig, node, interface, cluster-cidr, xdp-mode, "
+		      "replace, detach-on-exit, metadata, refuse, timeouts, seccomp, socket-group, "
 		      "socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
 		      "max-backends, max-connections, max-new-connections, max-affinity, "
 		      "max-fragments, icmp-errors",

@@ -270,10 +270,46 @@ static int bring_tables(struct daemon *daemon, struct files *files, struct refus
 			 : 0;
 }
 
+static void own_addresses_changed(void *context, const struct own_address *addresses, size_t count)
+{
+	struct daemon *daemon = context;
+	struct prefix *hosts = calloc(count + 1, sizeof(*hosts));
+	int error = hosts ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !error && i < count; i++)
+		hosts[i] = (struct prefix){.address = addresses[i].address, .length = 128};
+	if (!error)
+		error = networks_set(daemon->networks, NETWORKS_OF_ADDRESSES, hosts, count);
+	free(hosts);
+	if (error)
+		log_error("own-networks", "error=%s", log_quote(strerror(-error)));
+}
+
+/* Before there is a service that asks whose a source is. */
+static int learn_networks(struct daemon *daemon, struct refusal *refusal)
+{
+	const struct prefix_list *cluster = &daemon->options.cluster;
+	int error;
+
+	daemon->networks = networks_new(daemon->datapath);
+	if (!daemon->networks)
+		return refuse_with(refusal, errno, "cannot read the map networks: %s",
+				   strerror(errno));
+	error = networks_set(daemon->networks, NETWORKS_OF_OPTIONS, cluster->items, cluster->count);
+	/* Else what an earlier lbd was told by Kubernetes stays until it tells it again. */
+	if (!error && !options_name_cluster(&daemon->options))
+		error = networks_set(daemon->networks, NETWORKS_OF_KUBERNETES, NULL, 0);
+	return error ? refuse_with(refusal, -error, "cannot write the map networks: %s",
+				   strerror(-error))
+		     : 0;
+}
+
 /* Before there is a service at one of them. */
 static int learn_own_addresses(struct daemon *daemon, struct refusal *refusal)
 {
-	daemon->own_addresses = own_addresses_open(daemon->loop, daemon->datapath);
+	const struct own_address_hooks hooks = {daemon, own_addresses_changed};
+
+	daemon->own_addresses = own_addresses_open(daemon->loop, daemon->datapath, &hooks);
 	return daemon->own_addresses ? 0
 				     : refuse_with(refusal, errno, "cannot ask for addresses: %s",
 						   strerror(errno));
@@ -289,6 +325,8 @@ static int open_tables(struct daemon *daemon, struct refusal *refusal)
 	if (!files)
 		return refuse_with(refusal, ENOMEM, "out of memory");
 	error = open_datapath(daemon, refusal);
+	if (!error)
+		error = learn_networks(daemon, refusal);
 	if (!error)
 		error = learn_own_addresses(daemon, refusal);
 	if (!error)
@@ -418,6 +456,7 @@ void daemon_finish(struct daemon *daemon)
 	operator_close(daemon->operator);
 	links_close(daemon->links);
 	own_addresses_close(daemon->own_addresses);
+	networks_free(daemon->networks);
 	neighbours_free(daemon->neighbours);
 	interfaces_free(daemon->interfaces);
 	reconcile_free(daemon->reconcile);

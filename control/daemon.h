@@ -10,6 +10,7 @@
 #include "control/interface.h"
 #include "control/loop.h"
 #include "control/neighbour.h"
+#include "control/networks.h"
 #include "control/operator.h"
 #include "control/options.h"
 #include "control/reconcile.h"
@@ -26,6 +27,7 @@ struct daemon {
 	struct interfaces *interfaces;
 	struct neighbours *neighbours;
 	struct links *links;
+	struct networks *networks;
 	struct own_addresses *own_addresses;
 	struct operator* operator;
 	struct server *server;

@@ -26,6 +26,7 @@ enum option_id {
 	OPTION_STATE,
 	OPTION_METRICS,
 	OPTION_METADATA,
+	OPTION_CLUSTER_CIDR,
 	OPTION_REFUSE,
 	OPTION_REPLACE,
 	OPTION_DETACH_ON_EXIT,
@@ -58,6 +59,7 @@ static const struct option LONG_OPTIONS[] = {
 	{"max-affinity", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_AFFINITY},
 	{"max-fragments", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_FRAGMENTS},
 	{"metadata", no_argument, NULL, OPTION_METADATA},
+	{"cluster-cidr", required_argument, NULL, OPTION_CLUSTER_CIDR},
 	{"refuse", required_argument, NULL, OPTION_REFUSE},
 	{"icmp-errors", required_argument, NULL, OPTION_NUMBER + NUMBER_ICMP_ERRORS},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
@@ -85,6 +87,7 @@ static const char HELP[] =
 	"  --interface NAME|GLOB where packets arrive, repeatable (later: lbctl interface add)\n"
 	"  --xdp-mode MODE       auto (default), native, generic or offload\n"
 	"  --replace             take interfaces over from another XDP program\n"
+	"  --cluster-cidr CIDR   addresses of the cluster that this node is of, repeatable\n"
 	"  --metadata            packets left to the stack carry why, for tc programs\n"
 	"  --socket PATH         control socket (/run/lbd/lbd.sock)\n"
 	"  --socket-group GROUP  whose members may ask lbd, besides root and its own user\n"
@@ -131,6 +134,28 @@ void text_list_clear(struct text_list *list)
 		free(list->items[i]);
 	free(list->items);
 	*list = (struct text_list){};
+}
+
+int option_add_prefix(struct prefix_list *list, const char *name, const char *text,
+		      struct refusal *refusal)
+{
+	struct prefix *items, prefix;
+	struct refusal why;
+
+	if (prefix_parse(text, &prefix, &why))
+		return refuse(refusal, "%s: %s", name, why.text);
+	items = reallocarray(list->items, list->count + 1, sizeof(*items));
+	if (!items)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	list->items = items;
+	items[list->count++] = prefix;
+	return 0;
+}
+
+void prefix_list_clear(struct prefix_list *list)
+{
+	free(list->items);
+	*list = (struct prefix_list){};
 }
 
 int option_set_text(char **target, const char *value, struct refusal *refusal)
@@ -217,7 +242,18 @@ static int add_text(struct text_list *list, bool *replaced, const char *value,
 	return text_list_add(list, value) ? refuse_with(refusal, ENOMEM, "out of memory") : 0;
 }
 
+/* Likewise. */
+static int add_prefix(struct prefix_list *list, bool *replaced, const char *value,
+		      struct refusal *refusal)
+{
+	if (!*replaced)
+		prefix_list_clear(list);
+	*replaced = true;
+	return option_add_prefix(list, "--cluster-cidr", value, refusal);
+}
+
 struct lists_given {
+	bool cluster;
 	bool tables;
 	bool interfaces;
 };
@@ -265,6 +301,8 @@ static int apply(struct options *options, int id, const char *value, struct list
 		return option_set_text(&options->node, value, refusal);
 	case OPTION_INTERFACE:
 		return add_text(&options->interfaces, &given->interfaces, value, refusal);
+	case OPTION_CLUSTER_CIDR:
+		return add_prefix(&options->cluster, &given->cluster, value, refusal);
 	case OPTION_XDP_MODE:
 		if (datapath_mode_parse(value, &options->mode))
 			return refuse(refusal,
@@ -350,6 +388,7 @@ void options_finish(struct options *options)
 {
 	text_list_clear(&options->tables);
 	text_list_clear(&options->interfaces);
+	prefix_list_clear(&options->cluster);
 	free(options->config_path);
 	free(options->kubeconfig);
 	free(options->node);

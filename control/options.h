@@ -6,11 +6,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "lb/address.h"
 #include "lb/datapath.h"
 #include "lb/refusal.h"
 
 struct text_list {
 	char **items;
+	size_t count;
+};
+
+struct prefix_list {
+	struct prefix *items;
 	size_t count;
 };
 
@@ -26,6 +32,7 @@ struct options {
 	char *kubeconfig; /* of the one that this names; NULL: none */
 	char *node;       /* NULL: as the environment or the host is called */
 	struct text_list interfaces;
+	struct prefix_list cluster; /* addresses of the cluster that this node is of */
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
 	bool seccomp;                     /* restrict system calls */
@@ -54,6 +61,10 @@ const char *options_help(void);
 /* For the two files behind this header. */
 int text_list_add(struct text_list *list, const char *text);
 void text_list_clear(struct text_list *list);
+/* Adds the prefix that a text says. 0, or an error with a refusal that names `name`. */
+int option_add_prefix(struct prefix_list *list, const char *name, const char *text,
+		      struct refusal *refusal);
+void prefix_list_clear(struct prefix_list *list);
 int option_set_text(char **target, const char *value, struct refusal *refusal);
 /* `read`, `change`; 0 or -EINVAL. */
 int option_parse_group_may(const char *text, bool *changes);

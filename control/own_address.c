@@ -15,18 +15,20 @@
 #include "control/log.h"
 #include "control/netlink.h"
 
+struct address_list {
+	struct own_address *items;
+	size_t count, capacity;
+	bool is_full; /* out of memory */
+};
+
 struct own_addresses {
 	struct loop *loop;
 	struct datapath *datapath;
+	struct own_address_hooks hooks;
 	struct netlink *question;
 	struct netlink *events;
-	bool some_went;
-};
-
-struct address_list {
-	struct address *items;
-	size_t count, capacity;
-	bool is_full; /* out of memory */
+	struct address_list all;
+	bool have_changed;
 };
 
 /* Of a link from point to point the attribute "address" is the other end's. */
@@ -43,25 +45,57 @@ static bool parse_address(const struct nlmsghdr *message, struct address *addres
 	return found && netlink_get_address(found, address);
 }
 
+/* Flags have outgrown the header's eight bits. */
+static uint32_t flags_of(const struct nlmsghdr *message)
+{
+	const struct ifaddrmsg *header = nlmsg_data(message);
+	struct nlattr *flags =
+		nlmsg_find_attr((struct nlmsghdr *)message, sizeof(*header), IFA_FLAGS);
+
+	return flags && nla_len(flags) >= (int)sizeof(uint32_t) ? nla_get_u32(flags)
+								: header->ifa_flags;
+}
+
+static bool is_usual(const struct nlmsghdr *message)
+{
+	const struct ifaddrmsg *header = nlmsg_data(message);
+
+	return header->ifa_scope == RT_SCOPE_UNIVERSE &&
+	       !(flags_of(message) &
+		 (IFA_F_SECONDARY | IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED));
+}
+
+static bool make_room(struct address_list *list)
+{
+	const size_t capacity = list->capacity ? 2 * list->capacity : 16;
+	struct own_address *items;
+
+	if (list->count < list->capacity)
+		return true;
+	items = reallocarray(list->items, capacity, sizeof(*items));
+	if (!items)
+		return false;
+	list->items = items;
+	list->capacity = capacity;
+	return true;
+}
+
 static void list_address(void *context, const struct nlmsghdr *message)
 {
 	struct address_list *list = context;
 	struct address address = {};
-	struct address *items;
 
 	if (message->nlmsg_type != RTM_NEWADDR || !parse_address(message, &address))
 		return;
-	if (list->count == list->capacity) {
-		list->capacity = list->capacity ? 2 * list->capacity : 16;
-		items = realloc(list->items, list->capacity * sizeof(*items));
-		if (!items) {
-			list->is_full = true;
-			list->capacity = list->count;
-			return;
-		}
-		list->items = items;
+	if (!make_room(list)) {
+		list->is_full = true;
+		return;
 	}
-	list->items[list->count++] = address;
+	list->items[list->count++] = (struct own_address){
+		.address = address,
+		.ifindex = ((const struct ifaddrmsg *)nlmsg_data(message))->ifa_index,
+		.is_usual = is_usual(message),
+	};
 }
 
 static int dump_addresses(struct own_addresses *own, struct address_list *list)
@@ -78,16 +112,35 @@ static int dump_addresses(struct own_addresses *own, struct address_list *list)
 	return list->is_full ? -ENOMEM : error;
 }
 
+static int tell_all(struct own_addresses *own)
+{
+	struct address *addresses = calloc(own->all.count + 1, sizeof(*addresses));
+	int error;
+
+	if (!addresses)
+		return -ENOMEM;
+	for (size_t i = 0; i < own->all.count; i++)
+		addresses[i] = own->all.items[i].address;
+	error = datapath_set_own_addresses(own->datapath, addresses, own->all.count);
+	free(addresses);
+	if (own->hooks.changed)
+		own->hooks.changed(own->hooks.context, own->all.items, own->all.count);
+	return error;
+}
+
 static int learn_all(struct own_addresses *own)
 {
 	struct address_list list = {};
 	int error = dump_addresses(own, &list);
 
-	if (!error)
-		error = datapath_set_own_addresses(own->datapath, list.items, list.count);
-	free(list.items);
-	own->some_went = false;
-	return error;
+	own->have_changed = false;
+	if (error) {
+		free(list.items);
+		return error;
+	}
+	free(own->all.items);
+	own->all = list;
+	return tell_all(own);
 }
 
 static void take_event(void *context, const struct nlmsghdr *message)
@@ -98,9 +151,8 @@ static void take_event(void *context, const struct nlmsghdr *message)
 
 	if (!parse_address(message, &address))
 		return;
-	if (message->nlmsg_type == RTM_DELADDR)
-		own->some_went = true;
-	else if (message->nlmsg_type == RTM_NEWADDR)
+	own->have_changed = true;
+	if (message->nlmsg_type == RTM_NEWADDR)
 		error = datapath_add_own_address(own->datapath, &address);
 	if (error)
 		log_error("own-address", "error=%s", log_quote(strerror(-error)));
@@ -112,7 +164,7 @@ static void hear_events(void *context, uint32_t events)
 	int error = netlink_read(own->events, take_event, own);
 
 	(void)events;
-	if (!error && !own->some_went)
+	if (!error && !own->have_changed)
 		return;
 	if (error)
 		log_warning("address-events-lost", "error=%s", log_quote(strerror(-error)));
@@ -139,7 +191,8 @@ static int start(struct own_addresses *own)
 	return loop_add(own->loop, netlink_fd(own->events), EPOLLIN, hear_events, own);
 }
 
-struct own_addresses *own_addresses_open(struct loop *loop, struct datapath *datapath)
+struct own_addresses *own_addresses_open(struct loop *loop, struct datapath *datapath,
+					 const struct own_address_hooks *hooks)
 {
 	struct own_addresses *own = calloc(1, sizeof(*own));
 	int error;
@@ -148,11 +201,25 @@ struct own_addresses *own_addresses_open(struct loop *loop, struct datapath *dat
 		return NULL;
 	own->loop = loop;
 	own->datapath = datapath;
+	own->hooks = *hooks;
 	error = start(own);
 	if (!error)
 		return own;
 	own_addresses_close(own);
 	errno = -error;
+	return NULL;
+}
+
+const struct address *own_addresses_usual(const struct own_addresses *own, uint32_t ifindex,
+					  bool is_ipv4)
+{
+	for (size_t i = 0; i < own->all.count; i++) {
+		const struct own_address *found = &own->all.items[i];
+
+		if (found->ifindex == ifindex && found->is_usual &&
+		    address_is_ipv4(&found->address) == is_ipv4)
+			return &found->address;
+	}
 	return NULL;
 }
 
@@ -164,5 +231,6 @@ void own_addresses_close(struct own_addresses *own)
 		loop_remove(own->loop, netlink_fd(own->events));
 	netlink_close(own->events);
 	netlink_close(own->question);
+	free(own->all.items);
 	free(own);
 }

@@ -10,6 +10,22 @@
 
 struct own_addresses;
 
+struct own_address {
+	struct address address;
+	uint32_t ifindex;
+	bool is_usual; /* a source for anywhere: global, none of several of one prefix, not old */
+};
+
+struct own_address_hooks {
+	void *context;
+	/* All of them, when any has changed; at the first time before anything else happens. */
+	void (*changed)(void *context, const struct own_address *addresses, size_t count);
+};
+
 /* NULL with errno set. What cannot be told to the datapath is logged. */
-struct own_addresses *own_addresses_open(struct loop *loop, struct datapath *datapath);
+struct own_addresses *own_addresses_open(struct loop *loop, struct datapath *datapath,
+					 const struct own_address_hooks *hooks);
+/* The one that packets of this family get which leave by the interface; NULL: it has none. */
+const struct address *own_addresses_usual(const struct own_addresses *own, uint32_t ifindex,
+					  bool is_ipv4);
 void own_addresses_close(struct own_addresses *own);

@@ -63,6 +63,7 @@ static void settle(void *context, uint32_t events)
 	if (!operator_is_incomplete(daemon->operator))
 		deny_list_drop_orphans(daemon->deny);
 	datapath_mend(daemon->datapath);
+	networks_mend(daemon->networks);
 	reconcile_settle(daemon->reconcile);
 	return_memory(daemon);
 }

@@ -84,6 +84,10 @@ enum service_flag {
 	SERVICE_MASQUERADES_STRANGERS = 1 << 2,
 	SERVICE_MASQUERADES_OTHERS = 1 << 3,
 	SERVICE_DROPS_UNSERVED = 1 << 4, /* without a backend its packets are dropped, unanswered */
+	SERVICE_IS_INSIDE = 1 << 5,      /* its key is of SCOPE_INSIDE */
+	/* The service's address and port alone do not tell where a packet goes, and as what. */
+	SERVICE_NEEDS_ENTRIES =
+		SERVICE_IS_INSIDE | SERVICE_MASQUERADES_STRANGERS | SERVICE_MASQUERADES_OTHERS,
 };
 
 struct service_record {

@@ -36,7 +36,9 @@
 	_(DROP_FRAGMENT_HELD, "drop-fragment-held", "came before its first: lbd runs it again")    \
 	_(DROP_FRAGMENT_EARLY, "drop-fragment-early", "the same, but lbd had no room to hold it")  \
 	_(ANSWER_ECHO, "answer-echo", "an echo request (ping) to a service's address: answered")   \
-	_(DROP_NOT_SERVED, "drop-not-served", "for a service's address, not for a service of it")
+	_(DROP_NOT_SERVED, "drop-not-served", "for a service's address, not for a service of it")  \
+	_(DROP_UNSERVED, "drop-unserved",                                                          \
+	  "the service has no backend here: nobody is to hear of it")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

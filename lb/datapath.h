@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "include/abi.h"
+#include "include/network.h"
 #include "include/verdict.h"
 #include "lb/address.h"
 #include "lb/refusal.h"
@@ -157,6 +158,15 @@ int datapath_read_denied(struct datapath *datapath, uint32_t index, struct count
 /* Calls visit for each; it must not deny or allow. */
 typedef void (*denied_visitor)(void *context, const struct prefix *prefix, uint32_t index);
 int datapath_visit_denied(struct datapath *datapath, denied_visitor visit, void *context);
+
+/*
+ * Whose the addresses of a prefix are; NETWORK_NONE: nobody's that lbd knows. 0 or -errno (-ENOSPC
+ * past MAX_NETWORKS). While they are visited none may be set.
+ */
+int datapath_set_network(struct datapath *datapath, const struct prefix *prefix,
+			 enum network network);
+typedef void (*network_visitor)(void *context, const struct prefix *prefix, enum network network);
+int datapath_visit_networks(struct datapath *datapath, network_visitor visit, void *context);
 
 /*
  * An interface we send by: its record, the way in (ingress) and the transmit port. A port whose

@@ -33,6 +33,8 @@ int datapath_audit_denied(struct datapath *datapath, const struct prefix *prefix
 int datapath_audit_denied_count(struct datapath *datapath, uint32_t count);
 int datapath_audit_source_range(struct datapath *datapath, uint32_t service,
 				const struct prefix *range);
+int datapath_audit_network(struct datapath *datapath, const struct prefix *prefix,
+			   enum network network);
 /* Of a backend that packets may be sent to, where ends are known. */
 int datapath_audit_end(struct datapath *datapath, uint32_t index,
 		       const struct backend_record *record);

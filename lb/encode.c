@@ -131,6 +131,8 @@ static __u8 encode_flags(const struct service *service)
 		flags |= SERVICE_MASQUERADES_OTHERS;
 	if (service->drops_unserved)
 		flags |= SERVICE_DROPS_UNSERVED;
+	if (service->key.scope == SCOPE_INSIDE)
+		flags |= SERVICE_IS_INSIDE;
 	return flags;
 }
 

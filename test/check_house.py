@@ -34,6 +34,7 @@ SHARED_BY_STEPS = {
     "instruction.h",
     "knobs.h",
     "maps.h",
+    "network.h",
     "packet.h",
     "part.h",
     "source.h",

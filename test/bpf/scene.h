@@ -76,6 +76,11 @@ struct offer {
 	bool has_weights;
 	/* Of either family; a service gets those of its own. */
 	const char *source_ranges[MAX_OFFERED_RANGES];
+	enum scope scope; /* for whom; of SCOPE_ANY: */
+	bool has_inside;  /* there is one of SCOPE_INSIDE, too */
+	enum masquerade masquerade;
+	bool drops_unserved;
+	bool is_remote[_ROLE_COUNT]; /* backends on another node */
 };
 
 extern const struct offer ONLY_A;
@@ -92,6 +97,8 @@ uint32_t scene_offer(struct scene *scene, const struct kind *kind, const struct 
 void scene_offer_all(struct scene *scene, const struct offer *offer); /* of every kind */
 /* From now on the node has SERVICE's addresses itself. */
 void scene_own_service(struct scene *scene);
+/* From now on addresses of this prefix are this one's. */
+void scene_set_network(struct scene *scene, const char *prefix, enum network network);
 void scene_withdraw(struct scene *scene, const struct kind *kind);
 void scene_withdraw_port(struct scene *scene, const struct kind *kind, uint16_t port);
 /* Of the service at SERVICE_PORT: where its ring lies, and the index of a backend. */

@@ -120,11 +120,16 @@ static void add_source_range(struct service *service, const char *text)
 
 static struct service *model_of(const struct kind *kind, const struct offer *offer)
 {
-	const struct service_key key = key_of(kind, offer->port);
-	struct service *service = service_new(&key);
+	struct service_key key = key_of(kind, offer->port);
+	struct service *service;
 	struct refusal refusal;
 
+	key.scope = (__u8)offer->scope;
+	service = service_new(&key);
 	assert_non_null(service);
+	service->has_inside = offer->has_inside;
+	service->masquerade = offer->masquerade;
+	service->drops_unserved = offer->drops_unserved;
 	service->algorithm = offer->algorithm;
 	service->affinity_seconds = offer->affinity_seconds;
 	for (int role = 0; role < _ROLE_COUNT; role++) {
@@ -133,6 +138,7 @@ static struct service *model_of(const struct kind *kind, const struct offer *off
 			.port = htons(BACKEND_PORT),
 			.weight = offer->has_weights ? offer->weights[role] : 1,
 			.state = offer->backends[role],
+			.is_remote = offer->is_remote[role],
 		};
 
 		if (backend.state == BACKEND_NONE)
@@ -173,9 +179,11 @@ static void replace(struct scene *scene, struct offered *offered, struct service
 
 uint32_t scene_offer(struct scene *scene, const struct kind *kind, const struct offer *offer)
 {
-	const struct service_key key = key_of(kind, offer->port);
-	struct offered *offered = find_offered(scene, &key);
+	struct service_key key = key_of(kind, offer->port);
+	struct offered *offered;
 
+	key.scope = (__u8)offer->scope;
+	offered = find_offered(scene, &key);
 	replace(scene, offered, model_of(kind, offer));
 	return offered->placement->service;
 }
@@ -191,6 +199,15 @@ void scene_withdraw_port(struct scene *scene, const struct kind *kind, uint16_t 
 	const struct service_key key = key_of(kind, port);
 
 	replace(scene, find_offered(scene, &key), NULL);
+}
+
+void scene_set_network(struct scene *scene, const char *prefix, enum network network)
+{
+	struct refusal refusal;
+	struct prefix parsed;
+
+	assert_int_equal(prefix_parse(prefix, &parsed, &refusal), 0);
+	assert_int_equal(datapath_set_network(scene->datapath, &parsed, network), 0);
 }
 
 void scene_own_service(struct scene *scene)

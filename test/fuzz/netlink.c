@@ -46,6 +46,12 @@ int datapath_add_own_address(struct datapath *datapath, const struct address *ad
 	return datapath_set_own_addresses(datapath, address, 1);
 }
 
+static void addresses_changed(void *context, const struct own_address *addresses, size_t count)
+{
+	(void)context;
+	must(!count || addresses, "there are as many as are told");
+}
+
 static void link_changed(void *context, const struct link *link)
 {
 	(void)context;
@@ -139,13 +145,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct link_hooks link_hooks = {.changed = link_changed, .vanished = link_vanished};
 	const struct neighbour_hooks hooks = {.resolved = resolved, .port = port};
+	const struct own_address_hooks address_hooks = {.changed = addresses_changed};
 	struct own_addresses *own;
 	struct links *links;
 
 	netlink_input = (struct input){.at = data, .end = data + size};
 	links_known = 0;
 	links = links_open(NULL, &link_hooks);
-	own = own_addresses_open(NULL, NULL);
+	own = own_addresses_open(NULL, NULL, &address_hooks);
 	neighbours = neighbours_new(NULL, &hooks);
 	must(neighbours, "it asks nothing at first");
 	for (uint32_t i = 0; i < WATCHED; i++)
