@@ -27,7 +27,7 @@ for file in test/netns/*_test.sh; do
     NAMES+=("netns/$name")
     # In generic mode as well, but for what sets modes itself, what is the same in both, and what
     # generic mode cannot do (docs/configuration.md).
-    [[ $name =~ ^(fault|mode|name|scale|tamper|too_big|unit)$ ]] || GENERIC+=("$name")
+    [[ $name =~ ^(fault|kube_watch|mode|name|scale|tamper|too_big|unit)$ ]] || GENERIC+=("$name")
 done
 NAMES+=("${GENERIC[@]/#/generic/}")
 for file in test/kube/*_test.sh; do

@@ -13,7 +13,6 @@
 #define WATCH_SECONDS_LEAST 300
 #define WATCH_SECONDS_SPREAD 301 /* so that not all nodes ask anew at the same time */
 #define WATCH_SECONDS_GRACE 30   /* that the server may take longer */
-#define BRIEF_MS 1000            /* a watch that ends sooner has not worked */
 
 #define STATUS_TOO_MANY 429
 #define STATUS_SERVER_ERROR 500
@@ -193,7 +192,7 @@ static void end_watch(void *context, const struct kube_result *result)
 	watch->request = NULL;
 	loop_set_timer(watch->timer, 0, 0);
 	if (good && kube_stream_is_whole(&watch->stream) &&
-	    kube_now_ms() - watch->began_ms >= BRIEF_MS) {
+	    kube_now_ms() - watch->began_ms >= KUBE_STEADY_MS) {
 		kube_backoff_reset(&watch->backoff);
 		kube_watch_go_on(watch);
 		return;

@@ -52,7 +52,9 @@ static void empty(struct kube_buffer *buffer)
 static bool scan(struct kube_scanner *scanner, char byte)
 {
 	if (scanner->in_string) {
-		if (scanner->escaped)
+		if ((unsigned char)byte < ' ')
+			scanner->broken = true;
+		else if (scanner->escaped)
 			scanner->escaped = false;
 		else if (byte == '\\')
 			scanner->escaped = true;
@@ -92,7 +94,9 @@ static size_t scan_object(struct kube_stream *stream, const char *bytes, size_t 
 
 	*ended = false;
 	while (i < size && !*ended) {
-		*ended = scan(&stream->scanner, bytes[i++]);
+		*ended = scan(&stream->scanner, bytes[i]);
+		if (bytes[i++] == '\n' && stream->kind == KUBE_STREAM_EVENTS)
+			stream->scanner.broken = true;
 		if (stream->scanner.depth > KUBE_OBJECT_DEPTH_MAX)
 			skip_rest(stream, TOO_DEEP);
 	}
@@ -118,6 +122,8 @@ static int feed_object(struct kube_stream *stream, const char *bytes, size_t siz
 	int error = 0;
 
 	*used = scan_object(stream, bytes, size, &ended);
+	if (stream->scanner.broken)
+		return -EINVAL;
 	if (stream->object.used + *used > KUBE_OBJECT_BYTES_MAX)
 		skip_rest(stream, TOO_LARGE);
 	if (ended && !stream->object.used)
@@ -173,6 +179,8 @@ static int feed_frame(struct kube_stream *stream, char byte)
 		return error;
 	stream->in_items = stream->items_next && byte == '[';
 	stream->ended = scan(&stream->frame_scanner, byte);
+	if (stream->frame_scanner.broken)
+		return -EINVAL;
 	note_key(stream, byte, was_in_string);
 	return 0;
 }

@@ -3,6 +3,7 @@
  * events of a watch, one after the other, or the items of a list. No more than one of them is in
  * memory, and of one that is too large only its beginning. An object is handed over as text;
  * whether it is JSON is for its reader to find out.
+ * An event is a line, so that one which lacks its end does not swallow those behind it.
  */
 #pragma once
 
@@ -35,6 +36,7 @@ struct kube_buffer {
 struct kube_scanner {
 	size_t depth; /* brackets that are open */
 	bool in_string, escaped;
+	bool broken; /* a string holds what none may */
 };
 
 struct kube_stream {

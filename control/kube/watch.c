@@ -12,8 +12,6 @@
 #include "control/kube/watch_internal.h"
 #include "control/log.h"
 
-#define STEADY_MS 5000 /* a watch that lasted so long was a good one */
-
 const char *kube_watch_state_name(enum kube_watch_state state)
 {
 	static const char *const NAMES[_KUBE_WATCH_STATE_COUNT] = {
@@ -93,7 +91,7 @@ static void forget_list(struct kube_watch *watch)
 void kube_watch_fail(struct kube_watch *watch, const struct kube_failure *failure)
 {
 	const bool was_steady =
-		watch->state == KUBE_CONNECTED && kube_now_ms() - watch->began_ms >= STEADY_MS;
+		watch->state == KUBE_CONNECTED && kube_now_ms() - watch->began_ms >= KUBE_STEADY_MS;
 	unsigned int wait_ms;
 
 	if (was_steady)

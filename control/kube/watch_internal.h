@@ -14,6 +14,7 @@
 #define KUBE_STATUS_UNAUTHORIZED 401
 #define KUBE_STATUS_GONE 410 /* that version, or that page, is not remembered any more */
 #define KUBE_NAME_TEXT_MAX 320
+#define KUBE_STEADY_MS 1000 /* a watch that lasted so long has worked */
 
 /* Kinds of failures beside those of struct kube_result. */
 enum kube_failure_kind {

@@ -185,7 +185,9 @@ static void what_is_cut_short_is_not_whole(void **state)
 
 static void what_is_between_objects_is_refused(void **state)
 {
-	static const char *const events[] = {"[]", "5", "{},{}", "\"a\"", "{}x", "}", "<html>"};
+	static const char *const events[] = {
+		"[]", "5",      "{},{}",          "\"a\"",           "{}x",
+		"}",  "<html>", "{\"a\":\"\n\"}", "{\"a\":1,\n{}\n", "{\"a\n"};
 	static const char *const lists[] = {
 		"[]",
 		"null",
@@ -196,6 +198,9 @@ static void what_is_between_objects_is_refused(void **state)
 		"{\"items\":[}]}",
 		"{}{}",
 		"{\"items\":[]} x",
+		"{\"items\":[{\"a\":\"\t\"}]}",
+		"{\"items\":[{\"a\":\"\\\n\"}]}",
+		"{\"kind\":\"\n\",\"items\":[]}",
 	};
 
 	(void)state;
