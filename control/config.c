@@ -171,6 +171,16 @@ static int read_node(struct options *options, const json_t *value, struct refusa
 	return option_set_text(&options->node, json_string_value(value), refusal);
 }
 
+static int read_listen(const struct options *options, const char *key, const json_t *value,
+		       struct listen_option *listen, struct refusal *refusal)
+{
+	struct refusal why;
+
+	if (!json_is_string(value) || option_parse_listen(json_string_value(value), listen, &why))
+		return refuse_key(options, key, "ADDR:PORT or off", refusal);
+	return 0;
+}
+
 static int read_key(struct options *options, const char *key, const json_t *value,
 		    struct refusal *refusal)
 {
@@ -206,6 +216,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_timeouts(options, value, refusal);
 	if (number_option_find(key) != _NUMBER_OPTION_COUNT)
 		return read_number_option(options, number_option_find(key), value, refusal);
+	if (!strcmp(key, "healthz"))
+		return read_listen(options, key, value, &options->healthz, refusal);
 	if (!strcmp(key, "detach-on-exit"))
 		return read_flag(options, key, value, &options->detach_on_exit, refusal);
 	if (!strcmp(key, "replace"))
@@ -217,8 +229,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 	return refuse(refusal,
 		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
 		      "kubernetes, kubeconfig, node, interface, cluster-cidr, xdp-mode, "
-		      "replace, detach-on-exit, metadata, refuse, timeouts, seccomp, socket-group, "
-		      "socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
+		      "replace, detach-on-exit, metadata, refuse, timeouts, seccomp, healthz, "
+		      "socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
 		      "max-backends, max-connections, max-new-connections, max-affinity, "
 		      "max-fragments, icmp-errors",
 		      options->config_path, key);

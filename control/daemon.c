@@ -165,6 +165,21 @@ static int admit(struct daemon *daemon, struct refusal *refusal)
 	return error ? error : server_admit(daemon->server, &admission, refusal);
 }
 
+/* Probes are answered from the start: while lbd starts it is healthy. */
+static int open_http(struct daemon *daemon, struct refusal *refusal)
+{
+	const struct options *options = &daemon->options;
+
+	daemon->http = http_new(daemon->loop);
+	if (daemon->http)
+		daemon->health = health_new(daemon->http);
+	if (!daemon->health)
+		return refuse_with(refusal, ENOMEM, "out of memory");
+	if (!options->healthz.on)
+		return 0;
+	return health_listen(daemon->health, &options->healthz.endpoint, refusal);
+}
+
 static int prepare_bpffs(struct daemon *daemon, struct refusal *refusal)
 {
 	enum bpffs_made made;
@@ -428,6 +443,8 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		return -EINVAL;
 	error = admit(daemon, refusal);
 	if (!error)
+		error = open_http(daemon, refusal);
+	if (!error)
 		error = prepare_bpffs(daemon, refusal);
 	if (!error)
 		error = kube_prepare(&daemon->options, &daemon->kube, refusal);
@@ -453,6 +470,8 @@ void daemon_finish(struct daemon *daemon)
 {
 	kube_stop(daemon->kube);
 	server_close(daemon->server);
+	health_free(daemon->health);
+	http_free(daemon->http);
 	operator_close(daemon->operator);
 	links_close(daemon->links);
 	own_addresses_close(daemon->own_addresses);

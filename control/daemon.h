@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "control/deny.h"
 #include "control/fragments.h"
+#include "control/health.h"
 #include "control/interface.h"
 #include "control/loop.h"
 #include "control/neighbour.h"
@@ -33,6 +34,8 @@ struct daemon {
 	struct server *server;
 	struct fragments *fragments;
 	struct kube *kube; /* NULL: there is no cluster */
+	struct http *http;
+	struct health *health;
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
 	struct repairs repairs;         /* since it started; failures, of this round */

@@ -3,6 +3,7 @@
  */
 #include "control/options.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -10,6 +11,8 @@
 #include <string.h>
 #include "control/number_option.h"
 #include "lb/address.h"
+
+#define HEALTHZ_PORT 10256 /* kube-proxy's */
 
 enum option_id {
 	OPTION_CONFIG = 1000,
@@ -24,6 +27,7 @@ enum option_id {
 	OPTION_SOCKET_GROUP_MAY,
 	OPTION_PIN,
 	OPTION_STATE,
+	OPTION_HEALTHZ,
 	OPTION_METRICS,
 	OPTION_METADATA,
 	OPTION_CLUSTER_CIDR,
@@ -50,6 +54,7 @@ static const struct option LONG_OPTIONS[] = {
 	{"socket-group-may", required_argument, NULL, OPTION_SOCKET_GROUP_MAY},
 	{"pin", required_argument, NULL, OPTION_PIN},
 	{"state", required_argument, NULL, OPTION_STATE},
+	{"healthz", required_argument, NULL, OPTION_HEALTHZ},
 	{"metrics", required_argument, NULL, OPTION_METRICS},
 	{"max-services", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_SERVICES},
 	{"max-backends", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_BACKENDS},
@@ -94,6 +99,7 @@ static const char HELP[] =
 	"  --socket-group-may read|change  what they may (read)\n"
 	"  --pin DIR             programs, maps and links, on a bpffs (/sys/fs/bpf/lbd)\n"
 	"  --state FILE          what the operator changed (/var/lib/lbd/operator.json)\n"
+	"  --healthz ADDR:PORT   probes: off; with a cluster 0.0.0.0:10256\n"
 	"  --max-services N      65536\n"
 	"  --max-backends N      262144\n"
 	"  --max-connections N   262144\n"
@@ -175,6 +181,19 @@ int option_parse_group_may(const char *text, bool *changes)
 		return -EINVAL;
 	*changes = !strcmp(text, "change");
 	return 0;
+}
+
+int option_parse_listen(const char *text, struct listen_option *listen, struct refusal *refusal)
+{
+	struct listen_option wanted = {.given = true, .on = strcmp(text, "off") != 0};
+	int error = 0;
+
+	if (wanted.on)
+		error = endpoint_parse(text, &wanted.endpoint.address, &wanted.endpoint.port,
+				       refusal);
+	if (!error)
+		*listen = wanted;
+	return error;
 }
 
 static int set_defaults(struct options *options, struct refusal *refusal)
@@ -322,6 +341,8 @@ static int apply(struct options *options, int id, const char *value, struct list
 		return set_path("pin", value, &options->pin_path, refusal);
 	case OPTION_STATE:
 		return set_path("state", value, &options->state_path, refusal);
+	case OPTION_HEALTHZ:
+		return option_parse_listen(value, &options->healthz, refusal);
 	case OPTION_METRICS:
 		return refuse(refusal,
 			      "--metrics %.64s: this version serves no metrics; leave it "
@@ -366,6 +387,15 @@ static int find_config(int argc, char *const argv[], struct options *options,
 	return error;
 }
 
+/* With a cluster, what its nodes' probes look for. */
+static void set_cluster_defaults(struct options *options)
+{
+	if (!options->healthz.given) {
+		options->healthz.on = true;
+		options->healthz.endpoint.port = htons(HEALTHZ_PORT);
+	}
+}
+
 int options_parse(int argc, char *const argv[], struct options *options, struct refusal *refusal)
 {
 	struct lists_given given = {};
@@ -381,6 +411,8 @@ int options_parse(int argc, char *const argv[], struct options *options, struct 
 		error = apply(options, id, optarg, &given, refusal);
 	if (!error && options->kubernetes && options->kubeconfig)
 		return refuse(refusal, "--kubernetes and --kubeconfig: one of them");
+	if (!error && options_name_cluster(options))
+		set_cluster_defaults(options);
 	return error;
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "control/http.h"
 #include "lb/address.h"
 #include "lb/datapath.h"
 #include "lb/refusal.h"
@@ -18,6 +19,13 @@ struct text_list {
 struct prefix_list {
 	struct prefix *items;
 	size_t count;
+};
+
+/* `ADDR:PORT`, or `off`. */
+struct listen_option {
+	bool given; /* else the default holds, which depends on what lbd is for */
+	bool on;
+	struct http_endpoint endpoint;
 };
 
 struct options {
@@ -35,7 +43,8 @@ struct options {
 	struct prefix_list cluster; /* addresses of the cluster that this node is of */
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
-	bool seccomp;                     /* restrict system calls */
+	struct listen_option healthz;
+	bool seccomp; /* restrict system calls */
 	bool detach_on_exit;
 	bool cleanup; /* --cleanup: remove what an lbd has left, and end */
 	bool check;   /* --check: read config and tables, say whether they are right, and end */
@@ -68,4 +77,5 @@ void prefix_list_clear(struct prefix_list *list);
 int option_set_text(char **target, const char *value, struct refusal *refusal);
 /* `read`, `change`; 0 or -EINVAL. */
 int option_parse_group_may(const char *text, bool *changes);
+int option_parse_listen(const char *text, struct listen_option *listen, struct refusal *refusal);
 int options_read_config(struct options *options, struct refusal *refusal);

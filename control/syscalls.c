@@ -101,6 +101,7 @@ static const char *const PLAIN[] = {
 	"getpeername",
 	"getsockname",
 	"getsockopt",
+	"listen",
 	"recvfrom",
 	"recvmsg",
 	"sendmsg",

@@ -81,6 +81,41 @@ static void a_cluster_is_named_in_one_way_only(void **state)
 	assert_refused("--kubeconfig ''", "--kubeconfig \"\": not a path");
 }
 
+static void probes_are_answered_where_that_is_asked_for(void **state)
+{
+	(void)state;
+	given_line("");
+	assert_false(options.healthz.given || options.healthz.on);
+
+	given_line("--healthz [::1]:10256");
+	assert_true(options.healthz.given && options.healthz.on);
+	assert_address(&options.healthz.endpoint.address, "::1");
+	assert_int_equal(ntohs(options.healthz.endpoint.port), 10256);
+
+	given_line("--healthz [::1]:10256 --healthz off");
+	assert_true(options.healthz.given);
+	assert_false(options.healthz.on);
+
+	given_config("{\"healthz\": \"off\"}");
+	given_line("--config CONFIG");
+	assert_true(options.healthz.given);
+	assert_false(options.healthz.on);
+}
+
+static void in_a_cluster_probes_are_answered_unless_switched_off(void **state)
+{
+	(void)state;
+	given_line("--kubernetes");
+	assert_true(options.healthz.on);
+	assert_int_equal(ntohs(options.healthz.endpoint.port), 10256);
+
+	given_line("--kubernetes --healthz 127.0.0.1:1");
+	assert_int_equal(ntohs(options.healthz.endpoint.port), 1);
+
+	given_line("--kubernetes --healthz off");
+	assert_false(options.healthz.on);
+}
+
 static void of_an_option_given_twice_the_last_wins(void **state)
 {
 	(void)state;
@@ -175,6 +210,9 @@ static void a_bad_value_is_refused_by_its_word(void **state)
 		{"--max-fragments 0", "--max-fragments 0: not 1–1000000"},
 		{"--max-fragments 1000001", "--max-fragments 1000001: not 1–1000000"},
 		{"--metrics 127.0.0.1:9", "--metrics 127.0.0.1:9: this version serves no metrics"},
+		{"--healthz 10256", "10256"},
+		{"--healthz 0.0.0.0:0", "0.0.0.0:0"},
+		{"--healthz on", "on"},
 		{"--refuse no", "--refuse no: not answer or drop"},
 		{"--icmp-errors many", "--icmp-errors many: not 0–100000000"},
 		{"--socket ''", "--socket \"\": not a path"},
@@ -265,6 +303,8 @@ int main(void)
 		WITH_CONFIG(without_options_the_defaults_hold),
 		WITH_CONFIG(every_option_sets_its_field),
 		WITH_CONFIG(a_cluster_is_named_in_one_way_only),
+		WITH_CONFIG(probes_are_answered_where_that_is_asked_for),
+		WITH_CONFIG(in_a_cluster_probes_are_answered_unless_switched_off),
 		WITH_CONFIG(of_an_option_given_twice_the_last_wins),
 		WITH_CONFIG(the_command_line_wins_wherever_config_stands),
 		WITH_CONFIG(lists_are_replaced_and_not_appended_to),

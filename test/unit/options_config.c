@@ -119,6 +119,8 @@ static void a_value_of_the_wrong_type_is_refused_by_its_key(void **state)
 	static const char *const rows[][2] = {
 		{"{\"socket\": 5}", "socket: not a path"},
 		{"{\"socket\": \"\"}", "socket: not a path"},
+		{"{\"healthz\": 10256}", "healthz: not ADDR:PORT or off"},
+		{"{\"healthz\": \":9\"}", "healthz: not ADDR:PORT or off"},
 		{"{\"pin\": null}", "pin: not a path"},
 		{"{\"state\": [\"/t\"]}", "state: not a path"},
 		{"{\"tables\": 5}", "tables: not a text or a list of texts"},

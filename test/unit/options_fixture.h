@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
