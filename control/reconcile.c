@@ -116,6 +116,23 @@ const struct entry *reconcile_next(const struct reconcile *reconcile, const stru
 	return (const struct entry *)record;
 }
 
+const struct entry *reconcile_find_any(const struct reconcile *reconcile,
+				       const struct service_key *key)
+{
+	return (const struct entry *)reconcile_find_record(reconcile, key);
+}
+
+const struct entry *reconcile_next_orphan(const struct reconcile *reconcile,
+					  const struct entry *after)
+{
+	const struct record *record =
+		after ? ((const struct record *)after)->hh.next : reconcile->records;
+
+	while (record && !record->orphan)
+		record = record->hh.next;
+	return (const struct entry *)record;
+}
+
 /* Network order makes the order of bytes the order of numbers; IPv4-mapped addresses come first. */
 static int compare_keys(const struct record *a, const struct record *b)
 {

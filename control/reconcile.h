@@ -67,6 +67,11 @@ void reconcile_drop(struct transaction *transaction);
 /* NULL where there is none. */
 const struct entry *reconcile_find(const struct reconcile *reconcile,
 				   const struct service_key *key);
+/* The same, also of what an earlier lbd left and no source has brought yet; then those alone. */
+const struct entry *reconcile_find_any(const struct reconcile *reconcile,
+				       const struct service_key *key);
+const struct entry *reconcile_next_orphan(const struct reconcile *reconcile,
+					  const struct entry *after);
 /* In order of arrival: NULL gives the first, the last one's next is NULL. Orphans are left out. */
 const struct entry *reconcile_next(const struct reconcile *reconcile, const struct entry *after);
 

@@ -46,7 +46,11 @@ static int compare(const void *a, const void *b)
 	const struct kube_target *left = a, *right = b;
 	const int order = compare_places(left, right);
 
-	return order ? order : (int)rank(right) - (int)rank(left);
+	if (order || rank(left) != rank(right))
+		return order ? order : (int)rank(right) - (int)rank(left);
+	if (left->flags != right->flags)
+		return right->flags - left->flags;
+	return strcmp(left->zones ? left->zones : "", right->zones ? right->zones : "");
 }
 
 static void remove_repeated(struct kube_targets *targets)

@@ -32,7 +32,7 @@ static void read_ports(struct reader *reader, const json_t *spec, struct kube_se
 
 	service->ports = reader_room(reader, json_array_size(list), sizeof(*service->ports));
 	for (size_t i = 0; service->ports && i < json_array_size(list); i++) {
-		const json_t *item = json_array_get(list, i);
+		const json_t *item = reader_item(reader, list, i);
 		struct kube_port *port = &service->ports[service->port_count];
 
 		port->protocol = kube_protocol(reader_text(reader, item, "protocol", "TCP"));
@@ -79,7 +79,7 @@ static void read_external(struct reader *reader, const json_t *list, struct kube
 static void read_ingress(struct reader *reader, const json_t *list, struct kube_service *service)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const json_t *item = json_array_get(list, i);
+		const json_t *item = reader_item(reader, list, i);
 		const char *text = reader_text(reader, item, "ip", "");
 
 		if (text[0] && !strcmp(reader_text(reader, item, "ipMode", "VIP"), "VIP") &&

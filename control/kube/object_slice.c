@@ -20,7 +20,7 @@ static void read_ports(struct reader *reader, const json_t *object, struct kube_
 
 	slice->ports = reader_room(reader, json_array_size(list), sizeof(*slice->ports));
 	for (size_t i = 0; slice->ports && i < json_array_size(list); i++) {
-		const json_t *item = json_array_get(list, i);
+		const json_t *item = reader_item(reader, list, i);
 		const char *name = reader_text(reader, item, "name", NULL);
 		struct kube_port *port = &slice->ports[slice->port_count];
 
@@ -40,7 +40,7 @@ static void join_zones(struct reader *reader, const json_t *list, char joined[ZO
 
 	joined[0] = '\0';
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *zone = reader_text(reader, json_array_get(list, i), "name", "");
+		const char *zone = reader_text(reader, reader_item(reader, list, i), "name", "");
 		const size_t length = strlen(zone);
 
 		if (!length || strchr(zone, '\n') || used + length + 2 > ZONES_TEXT_MAX)
@@ -80,7 +80,7 @@ static __u8 read_node_hints(struct reader *reader, const json_t *hints, const ch
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		flags |= KUBE_NODE_HINTS;
-		if (!strcmp(reader_text(reader, json_array_get(list, i), "name", ""), node))
+		if (!strcmp(reader_text(reader, reader_item(reader, list, i), "name", ""), node))
 			flags |= KUBE_NODE_OURS;
 	}
 	return flags;
@@ -127,7 +127,7 @@ static void read_endpoints(struct reader *reader, const json_t *object, const ch
 
 	slice->endpoints = reader_room(reader, json_array_size(list), sizeof(*slice->endpoints));
 	for (size_t i = 0; slice->endpoints && i < json_array_size(list); i++) {
-		read_endpoint(reader, json_array_get(list, i), node, slice);
+		read_endpoint(reader, reader_item(reader, list, i), node, slice);
 		if (reader->error)
 			return;
 	}

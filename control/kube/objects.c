@@ -58,7 +58,7 @@ static void read_addresses(struct reader *reader, const json_t *status, struct k
 
 	node->addresses = reader_room(reader, json_array_size(list), sizeof(*node->addresses));
 	for (size_t i = 0; node->addresses && i < json_array_size(list); i++) {
-		const json_t *item = json_array_get(list, i);
+		const json_t *item = reader_item(reader, list, i);
 		const char *type = reader_text(reader, item, "type", "");
 		const char *text = reader_text(reader, item, "address", "");
 
@@ -93,7 +93,7 @@ static bool has_taint(struct reader *reader, const json_t *spec)
 	const json_t *list = reader_list(reader, spec, "taints");
 
 	for (size_t i = 0; i < json_array_size(list); i++)
-		if (!strcmp(reader_text(reader, json_array_get(list, i), "key", ""),
+		if (!strcmp(reader_text(reader, reader_item(reader, list, i), "key", ""),
 			    AUTOSCALER_TAINT))
 			return true;
 	return false;

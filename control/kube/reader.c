@@ -101,6 +101,16 @@ const json_t *reader_list(struct reader *reader, const json_t *object, const cha
 	return NULL;
 }
 
+const json_t *reader_item(struct reader *reader, const json_t *list, size_t index)
+{
+	const json_t *item = json_array_get(list, index);
+
+	if (json_is_object(item))
+		return item;
+	reader_refuse(reader, "element %zu of a list is not an object", index);
+	return NULL;
+}
+
 const char *reader_element(struct reader *reader, const json_t *list, size_t index)
 {
 	const char *text = json_string_value(json_array_get(list, index));

@@ -32,6 +32,8 @@ json_int_t reader_number(struct reader *reader, const json_t *object, const char
 /* NULL where there is none, which the functions of jansson take for an empty one. */
 const json_t *reader_object(struct reader *reader, const json_t *object, const char *key);
 const json_t *reader_list(struct reader *reader, const json_t *object, const char *key);
+/* An element that must be an object; NULL where it is wrong. */
+const json_t *reader_item(struct reader *reader, const json_t *list, size_t index);
 /* An element that must be a text; "" where it is wrong. */
 const char *reader_element(struct reader *reader, const json_t *list, size_t index);
 

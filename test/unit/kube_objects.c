@@ -170,6 +170,7 @@ static void services_of_wrong_types_are_told(void **state)
 		{"{" META ",'spec':'x'}", "spec is not an object"},
 		{SERVICE("'ports':{}"), "ports is not a list"},
 		{SERVICE("'ports':[{}]"), "ports[0].port is missing"},
+		{SERVICE("'ports':[80]"), "element 0 of a list is not an object"},
 		{SERVICE("'ports':[{'port':'80'}]"), "port is not a number of 0–65535"},
 		{SERVICE("'ports':[{'port':80,'nodePort':70000}]"),
 		 "nodePort is not a number of 0–65535"},
@@ -282,6 +283,8 @@ static void slices_of_wrong_types_are_told(void **state)
 	static const char *const OBJECTS[] = {
 		"{'metadata':{'labels':{}}}",
 		SLICE("'endpoints':{}"),
+		SLICE("'endpoints':[5]"),
+		SLICE("'ports':['http']"),
 		SLICE("'endpoints':[{'addresses':'10.1.0.5'}]"),
 		SLICE("'endpoints':[{'addresses':[10]}]"),
 		SLICE("'endpoints':[{'addresses':['ten']}]"),
