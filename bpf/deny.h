@@ -21,7 +21,7 @@
 #define ND_LAST 137  /* redirect */
 
 /* How many prefixes there are, so that none cost nothing. lbd writes it: never 0 while one is. */
-volatile __u32 denied_prefixes;
+volatile __u32 denied_prefixes = 0;
 
 static __always_inline bool is_neighbour_discovery(const struct ipv6hdr *ip, const void *end)
 {

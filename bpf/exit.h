@@ -7,6 +7,12 @@
 #include "bpf/packet.h"
 #include "include/verdict.h"
 
+/*
+ * Packets that had no room for it: the driver has no such area, or another program has filled it.
+ * lbd reads. On a line of its own, because all CPUs write to it where a driver has none.
+ */
+volatile __u64 metadata_missing __attribute__((aligned(64))) = 0;
+
 /* Of what we do not send ourselves. */
 static __always_inline int keep(enum verdict verdict)
 {

@@ -10,12 +10,6 @@
 #include "bpf/knobs.h"
 #include "include/metadata.h"
 
-/*
- * Packets that had no room for it: the driver has no such area, or another program has filled it.
- * lbd reads. On a line of its own, because all CPUs write to it where a driver has none.
- */
-volatile __u64 metadata_missing __attribute__((aligned(64)));
-
 /* A global function: out of the way of packets that carry none. */
 __noinline int write_metadata(struct hook_context *ctx, __u32 verdict, __u32 service)
 {

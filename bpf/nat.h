@@ -18,9 +18,6 @@
 #include "bpf/tag.h"
 #include "include/checksum.h"
 
-/* The time to live is the high byte of its 16-bit word: this is what one hop less changes. */
-#define HOP_CHANGE ((__u16)~bpf_htons(1 << 8))
-
 /* What the packet's destination becomes if it is a request, its source if it is a reply. */
 static __always_inline const struct address *new_address(const struct packet *packet)
 {

@@ -16,6 +16,9 @@
 #define IPV4_MAPPED bpf_htonl(0xffff)       /* word 2 of ::ffff:a.b.c.d */
 #define IPV4_UNFRAGMENTED bpf_htons(0x4000) /* don't fragment (RFC 791, 3.1) */
 
+/* The time to live is the high byte of its 16-bit word: this is what one hop less changes. */
+#define HOP_CHANGE ((__u16)~bpf_htons(1 << 8))
+
 /* Of IPv4's flags and offset of a fragment (RFC 791, 3.1). */
 #define IPV4_OFFSET bpf_htons(0x1fff)
 #define IPV4_FRAGMENT bpf_htons(0x3fff) /* more fragments, or an offset */

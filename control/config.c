@@ -132,6 +132,20 @@ static int read_mode(struct options *options, const json_t *value, struct refusa
 	return 0;
 }
 
+static int read_tc_word(struct options *options, const char *key, const json_t *value,
+			struct refusal *refusal)
+{
+	const char *word = json_is_string(value) ? json_string_value(value) : "";
+
+	if (!strcmp(key, "egress"))
+		return option_parse_egress(word, &options->egress)
+			       ? refuse_key(options, key, "auto, on or off", refusal)
+			       : 0;
+	return option_parse_tc_attach(word, &options->datapath.tc_filters)
+		       ? refuse_key(options, key, "auto or clsact", refusal)
+		       : 0;
+}
+
 static int read_flag(const struct options *options, const char *key, const json_t *value,
 		     bool *target, struct refusal *refusal)
 {
@@ -206,6 +220,10 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_list(options, key, value, &options->interfaces, refusal);
 	if (!strcmp(key, "cluster-cidr"))
 		return read_prefixes(options, key, value, &options->cluster, refusal);
+	if (!strcmp(key, "tc-interface"))
+		return read_list(options, key, value, &options->tc_interfaces, refusal);
+	if (!strcmp(key, "tc-attach") || !strcmp(key, "egress"))
+		return read_tc_word(options, key, value, refusal);
 	if (!strcmp(key, "xdp-mode"))
 		return read_mode(options, value, refusal);
 	if (!strcmp(key, "hairpin-ipv4") || !strcmp(key, "hairpin-ipv6"))
@@ -228,7 +246,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_flag(options, key, value, &options->seccomp, refusal);
 	return refuse(refusal,
 		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
-		      "kubernetes, kubeconfig, node, interface, cluster-cidr, xdp-mode, "
+		      "kubernetes, kubeconfig, node, interface, tc-interface, tc-attach, egress, "
+		      "cluster-cidr, xdp-mode, "
 		      "replace, detach-on-exit, metadata, refuse, timeouts, seccomp, healthz, "
 		      "socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
 		      "max-backends, max-connections, max-new-connections, max-affinity, "

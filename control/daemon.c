@@ -23,12 +23,11 @@
 #include "control/server.h"
 #include "control/syscalls.h"
 #include "control/upkeep.h"
+#include "control/wanted.h"
 #include "lb/bpffs.h"
 #include "lb/privilege.h"
 
 #define READY_INTERVAL_MS 10
-#define BUSY_TRIES 10
-#define BUSY_PAUSE_NS 50000000
 #define READY_WAIT_MS 1000 /* for neighbours that do not answer */
 
 static uint64_t monotonic_ns(void)
@@ -108,7 +107,10 @@ static bool is_settled(void *context)
 {
 	struct daemon *daemon = context;
 
-	return !neighbours_pending(daemon->neighbours);
+	if (neighbours_pending(daemon->neighbours))
+		return false;
+	upkeep_follow_egress(daemon);
+	return true;
 }
 
 static void stop(void *context, uint32_t events)
@@ -236,6 +238,8 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 
 	daemon->options.datapath.pin_path = daemon->pin_path;
 	daemon->options.datapath.linear = daemon->options.mode == MODE_GENERIC;
+	daemon->options.datapath.tc = daemon->options.tc_interfaces.count;
+	daemon->options.datapath.egress = daemon->options.egress != EGRESS_OFF;
 	error = datapath_open(&daemon->options.datapath, &daemon->datapath, &daemon->adopted,
 			      refusal);
 	if (!error)
@@ -350,37 +354,17 @@ static int open_tables(struct daemon *daemon, struct refusal *refusal)
 	return error;
 }
 
-/*
- * After `rm -r` of a pin directory the kernel detaches its links a moment later (bpf_link_put
- * defers it), so an interface that is taken is asked again before it is called foreign.
- */
-static int want_interface(struct daemon *daemon, const char *pattern, struct refusal *refusal)
-{
-	const struct timespec pause = {.tv_nsec = BUSY_PAUSE_NS};
-	int error = -EBUSY;
-
-	for (int i = 0; error == -EBUSY && i < BUSY_TRIES; i++) {
-		if (i)
-			nanosleep(&pause, NULL);
-		error = interfaces_want(daemon->interfaces, pattern, refusal);
-	}
-	return error == -EEXIST ? 0 : error;
-}
-
 static int attach(struct daemon *daemon, struct refusal *refusal)
 {
-	const struct text_list *interfaces = &daemon->options.interfaces;
 	const struct link_hooks link_hooks = {daemon, link_changed, link_vanished};
 	int error;
 
 	daemon->links = links_open(daemon->loop, &link_hooks);
 	if (!daemon->links)
 		return refuse_with(refusal, errno, "cannot listen to netlink: %s", strerror(errno));
-	for (size_t i = 0; i < interfaces->count; i++) {
-		error = want_interface(daemon, interfaces->items[i], refusal);
-		if (error)
-			return error;
-	}
+	error = wanted_attach(daemon->interfaces, &daemon->options, refusal);
+	if (error)
+		return error;
 	interfaces_drop_unwanted(daemon->interfaces);
 	datapath_end_move(daemon->datapath);
 	return 0;

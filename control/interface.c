@@ -93,13 +93,23 @@ static int refuse_unknown(const struct interfaces *interfaces, const char *name,
 			   used ? names : "none");
 }
 
+/* By XDP or by tc. */
+static bool is_attached_right(const struct interfaces *interfaces,
+			      const struct interface *interface)
+{
+	const bool by_tc = wish_mode(interfaces, interface->link.name) == MODE_TC;
+
+	return interface->attached && (interface->mode == MODE_TC) == by_tc;
+}
+
 static void attach_matching(struct interfaces *interfaces)
 {
 	struct interface *interface, *next;
 
 	HASH_ITER (hh, interfaces->table, interface, next) {
-		if (interface->attached || interface->link.loopback ||
-		    !interfaces_wish_for(interfaces, interface->link.name))
+		if (interface->link.loopback ||
+		    !interfaces_wish_for(interfaces, interface->link.name) ||
+		    is_attached_right(interfaces, interface))
 			continue;
 		if (!interface_attach(interfaces, interface))
 			interfaces->hooks.changed(interfaces->hooks.context,
@@ -120,17 +130,19 @@ static int attach_named(struct interfaces *interfaces, const char *name, struct 
 			      "interface %s is the loopback; name one that packets "
 			      "arrive by",
 			      name);
-	error = interface->attached ? 0 : interface_attach(interfaces, interface);
+	error = is_attached_right(interfaces, interface) ? 0
+							 : interface_attach(interfaces, interface);
 	if (error)
 		return refuse_with(refusal, -error, "%s", interface->error);
 	interfaces->hooks.changed(interfaces->hooks.context, interface->link.ifindex);
 	return 0;
 }
 
-int interfaces_want(struct interfaces *interfaces, const char *pattern, struct refusal *refusal)
+int interfaces_want(struct interfaces *interfaces, const char *pattern, bool by_tc,
+		    struct refusal *refusal)
 {
 	const struct wish *wish;
-	int error = 0;
+	int error;
 
 	if (!pattern[0] || strlen(pattern) >= REASON_MAX / 2)
 		return refuse(refusal, "interface '%.20s' is not a name or a glob", pattern);
@@ -138,11 +150,14 @@ int interfaces_want(struct interfaces *interfaces, const char *pattern, struct r
 		if (!strcmp(wish->pattern, pattern))
 			return refuse_with(refusal, EEXIST, "interface %s is asked for already",
 					   pattern);
+	error = wish_add(interfaces, pattern, by_tc, refusal);
+	if (error)
+		return error;
 	if (!is_glob(pattern))
 		error = attach_named(interfaces, pattern, refusal);
-	if (!error)
-		error = wish_add(interfaces, pattern, refusal);
-	if (!error)
+	if (error)
+		wish_remove(interfaces, pattern);
+	else
 		attach_matching(interfaces);
 	return error;
 }
@@ -158,11 +173,23 @@ int interfaces_unwant(struct interfaces *interfaces, const char *pattern, struct
 				   pattern);
 	HASH_ITER (hh, interfaces->table, interface, next) {
 		if (!interface->attached || interfaces_wish_for(interfaces, interface->link.name))
-			continue;
+			continue; /* for a glob it may be the other way: see attach_matching */
 		interface_detach(interfaces, interface);
 		interfaces->hooks.changed(interfaces->hooks.context, interface->link.ifindex);
 	}
+	attach_matching(interfaces);
 	return 0;
+}
+
+void interfaces_set_egress(struct interfaces *interfaces, bool egress)
+{
+	struct interface *interface, *next;
+
+	if (egress == interfaces->egress)
+		return;
+	interfaces->egress = egress;
+	HASH_ITER (hh, interfaces->table, interface, next)
+		interface_follow_egress(interfaces, interface);
 }
 
 void interfaces_retry(struct interfaces *interfaces)
@@ -173,7 +200,7 @@ void interfaces_retry(struct interfaces *interfaces)
 	HASH_ITER (hh, interfaces->table, interface, next) {
 		if (!interface->attached || interface->receives)
 			continue;
-		interface_prepare_peer(interface);
+		interface_prepare_peer(interfaces, interface);
 		port_update(interfaces, interface);
 	}
 }
@@ -229,7 +256,7 @@ void interfaces_link_changed(struct interfaces *interfaces, const struct link *l
 		interface_attach(interfaces, interface);
 	else if (wanted && (before.netnsid != link->netnsid ||
 			    before.peer_ifindex != link->peer_ifindex || before.up != link->up))
-		interface_prepare_peer(interface);
+		interface_prepare_peer(interfaces, interface);
 	if (interface->port)
 		port_update(interfaces, interface);
 	if (memcmp(&before, link, sizeof(before)))

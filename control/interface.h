@@ -29,12 +29,16 @@ void interfaces_free(struct interfaces *interfaces);
 
 /*
  * Adds a name or a glob (fnmatch) to what is wanted, and attaches what matches. A plain name must
- * exist and be free of a foreign XDP program, otherwise it is refused and not added. -EEXIST: it is
- * wanted already.
+ * exist and be free of a foreign XDP program, otherwise it is refused and not added. `by_tc`: at
+ * tc's ingress, not by XDP. A name goes before globs, an earlier glob before a later. -EEXIST: it
+ * is wanted already.
  */
-int interfaces_want(struct interfaces *interfaces, const char *pattern, struct refusal *refusal);
+int interfaces_want(struct interfaces *interfaces, const char *pattern, bool by_tc,
+		    struct refusal *refusal);
 /* The opposite: detaches what no other name or glob wants. -ENOENT with a refusal. */
 int interfaces_unwant(struct interfaces *interfaces, const char *pattern, struct refusal *refusal);
+/* Whether what leaves by attached interfaces is to meet a program, too; it is off at first. */
+void interfaces_set_egress(struct interfaces *interfaces, bool egress);
 /* Detaches pinned links of an earlier lbd that nobody wants now. */
 void interfaces_drop_unwanted(struct interfaces *interfaces);
 

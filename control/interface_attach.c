@@ -33,12 +33,16 @@ static bool is_news(const struct interface *interface, const struct peer_result 
 	       interface->receives != result->receives;
 }
 
-int interface_prepare_peer(struct interface *interface)
+int interface_prepare_peer(struct interfaces *interfaces, struct interface *interface)
 {
 	struct peer_result result = {};
 	struct refusal refusal;
 	int error;
 
+	if (wish_mode(interfaces, interface->link.name) == MODE_TC) {
+		interface->receives = false; /* of what XDP redirects: the stack forwards it */
+		return 0;
+	}
 	if (!interface_is_veth(interface)) {
 		interface->receives = true;
 		return 0;
@@ -77,7 +81,8 @@ static int run_program(struct interfaces *interfaces, struct interface *interfac
 	int error;
 
 	error = datapath_attach(interfaces->datapath, interface->link.name, interface->link.ifindex,
-				interfaces->mode, &interface->mode, &refusal);
+				wish_mode(interfaces, interface->link.name), &interface->mode,
+				&refusal);
 	/* What was attached is so until it is known not to run any more. */
 	if (error && interface->attached &&
 	    datapath_may_run(interfaces->datapath, interface->link.ifindex))
@@ -100,6 +105,26 @@ int interface_attach_again(struct interfaces *interfaces, struct interface *inte
 	return error ? error : 1;
 }
 
+int interface_follow_egress(struct interfaces *interfaces, struct interface *interface)
+{
+	const bool wanted = interfaces->egress && interface->attached;
+	struct refusal refusal;
+	int error;
+
+	if (!wanted) {
+		interface->has_egress = false;
+		datapath_detach_tc(interfaces->datapath, interface->link.name, TC_EGRESS);
+		return 0;
+	}
+	error = datapath_attach_tc(interfaces->datapath, interface->link.name,
+				   interface->link.ifindex, TC_EGRESS, &refusal);
+	if (error)
+		log_error("no-egress", "interface=%s reason=%s", interface->link.name,
+			  log_quote(refusal.text));
+	interface->has_egress = !error;
+	return error;
+}
+
 int interface_attach(struct interfaces *interfaces, struct interface *interface)
 {
 	int error;
@@ -108,7 +133,7 @@ int interface_attach(struct interfaces *interfaces, struct interface *interface)
 		fail(interface, "not an Ethernet device");
 		return -EOPNOTSUPP;
 	}
-	error = interface_prepare_peer(interface);
+	error = interface_prepare_peer(interfaces, interface);
 	if (error)
 		return error;
 	/*
@@ -129,12 +154,13 @@ int interface_attach(struct interfaces *interfaces, struct interface *interface)
 		return error;
 	}
 	log_attached(interfaces, interface);
+	interface_follow_egress(interfaces, interface);
 	return port_update(interfaces, interface);
 }
 
 void interface_detach(struct interfaces *interfaces, struct interface *interface)
 {
-	interface->attached = false;
+	interface->attached = interface->has_egress = false;
 	interface->error[0] = '\0';
 	if (!datapath_detach(interfaces->datapath, interface->link.name))
 		log_info("detached", "interface=%s", interface->link.name);

@@ -6,12 +6,28 @@
 
 static int audit_link(struct interfaces *interfaces, struct interface *interface)
 {
-	const int attached = datapath_is_attached(interfaces->datapath, interface->link.name,
-						  interface->link.ifindex);
+	const char *name = interface->link.name;
+	const uint32_t ifindex = interface->link.ifindex;
+	const int attached =
+		interface->mode == MODE_TC
+			? datapath_is_attached_tc(interfaces->datapath, name, ifindex, TC_INGRESS)
+			: datapath_is_attached(interfaces->datapath, name, ifindex);
 
 	if (attached)
 		return attached < 0 ? attached : 0;
 	return interface_attach_again(interfaces, interface);
+}
+
+static int audit_egress(struct interfaces *interfaces, struct interface *interface)
+{
+	const int attached = datapath_is_attached_tc(interfaces->datapath, interface->link.name,
+						     interface->link.ifindex, TC_EGRESS);
+	int error;
+
+	if (attached)
+		return attached < 0 ? attached : 0;
+	error = interface_follow_egress(interfaces, interface);
+	return error ? error : 1;
 }
 
 static void audit_interface(struct interfaces *interfaces, struct interface *interface,
@@ -21,6 +37,8 @@ static void audit_interface(struct interfaces *interfaces, struct interface *int
 
 	if (interface->attached)
 		repairs_note(repairs, REPAIR_LINKS, audit_link(interfaces, interface));
+	if (interface->attached && interfaces->egress)
+		repairs_note(repairs, REPAIR_LINKS, audit_egress(interfaces, interface));
 	if (!interface->port)
 		return;
 	port = port_describe(interfaces, interface);

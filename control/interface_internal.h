@@ -14,7 +14,8 @@ struct interface {
 	struct link link;
 	uint16_t port; /* 0: none yet */
 	bool attached;
-	bool receives; /* frames redirected to it arrive */
+	bool receives;   /* frames redirected to it arrive */
+	bool has_egress; /* the program for what leaves is there, too */
 	enum datapath_mode mode;
 	char peer[REASON_MAX];
 	char error[REASON_MAX];
@@ -24,6 +25,7 @@ struct interface {
 /* A name or glob that somebody wants attached. */
 struct wish {
 	char *pattern;
+	bool by_tc;
 	struct wish *next;
 };
 
@@ -34,14 +36,18 @@ struct interfaces {
 	struct interface *table;
 	struct wish *wishes; /* in the order they came */
 	struct slots *ports;
+	bool egress;    /* attached ones are to have that program */
 	size_t audited; /* the part that comes next */
 };
 
-/* The wish that an interface of this name answers, or NULL. */
+/* The wish that an interface of this name answers, a name before a glob; or NULL. */
 const struct wish *interfaces_wish_for(const struct interfaces *interfaces, const char *name);
 bool is_glob(const char *pattern);
 /* 0, or -ENOMEM with a refusal; -ENOENT where there is none. */
-int wish_add(struct interfaces *interfaces, const char *pattern, struct refusal *refusal);
+int wish_add(struct interfaces *interfaces, const char *pattern, bool by_tc,
+	     struct refusal *refusal);
+/* How an interface is to be attached: MODE_TC, or as lbd was told. */
+enum datapath_mode wish_mode(const struct interfaces *interfaces, const char *name);
 int wish_remove(struct interfaces *interfaces, const char *pattern);
 void wishes_free(struct interfaces *interfaces);
 
@@ -74,4 +80,6 @@ int interface_attach(struct interfaces *interfaces, struct interface *interface)
 int interface_attach_again(struct interfaces *interfaces, struct interface *interface);
 void interface_detach(struct interfaces *interfaces, struct interface *interface);
 /* A veth's other end moved, or something reset it: makes it fit again. 0 or -errno. */
-int interface_prepare_peer(struct interface *interface);
+int interface_prepare_peer(struct interfaces *interfaces, struct interface *interface);
+/* The program for what leaves: there, or not, as it is to be. 0 or -errno, logged. */
+int interface_follow_egress(struct interfaces *interfaces, struct interface *interface);

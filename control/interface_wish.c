@@ -14,12 +14,15 @@ bool is_glob(const char *pattern)
 
 const struct wish *interfaces_wish_for(const struct interfaces *interfaces, const char *name)
 {
-	const struct wish *wish;
+	const struct wish *wish, *glob = NULL;
 
-	for (wish = interfaces->wishes; wish; wish = wish->next)
-		if (!fnmatch(wish->pattern, name, 0))
+	for (wish = interfaces->wishes; wish; wish = wish->next) {
+		if (!strcmp(wish->pattern, name))
 			return wish;
-	return NULL;
+		if (!glob && !fnmatch(wish->pattern, name, 0))
+			glob = wish;
+	}
+	return glob;
 }
 
 static struct wish **end_of_wishes(struct interfaces *interfaces)
@@ -31,7 +34,8 @@ static struct wish **end_of_wishes(struct interfaces *interfaces)
 	return end;
 }
 
-int wish_add(struct interfaces *interfaces, const char *pattern, struct refusal *refusal)
+int wish_add(struct interfaces *interfaces, const char *pattern, bool by_tc,
+	     struct refusal *refusal)
 {
 	struct wish *wish = calloc(1, sizeof(*wish));
 
@@ -41,6 +45,7 @@ int wish_add(struct interfaces *interfaces, const char *pattern, struct refusal 
 		free(wish);
 		return refuse_with(refusal, ENOMEM, "out of memory");
 	}
+	wish->by_tc = by_tc;
 	*end_of_wishes(interfaces) = wish;
 	return 0;
 }
@@ -59,6 +64,13 @@ int wish_remove(struct interfaces *interfaces, const char *pattern)
 	free(wish->pattern);
 	free(wish);
 	return 0;
+}
+
+enum datapath_mode wish_mode(const struct interfaces *interfaces, const char *name)
+{
+	const struct wish *wish = interfaces_wish_for(interfaces, name);
+
+	return wish && wish->by_tc ? MODE_TC : interfaces->mode;
 }
 
 void wishes_free(struct interfaces *interfaces)

@@ -34,7 +34,7 @@ const struct command commands[] = {
 	 .help = "add and change services as a file says, all or nothing"},
 	{"export", NULL, NULL, print_json,
 	 .help = "print services and denied prefixes as apply reads them"},
-	{"interface", "add", interface_arguments, print_interface_added,
+	{"interface", "add", interface_add_arguments, print_interface_added,
 	 .help = "balance what an interface receives"},
 	{"interface", "del", interface_arguments, print_interface_removed,
 	 .help = "leave an interface alone"},

@@ -144,6 +144,7 @@ extern const struct argument apply_arguments[];
 int print_applied(const struct invocation *, const json_t *result);
 
 extern const struct argument interface_arguments[];
+extern const struct argument interface_add_arguments[];
 int print_interface_added(const struct invocation *, const json_t *result);
 int print_interface_removed(const struct invocation *, const json_t *result);
 int print_interfaces(const struct invocation *, const json_t *result);

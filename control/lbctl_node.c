@@ -26,6 +26,23 @@ static int put_interface(struct invocation *invocation, const struct argument *a
 	return request_set_text(invocation, argument->key, word);
 }
 
+static int put_hook(struct invocation *invocation, const struct argument *argument,
+		    const char *word)
+{
+	if (strcmp(word, "xdp") && strcmp(word, "tc"))
+		return refuse(&invocation->refusal, "\"%s\" is not xdp or tc", word);
+	return request_set_text(invocation, argument->key, word);
+}
+
+const struct argument interface_add_arguments[] = {
+	{"NAME", .key = "interface", .put = put_interface,
+	 .help = "an interface, or a glob in quotes: 'veth*'; it need not exist yet"},
+	{"--hook", "xdp|tc", "hook", put_hook,
+	 .help = "by XDP (default), or by tc, which keeps segmentation offload: lbd must run with "
+		 "--tc-interface"},
+	{0},
+};
+
 const struct argument interface_arguments[] = {
 	{"NAME", .key = "interface", .put = put_interface,
 	 .help = "an interface, or a glob in quotes: 'veth*'; it need not exist yet"},

@@ -289,6 +289,11 @@ void neighbours_link_changed(struct neighbours *neighbours, uint32_t ifindex)
 	note_change(neighbours, &change);
 }
 
+size_t neighbours_left_to_stack(const struct neighbours *neighbours)
+{
+	return neighbours->resolver.left_to_stack;
+}
+
 size_t neighbours_pending(const struct neighbours *neighbours)
 {
 	return neighbours->resolver.pending;

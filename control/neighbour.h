@@ -50,6 +50,9 @@ void neighbours_link_changed(struct neighbours *neighbours, uint32_t ifindex);
 /* Addresses that were never looked up yet, or whose neighbour has not answered nor failed yet. */
 size_t neighbours_pending(const struct neighbours *neighbours);
 
+/* Addresses in state NEIGHBOUR_LOCAL. */
+size_t neighbours_left_to_stack(const struct neighbours *neighbours);
+
 enum neighbour_state {
 	NEIGHBOUR_RESOLVING,
 	NEIGHBOUR_RESOLVED,

@@ -29,6 +29,9 @@ enum option_id {
 	OPTION_STATE,
 	OPTION_HEALTHZ,
 	OPTION_METRICS,
+	OPTION_TC_INTERFACE,
+	OPTION_TC_ATTACH,
+	OPTION_EGRESS,
 	OPTION_METADATA,
 	OPTION_CLUSTER_CIDR,
 	OPTION_REFUSE,
@@ -48,6 +51,9 @@ static const struct option LONG_OPTIONS[] = {
 	{"kubeconfig", required_argument, NULL, OPTION_KUBECONFIG},
 	{"node", required_argument, NULL, OPTION_NODE},
 	{"interface", required_argument, NULL, OPTION_INTERFACE},
+	{"tc-interface", required_argument, NULL, OPTION_TC_INTERFACE},
+	{"tc-attach", required_argument, NULL, OPTION_TC_ATTACH},
+	{"egress", required_argument, NULL, OPTION_EGRESS},
 	{"xdp-mode", required_argument, NULL, OPTION_XDP_MODE},
 	{"socket", required_argument, NULL, OPTION_SOCKET},
 	{"socket-group", required_argument, NULL, OPTION_SOCKET_GROUP},
@@ -90,6 +96,9 @@ static const char HELP[] =
 	"  --kubeconfig FILE     of the cluster that this names (YAML or JSON)\n"
 	"  --node NAME           this node there (NODE_NAME, or the host's name)\n"
 	"  --interface NAME|GLOB where packets arrive, repeatable (later: lbctl interface add)\n"
+	"  --tc-interface NAME|GLOB  the same by tc, which keeps segmentation offload: of pods\n"
+	"  --tc-attach auto|clsact  by tcx where the kernel has it (default), or by filters\n"
+	"  --egress auto|on|off  replies of backends that are processes of this node (auto)\n"
 	"  --xdp-mode MODE       auto (default), native, generic or offload\n"
 	"  --replace             take interfaces over from another XDP program\n"
 	"  --cluster-cidr CIDR   addresses of the cluster that this node is of, repeatable\n"
@@ -251,6 +260,26 @@ static int apply_number(struct options *options, enum number_option option, cons
 	return 0;
 }
 
+int option_parse_egress(const char *text, enum egress *egress)
+{
+	static const char *const WORDS[] = {
+		[EGRESS_AUTO] = "auto", [EGRESS_ON] = "on", [EGRESS_OFF] = "off"};
+
+	for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
+		if (strcmp(text, WORDS[i]))
+			continue;
+		*egress = (enum egress)i;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int option_parse_tc_attach(const char *text, bool *filters)
+{
+	*filters = !strcmp(text, "clsact");
+	return *filters || !strcmp(text, "auto") ? 0 : -EINVAL;
+}
+
 /* A list on the command line takes the place of the config file's. */
 static int add_text(struct text_list *list, bool *replaced, const char *value,
 		    struct refusal *refusal)
@@ -275,6 +304,7 @@ struct lists_given {
 	bool cluster;
 	bool tables;
 	bool interfaces;
+	bool tc_interfaces;
 };
 
 /* What an option without a value sets; NULL: it has one. */
@@ -302,6 +332,20 @@ static bool *flag_of(struct options *options, int id)
 	}
 }
 
+static int apply_tc(struct options *options, int id, const char *value, struct lists_given *given,
+		    struct refusal *refusal)
+{
+	if (id == OPTION_TC_INTERFACE)
+		return add_text(&options->tc_interfaces, &given->tc_interfaces, value, refusal);
+	if (id == OPTION_EGRESS)
+		return option_parse_egress(value, &options->egress)
+			       ? refuse(refusal, "--egress %.64s: not auto, on or off", value)
+			       : 0;
+	return option_parse_tc_attach(value, &options->datapath.tc_filters)
+		       ? refuse(refusal, "--tc-attach %.64s: not auto or clsact", value)
+		       : 0;
+}
+
 static int apply(struct options *options, int id, const char *value, struct lists_given *given,
 		 struct refusal *refusal)
 {
@@ -322,11 +366,14 @@ static int apply(struct options *options, int id, const char *value, struct list
 		return add_text(&options->interfaces, &given->interfaces, value, refusal);
 	case OPTION_CLUSTER_CIDR:
 		return add_prefix(&options->cluster, &given->cluster, value, refusal);
+	case OPTION_TC_INTERFACE:
+	case OPTION_TC_ATTACH:
+	case OPTION_EGRESS:
+		return apply_tc(options, id, value, given, refusal);
 	case OPTION_XDP_MODE:
 		if (datapath_mode_parse(value, &options->mode))
 			return refuse(refusal,
-				      "--xdp-mode %.64s: not auto, native, generic or "
-				      "offload",
+				      "--xdp-mode %.64s: not auto, native, generic or offload",
 				      value);
 		return 0;
 	case OPTION_SOCKET:
@@ -421,6 +468,7 @@ void options_finish(struct options *options)
 	text_list_clear(&options->tables);
 	text_list_clear(&options->interfaces);
 	prefix_list_clear(&options->cluster);
+	text_list_clear(&options->tc_interfaces);
 	free(options->config_path);
 	free(options->kubeconfig);
 	free(options->node);

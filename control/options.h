@@ -28,6 +28,13 @@ struct listen_option {
 	struct http_endpoint endpoint;
 };
 
+/* Whether the programs for what leaves are on interfaces. */
+enum egress {
+	EGRESS_AUTO, /* while a backend is of this node, or left to the stack otherwise */
+	EGRESS_ON,
+	EGRESS_OFF,
+};
+
 struct options {
 	char *config_path; /* NULL: none */
 	char *socket_path;
@@ -41,6 +48,8 @@ struct options {
 	char *node;       /* NULL: as the environment or the host is called */
 	struct text_list interfaces;
 	struct prefix_list cluster; /* addresses of the cluster that this node is of */
+	struct text_list tc_interfaces;
+	enum egress egress;
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
 	struct listen_option healthz;
@@ -78,4 +87,8 @@ int option_set_text(char **target, const char *value, struct refusal *refusal);
 /* `read`, `change`; 0 or -EINVAL. */
 int option_parse_group_may(const char *text, bool *changes);
 int option_parse_listen(const char *text, struct listen_option *listen, struct refusal *refusal);
+/* `auto`, `on`, `off`; 0 or -EINVAL. */
+int option_parse_egress(const char *text, enum egress *egress);
+/* `auto`, `clsact`; 0 or -EINVAL. */
+int option_parse_tc_attach(const char *text, bool *filters);
 int options_read_config(struct options *options, struct refusal *refusal);

@@ -63,11 +63,23 @@ static json_t *export_tables(struct daemon *daemon, const json_t *request, struc
 	return report_export(daemon);
 }
 
+/* By what an interface is to be attached: `xdp`, which need not be said, or `tc`. */
+static int read_hook(const json_t *request, bool *by_tc, struct refusal *refusal)
+{
+	const json_t *hook = json_object_get(request, "hook");
+	const char *word = json_is_string(hook) ? json_string_value(hook) : "";
+
+	*by_tc = !strcmp(word, "tc");
+	return !hook || *by_tc || !strcmp(word, "xdp") ? 0 : refuse(refusal, "hook: not xdp or tc");
+}
+
 static json_t *interface_add(struct daemon *daemon, const json_t *request, struct refusal *refusal)
 {
 	const char *name = request_text(request, "interface", refusal);
+	bool by_tc = false;
 
-	if (!name || interfaces_want(daemon->interfaces, name, refusal))
+	if (!name || read_hook(request, &by_tc, refusal) ||
+	    interfaces_want(daemon->interfaces, name, by_tc, refusal))
 		return NULL;
 	request_is_done(refusal);
 	return report_interface(daemon, name);

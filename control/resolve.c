@@ -32,6 +32,8 @@ static void set_state(struct resolver *resolver, struct destination *destination
 		resolver->pending--;
 	if (state == NEIGHBOUR_RESOLVING)
 		resolver->pending++;
+	resolver->left_to_stack +=
+		(state == NEIGHBOUR_LOCAL) - (destination->state == NEIGHBOUR_LOCAL);
 	destination->state = state;
 }
 
@@ -165,6 +167,7 @@ void resolver_remove(struct resolver *resolver, struct destination *destination)
 	leave_neighbour(resolver, destination);
 	if (destination->state == NEIGHBOUR_RESOLVING)
 		resolver->pending--;
+	resolver->left_to_stack -= destination->state == NEIGHBOUR_LOCAL;
 }
 
 void resolver_describe(const struct destination *destination, struct neighbour_entry *entry)

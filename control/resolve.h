@@ -28,7 +28,8 @@ struct destination {
 struct resolver {
 	struct neighbour_hooks hooks;
 	struct neighbour_set neighbours;
-	size_t pending; /* destinations in state RESOLVING */
+	size_t pending;       /* destinations in state RESOLVING */
+	size_t left_to_stack; /* in state LOCAL */
 };
 
 /* 0 or -errno. */

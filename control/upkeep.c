@@ -62,6 +62,7 @@ static void settle(void *context, uint32_t events)
 	operator_catch_up(daemon->operator);
 	if (!operator_is_incomplete(daemon->operator))
 		deny_list_drop_orphans(daemon->deny);
+	upkeep_follow_egress(daemon);
 	datapath_mend(daemon->datapath);
 	networks_mend(daemon->networks);
 	reconcile_settle(daemon->reconcile);
@@ -79,6 +80,16 @@ static void tell_missing_metadata(struct daemon *daemon)
 	log_warning("metadata-missing", "packets=%" PRIu64 " why=%s", missing,
 		    log_quote("the driver has no room in front of packets, or another program has "
 			      "filled it; they pass without metadata"));
+}
+
+void upkeep_follow_egress(struct daemon *daemon)
+{
+	const enum egress egress = daemon->options.egress;
+
+	if (egress != EGRESS_OFF)
+		interfaces_set_egress(daemon->interfaces,
+				      egress == EGRESS_ON ||
+					      neighbours_left_to_stack(daemon->neighbours));
 }
 
 static void retry(void *context, uint32_t events)

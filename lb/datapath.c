@@ -250,6 +250,10 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 		error = programs_load(datapath, refusal);
 	if (!error && datapath_is_moving(datapath))
 		error = bridge_load(datapath, refusal);
+	if (!error && options->tc)
+		error = tc_load(datapath, TC_INGRESS, refusal);
+	if (!error && options->egress)
+		error = tc_load(datapath, TC_EGRESS, refusal);
 	if (error)
 		return error;
 	error = keep_seed(datapath);
@@ -283,6 +287,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **data
 		goto out;
 	opened->linear = options->linear;
 	opened->replace = options->replace;
+	opened->tc.by_filter = options->tc_filters;
 	opened->max_connections = options->max_connections;
 	opened->knows_ends = options->max_new_connections;
 	opened->seed = options->seed;
@@ -309,6 +314,7 @@ void datapath_close(struct datapath *datapath)
 		return;
 	tables_close(datapath);
 	moves_close(datapath);
+	tc_close(datapath);
 	lb_bpf__destroy(datapath->skeleton);
 	lb_bpf__destroy(datapath->second);
 	lb_bpf__destroy(datapath->bridge);

@@ -45,6 +45,9 @@ struct datapath_options {
 	bool metadata;        /* what passes carries why: include/metadata.h */
 	bool linear;          /* for generic mode alone: the programs want frames in one piece */
 	bool replace;         /* take interfaces over from a foreign XDP program */
+	bool tc;              /* load programs for tc's ingress, too, ... */
+	bool egress;          /* ... and those for what leaves */
+	bool tc_filters;      /* attach to tc by filters of clsact even where there is tcx */
 };
 
 enum datapath_mode {
@@ -52,6 +55,7 @@ enum datapath_mode {
 	MODE_NATIVE,
 	MODE_GENERIC,
 	MODE_OFFLOAD,
+	MODE_TC, /* not by XDP; of single interfaces */
 };
 
 /* `auto`, `native`, `generic`, `offload`; 0 or -EINVAL. */
@@ -94,6 +98,21 @@ int datapath_attach(struct datapath *datapath, const char *interface, uint32_t i
 		    enum datapath_mode mode, enum datapath_mode *used, struct refusal *refusal);
 /* Whether our program runs there, as far as the kernel tells: an answer that fails is a yes. */
 bool datapath_may_run(const struct datapath *datapath, uint32_t ifindex);
+/*
+ * The same to tc, by a pinned link or a filter. 0 or -errno with a refusal; -EOPNOTSUPP where the
+ * programs are not loaded.
+ */
+enum tc_side {
+	TC_INGRESS, /* what datapath_attach does with MODE_TC */
+	TC_EGRESS,
+	_TC_SIDE_COUNT,
+};
+int datapath_attach_tc(struct datapath *datapath, const char *interface, uint32_t ifindex,
+		       enum tc_side side, struct refusal *refusal);
+int datapath_detach_tc(struct datapath *datapath, const char *interface, enum tc_side side);
+bool datapath_has_tc(const struct datapath *datapath, enum tc_side side);
+int datapath_visit_tc(struct datapath *datapath, enum tc_side side,
+		      void (*visit)(void *context, const char *interface), void *context);
 /* Detaches and unpins; also for an interface that has vanished. 0 or -errno (-ENOENT: no link). */
 int datapath_detach(struct datapath *datapath, const char *interface);
 /* Calls visit for the interface of each pinned link. 0 or -errno. */

@@ -12,10 +12,8 @@
 #include "lb/privilege.h"
 
 static const char *const MODE_NAMES[] = {
-	[MODE_AUTO] = "auto",
-	[MODE_NATIVE] = "native",
-	[MODE_GENERIC] = "generic",
-	[MODE_OFFLOAD] = "offload",
+	[MODE_AUTO] = "auto",       [MODE_NATIVE] = "native", [MODE_GENERIC] = "generic",
+	[MODE_OFFLOAD] = "offload", [MODE_TC] = "tc",
 };
 
 static const __u32 MODE_FLAGS[] = {
@@ -26,7 +24,7 @@ static const __u32 MODE_FLAGS[] = {
 
 int datapath_mode_parse(const char *text, enum datapath_mode *mode)
 {
-	for (size_t i = 0; i < sizeof(MODE_NAMES) / sizeof(MODE_NAMES[0]); i++) {
+	for (size_t i = 0; i < MODE_TC; i++) {
 		if (strcmp(text, MODE_NAMES[i]))
 			continue;
 		*mode = (enum datapath_mode)i;
@@ -109,19 +107,6 @@ static int refuse_offload(const char *interface, struct refusal *refusal)
 			   interface);
 }
 
-/* Also where somebody has removed the directory. */
-static int pin_link(struct datapath *datapath, int link, const char *path)
-{
-	struct refusal ignored;
-
-	if (!bpf_obj_pin(link, path))
-		return 0;
-	if (errno == ENOENT && !pins_make_directories(datapath, &ignored) &&
-	    !bpf_obj_pin(link, path))
-		return 0;
-	return -errno;
-}
-
 static int create_link(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
 		       const char *path)
 {
@@ -132,7 +117,7 @@ static int create_link(struct datapath *datapath, uint32_t ifindex, enum datapat
 	link = bpf_link_create(program, (int)ifindex, BPF_XDP, &options);
 	if (link < 0)
 		return -errno;
-	error = pin_link(datapath, link, path);
+	error = link_pin(datapath, link, path);
 	close(link); /* the pin holds it, or, where pinning failed, this detaches it again */
 	return error;
 }
@@ -166,7 +151,7 @@ static int update_link(const struct datapath *datapath, int link, uint32_t ifind
 static int adopt_link(struct datapath *datapath, uint32_t ifindex, enum datapath_mode mode,
 		      const char *path, enum datapath_mode *used)
 {
-	int link = link_pin_take(datapath, ifindex, path);
+	int link = link_pin_take(datapath, XDP_PINS, ifindex, path);
 	int answer;
 
 	if (link < 0)
@@ -212,6 +197,19 @@ static bool is_taken(int error)
 	return error == -EBUSY || error == -EEXIST;
 }
 
+/* Of XDP what an earlier lbd had goes after, so that no packet goes unseen. */
+static int attach_tc(struct datapath *datapath, const char *interface, uint32_t ifindex,
+		     enum datapath_mode *used, struct refusal *refusal)
+{
+	const int error = datapath_attach_tc(datapath, interface, ifindex, TC_INGRESS, refusal);
+
+	if (error)
+		return error;
+	link_pin_drop(datapath, XDP_PINS, interface);
+	*used = MODE_TC;
+	return 0;
+}
+
 int datapath_attach(struct datapath *datapath, const char *interface, uint32_t ifindex,
 		    enum datapath_mode mode, enum datapath_mode *used, struct refusal *refusal)
 {
@@ -219,9 +217,11 @@ int datapath_attach(struct datapath *datapath, const char *interface, uint32_t i
 	char path[PIN_PATH_MAX];
 	int answer;
 
+	if (mode == MODE_TC)
+		return attach_tc(datapath, interface, ifindex, used, refusal);
 	if (mode == MODE_OFFLOAD)
 		return refuse_offload(interface, refusal);
-	answer = link_pin_path(datapath, interface, path);
+	answer = link_pin_path(datapath, XDP_PINS, interface, path);
 	if (!answer)
 		answer = adopt_link(datapath, ifindex, mode, path, &taken);
 	if (!answer) {
@@ -241,6 +241,7 @@ int datapath_attach(struct datapath *datapath, const char *interface, uint32_t i
 	if (answer < 0)
 		return refuse_with(refusal, -answer, "%s: cannot attach in %s mode: %s", interface,
 				   datapath_mode_name(mode), strerror(-answer));
+	datapath_detach_tc(datapath, interface, TC_INGRESS); /* what an earlier lbd had */
 	*used = taken;
 	return 0;
 }

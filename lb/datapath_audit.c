@@ -122,6 +122,7 @@ void datapath_audit_programs(struct datapath *datapath, struct repairs *repairs)
 	for (__u32 i = 0; i < _PROGRAM_COUNT; i++)
 		repairs_note(repairs, REPAIR_PROGRAMS, audit_part(datapath, i));
 	repairs_note(repairs, REPAIR_PROGRAMS, audit_seed(datapath));
+	tc_audit(datapath, repairs);
 }
 
 static bool has_ways(const struct datapath *datapath, uint32_t index, const struct port *port)
@@ -157,32 +158,15 @@ int datapath_audit_port(struct datapath *datapath, uint32_t index, const struct 
 	return error ? error : 1;
 }
 
-/* 1, 0 or -errno. */
-static int has_link(const struct datapath *datapath, const char *interface, uint32_t ifindex)
-{
-	struct bpf_link_info info = {};
-	__u32 size = sizeof(info);
-	char path[PIN_PATH_MAX];
-	int error = link_pin_path(datapath, interface, path);
-	int link;
-
-	if (error)
-		return error;
-	link = bpf_obj_get(path);
-	if (link < 0)
-		return pin_is_not_ours(errno) ? 0 : -errno;
-	if (bpf_obj_get_info_by_fd(link, &info, &size))
-		error = -errno;
-	close(link);
-	if (error)
-		return error;
-	return info.type == BPF_LINK_TYPE_XDP && info.xdp.ifindex == ifindex &&
-	       info.prog_id == datapath->program_id;
-}
-
 int datapath_is_attached(const struct datapath *datapath, const char *interface, uint32_t ifindex)
 {
-	const int attached = has_link(datapath, interface, ifindex);
+	const struct link_place place = {
+		.pins = XDP_PINS,
+		.type = BPF_LINK_TYPE_XDP,
+		.ifindex = ifindex,
+		.program_id = datapath->program_id,
+	};
+	const int attached = link_is_there(datapath, interface, &place);
 
 	return attached ? attached : !exists(ifindex);
 }

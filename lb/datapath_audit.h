@@ -24,6 +24,10 @@ int datapath_audit_port(struct datapath *datapath, uint32_t index, const struct 
  */
 int datapath_is_attached(const struct datapath *datapath, const char *interface, uint32_t ifindex);
 
+/* The same of tc. */
+int datapath_is_attached_tc(const struct datapath *datapath, const char *interface,
+			    uint32_t ifindex, enum tc_side side);
+
 /* Writes what the index was set to before; what tells its packets apart has not changed. */
 void datapath_restore_backend(struct datapath *datapath, uint32_t index,
 			      const struct backend_record *record);

@@ -97,6 +97,7 @@ int datapath_move(struct datapath *datapath, uint32_t *missed, struct refusal *r
 void datapath_end_move(struct datapath *datapath)
 {
 	pins_drop_others(datapath);
+	tc_drop_earlier(datapath);
 	lb_bpf__destroy(datapath->bridge);
 	datapath->bridge = NULL;
 }

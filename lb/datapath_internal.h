@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include "lb/datapath.h"
+#include "lb/datapath_tc.h"
 #include "bpf/lb.skel.h"
 
 #define OWED_RANGES 64
@@ -57,6 +58,7 @@ struct datapath {
 	struct outgrown *outgrown;
 	size_t outgrown_count;
 	struct lb_bpf *bridge; /* what packets cross then; NULL: nothing moves */
+	struct tc tc;
 };
 
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
@@ -112,6 +114,8 @@ int denied_open(struct datapath *datapath);
 int maps_open(struct datapath *datapath, struct refusal *refusal);
 int maps_load(struct datapath *datapath, struct refusal *refusal);
 int programs_load(struct datapath *datapath, struct refusal *refusal);
+/* libbpf's reason with it; returns the error. */
+int load_complain(struct refusal *refusal, int error, const char *what);
 /* Those that packets cross while they move. */
 int bridge_load(struct datapath *datapath, struct refusal *refusal);
 
@@ -194,8 +198,28 @@ int pins_set_program(struct datapath *datapath);
  */
 bool pin_is_not_ours(int error);
 
-/* The pin of an interface's link. 0 or -ENAMETOOLONG. */
-int link_pin_path(const struct datapath *datapath, const char *interface, char path[PIN_PATH_MAX]);
+/*
+ * The pin of an interface's link, in the directory of those of its kind. 0 or -ENAMETOOLONG.
+ */
+#define XDP_PINS "link"
+int link_pin_path(const struct datapath *datapath, const char *pins, const char *interface,
+		  char path[PIN_PATH_MAX]);
+/* Also where somebody has removed the directory. 0 or -errno. */
+int link_pin(struct datapath *datapath, int link, const char *path);
+/* Detaches and unpins. 0 or -errno (-ENOENT: there is none). */
+int link_pin_drop(const struct datapath *datapath, const char *pins, const char *interface);
+int link_pins_visit(const struct datapath *datapath, const char *pins,
+		    void (*visit)(void *context, const char *interface), void *context);
+
+/* Whether an interface's link is pinned, and what it should be. 1, 0 or -errno. */
+struct link_place {
+	const char *pins;
+	int type; /* enum bpf_link_type */
+	uint32_t ifindex;
+	uint32_t program_id;
+};
+int link_is_there(const struct datapath *datapath, const char *interface,
+		  const struct link_place *place);
 
 /* Gives all pinned links a program, one right after the other. What goes wrong with one is told
  * when it is attached. */
@@ -208,4 +232,5 @@ bool link_pins_are_alive(struct datapath *datapath);
  * The fd of the pinned link that is on the interface of that index, its pin now at `path`; -ENOENT
  * where there is none, or -errno. Whatever else was pinned at `path` is not any more.
  */
-int link_pin_take(const struct datapath *datapath, uint32_t ifindex, const char *path);
+int link_pin_take(const struct datapath *datapath, const char *pins, uint32_t ifindex,
+		  const char *path);

@@ -1,10 +1,12 @@
 /*
- * The pins of our links, DIR/link/INTERFACE. What a pin is named after may be renamed or vanish
- * while no lbd looks, so links are found by the interface they are on, and pins follow.
+ * The pins of our links, DIR/link/INTERFACE; of tc's in directories of their own. What a pin is
+ * named after may be renamed or vanish while no lbd looks, so links are found by the interface they
+ * are on, and pins follow.
  */
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,7 +20,8 @@ static void replace_char(char *text, char from, char to)
 			*text = to;
 }
 
-int link_pin_path(const struct datapath *datapath, const char *interface, char path[PIN_PATH_MAX])
+int link_pin_path(const struct datapath *datapath, const char *pins, const char *interface,
+		  char path[PIN_PATH_MAX])
 {
 	char name[64];
 
@@ -26,10 +29,13 @@ int link_pin_path(const struct datapath *datapath, const char *interface, char p
 		return -ENAMETOOLONG;
 	strcpy(name, interface);
 	replace_char(name, '.', ':');
-	return datapath_pin_path(datapath, "link", name, path);
+	return datapath_pin_path(datapath, pins, name, path);
 }
 
-/* The interface that a link is on; *ifindex 0: its device is gone. 0 or -errno. */
+/*
+ * The interface that a link is on; *ifindex 0: its device is gone. What the kernel tells of links
+ * of XDP and of tcx begins with that. 0 or -errno.
+ */
 static int find_interface(int link, uint32_t *ifindex)
 {
 	struct bpf_link_info info = {};
@@ -42,21 +48,21 @@ static int find_interface(int link, uint32_t *ifindex)
 }
 
 /* Calls visit for the path of each pin. 0 or -errno. */
-static int visit_paths(const struct datapath *datapath,
+static int visit_paths(const struct datapath *datapath, const char *kind,
 		       void (*visit)(void *context, const char *path), void *context)
 {
 	char path[PIN_PATH_MAX];
 	struct dirent *entry;
 	DIR *pins;
 
-	if (datapath_pin_path(datapath, "link", "", path))
+	if (datapath_pin_path(datapath, kind, "", path))
 		return -ENAMETOOLONG;
 	pins = opendir(path);
 	if (!pins)
 		return -errno;
 	while ((entry = readdir(pins)))
 		if (entry->d_name[0] != '.' &&
-		    !datapath_pin_path(datapath, "link", entry->d_name, path))
+		    !datapath_pin_path(datapath, kind, entry->d_name, path))
 			visit(context, path);
 	closedir(pins);
 	return 0;
@@ -98,10 +104,11 @@ static void compare_pin(void *context, const char *path)
 }
 
 /* The fd of the pinned link on that interface and the pin's path; -ENOENT or another -errno. */
-static int find_on(const struct datapath *datapath, uint32_t ifindex, char found[PIN_PATH_MAX])
+static int find_on(const struct datapath *datapath, const char *pins, uint32_t ifindex,
+		   char found[PIN_PATH_MAX])
 {
 	struct search search = {.ifindex = ifindex, .link = -1, .path = found};
-	const int error = visit_paths(datapath, compare_pin, &search);
+	const int error = visit_paths(datapath, pins, compare_pin, &search);
 
 	if (search.link >= 0)
 		return search.link;
@@ -121,6 +128,11 @@ static void count_alive(void *context, const char *path)
 	close(link);
 }
 
+static void count_name(void *context, const char *interface)
+{
+	*(int *)context += if_nametoindex(interface) != 0;
+}
+
 static void switch_link(void *context, const char *path)
 {
 	const int *program = context;
@@ -134,14 +146,16 @@ static void switch_link(void *context, const char *path)
 
 void links_switch(const struct datapath *datapath, int program)
 {
-	visit_paths(datapath, switch_link, &program);
+	visit_paths(datapath, XDP_PINS, switch_link, &program);
 }
 
 bool link_pins_are_alive(struct datapath *datapath)
 {
 	int alive = 0;
 
-	visit_paths(datapath, count_alive, &alive);
+	visit_paths(datapath, XDP_PINS, count_alive, &alive);
+	datapath_visit_tc(datapath, TC_INGRESS, count_name, &alive);
+	datapath_visit_tc(datapath, TC_EGRESS, count_name, &alive);
 	return alive;
 }
 
@@ -149,7 +163,7 @@ bool link_pins_are_alive(struct datapath *datapath)
  * Another interface had that name: its link keeps living under a name no interface can have. 0, or
  * -errno with the pin as it is.
  */
-static int move_aside(const struct datapath *datapath, const char *path)
+static int move_aside(const struct datapath *datapath, const char *pins, const char *path)
 {
 	char aside[PIN_PATH_MAX], name[32];
 	int link = bpf_obj_get(path);
@@ -163,20 +177,21 @@ static int move_aside(const struct datapath *datapath, const char *path)
 	if (error)
 		return error;
 	snprintf(name, sizeof(name), ":%u", ifindex);
-	if (!ifindex || datapath_pin_path(datapath, "link", name, aside) || rename(path, aside))
+	if (!ifindex || datapath_pin_path(datapath, pins, name, aside) || rename(path, aside))
 		unlink(path); /* its interface is gone, and the link with it */
 	return 0;
 }
 
-int link_pin_take(const struct datapath *datapath, uint32_t ifindex, const char *path)
+int link_pin_take(const struct datapath *datapath, const char *pins, uint32_t ifindex,
+		  const char *path)
 {
 	char found[PIN_PATH_MAX];
-	int link = find_on(datapath, ifindex, found);
+	int link = find_on(datapath, pins, ifindex, found);
 	int error;
 
 	if ((link >= 0 && !strcmp(found, path)) || (link < 0 && link != -ENOENT))
 		return link;
-	error = move_aside(datapath, path);
+	error = move_aside(datapath, pins, path);
 	if (!error && link >= 0 && rename(found, path))
 		error = -errno;
 	if (!error)
@@ -186,12 +201,12 @@ int link_pin_take(const struct datapath *datapath, uint32_t ifindex, const char 
 	return error;
 }
 
-int datapath_detach(struct datapath *datapath, const char *interface)
+int link_pin_drop(const struct datapath *datapath, const char *pins, const char *interface)
 {
 	char path[PIN_PATH_MAX];
 	int link, error;
 
-	error = link_pin_path(datapath, interface, path);
+	error = link_pin_path(datapath, pins, interface, path);
 	if (error)
 		return error;
 	link = bpf_obj_get(path);
@@ -217,10 +232,67 @@ static void visit_name(void *context, const char *path)
 	names->visit(names->context, name);
 }
 
-int datapath_links(struct datapath *datapath, void (*visit)(void *context, const char *interface),
-		   void *context)
+int link_pins_visit(const struct datapath *datapath, const char *pins,
+		    void (*visit)(void *context, const char *interface), void *context)
 {
 	struct name_visit names = {.visit = visit, .context = context};
 
-	return visit_paths(datapath, visit_name, &names);
+	return visit_paths(datapath, pins, visit_name, &names);
+}
+
+int datapath_links(struct datapath *datapath, void (*visit)(void *context, const char *interface),
+		   void *context)
+{
+	const int error = link_pins_visit(datapath, XDP_PINS, visit, context);
+
+	datapath_visit_tc(datapath, TC_INGRESS, visit, context);
+	datapath_visit_tc(datapath, TC_EGRESS, visit, context);
+	return error;
+}
+
+/* Whatever of ours is there. */
+int datapath_detach(struct datapath *datapath, const char *interface)
+{
+	const int link = link_pin_drop(datapath, XDP_PINS, interface);
+	const int ingress = datapath_detach_tc(datapath, interface, TC_INGRESS);
+	const int egress = datapath_detach_tc(datapath, interface, TC_EGRESS);
+
+	if (!link || !ingress || !egress)
+		return 0;
+	return link;
+}
+
+int link_pin(struct datapath *datapath, int link, const char *path)
+{
+	struct refusal ignored;
+
+	if (!bpf_obj_pin(link, path))
+		return 0;
+	if (errno == ENOENT && !pins_make_directories(datapath, &ignored) &&
+	    !bpf_obj_pin(link, path))
+		return 0;
+	return -errno;
+}
+
+int link_is_there(const struct datapath *datapath, const char *interface,
+		  const struct link_place *place)
+{
+	struct bpf_link_info info = {};
+	__u32 size = sizeof(info);
+	char path[PIN_PATH_MAX];
+	int error = link_pin_path(datapath, place->pins, interface, path);
+	int link;
+
+	if (error)
+		return error;
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return pin_is_not_ours(errno) ? 0 : -errno;
+	if (bpf_obj_get_info_by_fd(link, &info, &size))
+		error = -errno;
+	close(link);
+	if (error)
+		return error;
+	return (int)info.type == place->type && info.xdp.ifindex == place->ifindex &&
+	       info.prog_id == place->program_id;
 }

@@ -52,7 +52,7 @@ static int keep_warning(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-static int complain(struct refusal *refusal, int error, const char *what)
+int load_complain(struct refusal *refusal, int error, const char *what)
 {
 	return refuse_with(refusal, -error, "cannot %s: %s (%s%s)", what, strerror(-error),
 			   complaint.warning, complaint.reason);
@@ -64,7 +64,7 @@ static int open_object(struct lb_bpf **object, struct refusal *refusal)
 	libbpf_set_print(keep_warning);
 	*object = lb_bpf__open();
 	if (!*object)
-		return complain(refusal, -errno, "open the BPF object");
+		return load_complain(refusal, -errno, "open the BPF object");
 	bpf_map__set_autocreate((*object)->maps.bridge, false);
 	bpf_map__set_autocreate((*object)->maps.older_connections, false);
 	return 0;
@@ -86,7 +86,7 @@ int maps_load(struct datapath *datapath, struct refusal *refusal)
 {
 	const int error = lb_bpf__load(datapath->skeleton);
 
-	return error ? complain(refusal, error, "make the BPF maps") : 0;
+	return error ? load_complain(refusal, error, "make the BPF maps") : 0;
 }
 
 /* What one thread loads. */
@@ -157,7 +157,7 @@ static void load_share(struct share *share)
 		share->error = lb_bpf__load(share->object);
 	if (!share->error)
 		return;
-	complain(&share->refusal, share->error, "load the BPF programs");
+	load_complain(&share->refusal, share->error, "load the BPF programs");
 	lb_bpf__destroy(share->object);
 	share->object = NULL;
 }
@@ -272,5 +272,5 @@ int bridge_load(struct datapath *datapath, struct refusal *refusal)
 	error = prepare_bridge(datapath);
 	if (!error)
 		error = lb_bpf__load(datapath->bridge);
-	return error ? complain(refusal, error, "load the BPF programs of a move") : 0;
+	return error ? load_complain(refusal, error, "load the BPF programs of a move") : 0;
 }

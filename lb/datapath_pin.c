@@ -1,6 +1,6 @@
 /*
- * Pins: what of the datapath outlives lbd. DIR/map/NAME, DIR/program/lb and, in datapath_link.c,
- * DIR/link/INTERFACE.
+ * Pins: what of the datapath outlives lbd. DIR/map/NAME, DIR/program/lb and, in datapath_link.c and
+ * datapath_clsact.c, those of interfaces.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -41,7 +41,10 @@ int pins_map_path(const struct datapath *datapath, const struct bpf_map *map,
 				 path);
 }
 
-static const char *const KINDS[] = {"program", "map", "link"};
+static const char *const KINDS[] = {
+	"program",        "map",           XDP_PINS, "tc_ingress", "tc_egress",
+	"filter_ingress", "filter_egress", "clsact",
+};
 
 int pins_make_directories(struct datapath *datapath, struct refusal *refusal)
 {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include "lb/address.h"
+#include "lb/datapath_audit.h"
 #include "test/fuzz/datapath.h"
 #include "test/fuzz/fuzz.h"
 
@@ -79,10 +80,9 @@ int datapath_attach(struct datapath *datapath, const char *interface, uint32_t i
 		    enum datapath_mode mode, enum datapath_mode *used, struct refusal *refusal)
 {
 	(void)datapath;
-	(void)mode;
 	if (ifindex % 2)
 		return refuse_with(refusal, EBUSY, "%s has another program", interface);
-	*used = MODE_NATIVE;
+	*used = mode == MODE_TC ? MODE_TC : MODE_NATIVE;
 	return 0;
 }
 
@@ -91,6 +91,31 @@ bool datapath_may_run(const struct datapath *datapath, uint32_t ifindex)
 	(void)datapath;
 	(void)ifindex;
 	return false;
+}
+
+int datapath_attach_tc(struct datapath *datapath, const char *interface, uint32_t ifindex,
+		       enum tc_side side, struct refusal *refusal)
+{
+	(void)datapath;
+	(void)side;
+	return ifindex % 3 ? 0 : refuse_with(refusal, EBUSY, "%s cannot be attached", interface);
+}
+
+int datapath_detach_tc(struct datapath *datapath, const char *interface, enum tc_side side)
+{
+	(void)datapath;
+	(void)interface;
+	(void)side;
+	return 0;
+}
+
+int datapath_is_attached_tc(const struct datapath *datapath, const char *interface,
+			    uint32_t ifindex, enum tc_side side)
+{
+	(void)datapath;
+	(void)interface;
+	(void)side;
+	return ifindex % 2;
 }
 
 int datapath_detach(struct datapath *datapath, const char *interface)
