@@ -15,7 +15,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/../netns/_init.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/_api_server.sh"
 
-TCP_PORTS=80,100,101,8080,8081
+TCP_PORTS=80,100,101,8080,8081,3550,5050,6379,7000,7070,9080,9555,50051
 UDP_PORTS=90,8080,8081
 HOST_TCP_PORTS=8083
 HOST_UDP_PORTS=8083
@@ -24,8 +24,32 @@ PODS2=(x y)
 declare -A NUMBER=([a]=11 [b]=12 [c]=13 [q]=20 [x]=11 [y]=12)
 declare -A SUBNET=([node]=1 [node2]=2)
 declare -A LAN=([node]=1 [outside]=2 [node2]=3 [control]=10)
+
+# A cgroup of this test's own, so that lbd's programs for sockets reach nobody else here.
+UNIFIED=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/self/mounts)
+HOME_CGROUP=$UNIFIED$(awk -F: '$1 == 0 {print $3}' /proc/self/cgroup)
+CGROUP=$UNIFIED/$PREFIX
+
 CLUSTER_OPTIONS=(--cluster-cidr 10.0.0.0/14 --cluster-cidr fd00::/30
-    --external-ip-range 203.0.113.0/24 --external-ip-range 2001:db8:eb::/64)
+    --external-ip-range 203.0.113.0/24 --external-ip-range 2001:db8:eb::/64
+    --socket-lb host-only --cgroup "$CGROUP")
+
+leave_cgroup() {
+    local pid
+    [ -d "$CGROUP" ] || return
+    echo $$ >"$HOME_CGROUP/cgroup.procs"
+    while read -r pid; do
+        kill -9 "$pid"
+    done <"$CGROUP/cgroup.procs" 2>/dev/null
+    within 5 rmdir "$CGROUP" 2>/dev/null
+}
+
+clean_up_cluster() {
+    leave_cgroup
+    clean_up
+}
+
+trap clean_up_cluster EXIT
 
 add_lan() {
     add_namespace lan
@@ -91,9 +115,9 @@ wire_pod() { # NODE POD
     inside "$pod" ip route add default via "$six:1"
 }
 
-add_pod_address() { # NODE POD IPv4 IPv6
+add_pod_address() { # NODE POD IPv4 IPv6 [WORD… of ip]
     inside "pod-$2" ip address add "$3/32" dev eth0
-    inside "pod-$2" ip address add "$4/128" dev eth0 nodad
+    inside "pod-$2" ip address add "$4/128" dev eth0 nodad "${@:5}"
     inside "$1" ip route add "$3" dev "veth-$2"
     inside "$1" ip route add "$4" dev "veth-$2"
 }
@@ -137,6 +161,22 @@ make_pods() {
     done
 }
 
+# Addresses for the Pods of Deployments, four in each of the servers' namespaces, from which none of
+# these starts anything.
+make_pool() {
+    local node pod number
+    local -A owner=([a]=node [b]=node [c]=node [x]=node2 [y]=node2)
+    for pod in a b c x y; do
+        node=${owner[$pod]}
+        for number in 0 1 2 3; do
+            number=${NUMBER[$pod]}$number
+            add_pod_address "$node" "$pod" "10.${SUBNET[$node]}.0.$number" \
+                "fd00:${SUBNET[$node]}::$number" preferred_lft 0
+            kubectl pool "$node" "10.${SUBNET[$node]}.0.$number,fd00:${SUBNET[$node]}::$number"
+        done
+    done
+}
+
 start_api_server() {
     API_ENTER=(nsenter "--net=/run/netns/$PREFIX-control")
     if [ ! -f "$WORK/tls/token" ]; then
@@ -173,10 +213,12 @@ cluster_lbd() { # OPTION…
 }
 
 make_cluster() {
+    mkdir "$CGROUP" && echo $$ >"$CGROUP/cgroup.procs"
     make_nodes
     make_pods
     check "the API server starts" start_api_server
     check "the nodes are declared" declare_nodes
+    make_pool
     write_kubeconfig "$WORK/kubeconfig" 192.0.2.10:6443 token
     chmod 644 "$WORK/kubeconfig" "$WORK/tls/"*.crt
 }

@@ -54,12 +54,13 @@ class Commands:
             self.cluster.reconcile(resource, item)
         return "configured" if old else "created"
 
-    def apply(self, objects):
+    def apply(self, objects, namespace):
         lines = []
         for item in objects:
             if str(item.get("kind", "")).endswith("List"):
-                lines += self.apply(item["items"])
+                lines += self.apply(item["items"], namespace)
                 continue
+            item["metadata"].setdefault("namespace", namespace)
             try:
                 outcome = self.put(item)
             except KeyError:

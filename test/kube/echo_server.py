@@ -3,8 +3,8 @@
 
     echo_server.py NAME TCP-PORT,… UDP-PORT,…     serve over IPv4 and IPv6 until killed
 
-HTTP: the first line of the body is `NAME CLIENT`, then what was sent (POST). GET /hold keeps the
-connection, and sends a line each 0.1 s. UDP: `NAME CLIENT`, a line feed, what was sent.
+HTTP: the first line of the body is `NAME CLIENT SERVER`, two addresses, then what was sent (POST).
+GET /hold keeps the connection, and sends a line each 0.1 s. UDP: the same line, what was sent.
 """
 
 import http.server
@@ -24,7 +24,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     name = "nobody"
 
     def say(self, sent=b""):
-        body = f"{self.name} {plain(self.client_address[0])}\n".encode() + sent
+        ends = plain(self.client_address[0]), plain(self.connection.getsockname()[0])
+        body = " ".join((self.name, *ends)).encode() + b"\n" + sent
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
@@ -60,8 +61,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Datagrams:
-    """One socket for each address would do without IP_PKTINFO; the kernel here answers from the
-    address that was asked only if it is told which that was."""
+    """Answers come from the address that was asked: of a wildcard socket the kernel has to be told
+    which that was."""
 
     def __init__(self, name, port):
         self.name = name.encode()
@@ -76,7 +77,9 @@ class Datagrams:
     def answer(self):
         datagram, asked, _, client = self.socket.recvmsg(65535, 256)
         asked = [(level, kind, value[:16] + bytes(4)) for level, kind, value in asked]
-        text = self.name + b" " + plain(client[0]).encode() + b"\n" + datagram
+        server = socket.inet_ntop(socket.AF_INET6, asked[0][2][:16])
+        ends = f" {plain(client[0])} {plain(server)}\n".encode()
+        text = self.name + ends + datagram
         try:
             self.socket.sendmsg([text], asked, 0, client)
         except OSError:

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Tells the API server of the tests what there is; its socket is $KUBE_CONTROL.
 
-    kubectl.py apply -f FILE|-              objects, in JSON or YAML, several or a List
+    kubectl.py apply [-n NAMESPACE] -f FILE|-       objects, in JSON or YAML, several or a List
     kubectl.py delete KIND [NAMESPACE/]NAME
     kubectl.py patch KIND [NAMESPACE/]NAME JSON     a merge patch
     kubectl.py get KIND[,KIND…] [[NAMESPACE/]NAME]
@@ -118,11 +118,12 @@ def main(words):
         print(json.dumps(ask("get", *arguments), indent=1))
         return
     if command == "apply":
-        lines = ask("apply", read_objects(arguments[-1]))
+        lines = ask("apply", read_objects(arguments[-1]),
+                    arguments[1] if arguments[0] == "-n" else "default")
     elif command == "pod":
-        lines = ask("apply", [make_pod(arguments[0], arguments[1:])])
+        lines = ask("apply", [make_pod(arguments[0], arguments[1:])], "default")
     elif command == "service":
-        lines = ask("apply", [make_service(arguments[0], arguments[1:])])
+        lines = ask("apply", [make_service(arguments[0], arguments[1:])], "default")
     elif command == "patch":
         lines = ask("patch", *arguments[:2], json.loads(arguments[2]))
     elif command in ("clear", "delete", "pool", "fault", "requests"):

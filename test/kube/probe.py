@@ -9,6 +9,7 @@ came of it as one JSON object.
                                                  answer or error comes: `SECONDS NAME-or-error`
 
 answers   who answered → how often
+servers   the address that they were asked at → how often
 clients   the address that the servers saw → how often
 errors    refused, timeout, unreachable, stray (an answer from elsewhere), damaged → how often
 """
@@ -114,22 +115,23 @@ def keep_asking(options):
 
 
 def ask_all(options):
-    answers, clients, errors = (collections.Counter() for _ in range(3))
+    answers, clients, servers, errors = (collections.Counter() for _ in range(4))
     sent = b"x" * options.bytes
     ask = ask_tcp if options.protocol == "tcp" else ask_udp
     number = 0
     while not os.path.exists(options.until) if options.until else number < options.count:
         number += 1
         try:
-            name, client = ask(options, sent)
+            name, client, server = ask(options, sent)
             answers[name] += 1
             clients[client] += 1
+            servers[server] += 1
         except (OSError, http.client.HTTPException, Stray, Damaged) as error:
             errors[name_error(error)] += 1
             if not options.until:
                 break
         time.sleep(0.005 if options.until else 0)
-    return {"answers": answers, "clients": clients, "errors": errors}
+    return {"answers": answers, "clients": clients, "servers": servers, "errors": errors}
 
 
 def main():

@@ -47,7 +47,7 @@ tell() { # NAME RESULT FUNCTION FAMILY…
     shift 3
     echo "| $name | \`$function\` | $* | $result |" >>"$TABLE"
     case $result in
-    ok) PASSED=$((PASSED + 1)); echo "ok - $name" ;;
+    ok) PASSED=$((PASSED + 1)); echo "ok - $name → $function, $*" ;;
     skip*) skip "$name" "${result#skip: }" ;;
     *) fail "$name: ${result#not ok }" ;;
     esac

@@ -83,6 +83,8 @@ class Store:
         item.setdefault("kind", RESOURCES[resource].kind)
         if RESOURCES[resource].is_namespaced:
             metadata.setdefault("namespace", "default")
+        else:
+            metadata.pop("namespace", None)
         metadata["uid"] = kept.get("uid") or metadata.get("uid") or str(uuid.uuid4())
         metadata["creationTimestamp"] = kept.get("creationTimestamp") or now()[:19] + "Z"
         metadata["resourceVersion"] = str(self.version)
