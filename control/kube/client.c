@@ -47,12 +47,23 @@ static void end_requests(struct kube_client *client)
 	}
 }
 
+/* None of them begins another one: a failure is waited for. */
+static void fail_requests(struct kube_client *client)
+{
+	client->stuck = false;
+	while (client->requests)
+		kube_request_finish(client->requests, CURLE_OUT_OF_MEMORY);
+}
+
 static void drive(struct kube_client *client, curl_socket_t fd, int events)
 {
 	int running;
 
-	curl_multi_socket_action(client->multi, fd, events, &running);
+	if (curl_multi_socket_action(client->multi, fd, events, &running))
+		client->stuck = true;
 	end_requests(client);
+	if (client->stuck)
+		fail_requests(client);
 }
 
 static void socket_is_ready(void *context, uint32_t events)
@@ -82,26 +93,28 @@ static int set_timer(CURLM *multi, long delay_ms, void *context)
 
 	(void)multi;
 	if (delay_ms < 0)
-		return loop_set_timer(client->timer, 0, 0);
-	return loop_set_timer(client->timer, delay_ms ? (unsigned int)delay_ms : 1, 0);
+		loop_set_timer(client->timer, 0, 0);
+	else
+		loop_set_timer(client->timer, delay_ms ? (unsigned int)delay_ms : 1, 0);
+	return 0;
 }
 
-static int begin_watching(struct kube_client *client, curl_socket_t fd, uint32_t events)
+static bool begin_watching(struct kube_client *client, curl_socket_t fd, uint32_t events)
 {
 	struct watched *watched = malloc(sizeof(*watched));
 
 	if (!watched)
-		return -1;
+		return false;
 	*watched = (struct watched){client, fd};
 	if (!loop_add(client->loop, fd, events, socket_is_ready, watched)) {
 		curl_multi_assign(client->multi, fd, watched);
-		return 0;
+		return true;
 	}
 	free(watched);
-	return -1;
+	return false;
 }
 
-/* -1 makes all requests fail, which try again later as after any failure. */
+/* Always 0: what cannot be watched is noted, and dealt with once libcurl has returned. */
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *mark)
 {
 	struct kube_client *client = context;
@@ -119,9 +132,9 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, v
 		events |= EPOLLIN;
 	if (what & CURL_POLL_OUT)
 		events |= EPOLLOUT;
-	if (!mark)
-		return begin_watching(client, fd, events);
-	return loop_change(client->loop, fd, events) ? -1 : 0;
+	if (mark ? loop_change(client->loop, fd, events) : !begin_watching(client, fd, events))
+		client->stuck = true;
+	return 0;
 }
 
 /*

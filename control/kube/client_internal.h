@@ -16,6 +16,7 @@ struct kube_client {
 	struct curl_slist *connect_to; /* then: where it is */
 	CURLM *multi;
 	int timer;
+	bool stuck; /* a socket is not watched, so its request would wait in vain */
 	struct kube_request *requests;
 };
 
