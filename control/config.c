@@ -224,6 +224,10 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_list(options, key, value, &options->tc_interfaces, refusal);
 	if (!strcmp(key, "tc-attach") || !strcmp(key, "egress"))
 		return read_tc_word(options, key, value, refusal);
+	if (!strcmp(key, "nodeport-address"))
+		return read_prefixes(options, key, value, &options->nodeport_addresses, refusal);
+	if (!strcmp(key, "external-ip-range"))
+		return read_prefixes(options, key, value, &options->external_ranges, refusal);
 	if (!strcmp(key, "xdp-mode"))
 		return read_mode(options, value, refusal);
 	if (!strcmp(key, "hairpin-ipv4") || !strcmp(key, "hairpin-ipv6"))
@@ -247,7 +251,7 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 	return refuse(refusal,
 		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
 		      "kubernetes, kubeconfig, node, interface, tc-interface, tc-attach, egress, "
-		      "cluster-cidr, xdp-mode, "
+		      "cluster-cidr, nodeport-address, external-ip-range, xdp-mode, "
 		      "replace, detach-on-exit, metadata, refuse, timeouts, seccomp, healthz, "
 		      "socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
 		      "max-backends, max-connections, max-new-connections, max-affinity, "

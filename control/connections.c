@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include "control/kube/local.h"
 #include "include/connection.h"
 
 /* A walk's view: what it looks for and what it found. */
@@ -117,11 +118,22 @@ int connections_flush(struct daemon *daemon, struct connection_filter filter, si
  */
 static bool visit_expired(void *context, const struct connection_view *view)
 {
-	(void)context;
-	return view->is_expired || (view->is_lost && view->flow.protocol != IPPROTO_TCP);
+	const struct daemon *daemon = context;
+
+	if (view->is_expired || (view->is_lost && view->flow.protocol != IPPROTO_TCP))
+		return true;
+	kube_local_note_used(daemon->kube_local, view->backend);
+	return false;
 }
 
 int connections_sweep_some(struct daemon *daemon)
 {
-	return datapath_sweep_some(daemon->datapath, &daemon->sweep, visit_expired, NULL);
+	int answer;
+
+	if (!daemon->sweep.bucket)
+		kube_local_begin_pass(daemon->kube_local);
+	answer = datapath_sweep_some(daemon->datapath, &daemon->sweep, visit_expired, daemon);
+	if (!answer)
+		kube_local_end_pass(daemon->kube_local);
+	return answer;
 }

@@ -15,8 +15,10 @@
 #include "control/events.h"
 #include "control/files.h"
 #include "control/kube/kube.h"
+#include "control/kube/local.h"
 #include "control/link.h"
 #include "control/log.h"
+#include "control/node.h"
 #include "control/notify.h"
 #include "control/own_address.h"
 #include "control/requests.h"
@@ -280,6 +282,9 @@ static int bring_tables(struct daemon *daemon, struct files *files, struct refus
 	if (operator_is_incomplete(daemon->operator))
 		return 0;
 	deny_list_drop_orphans(daemon->deny);
+	/* Of a cluster's nobody knows yet which are left: kube_local tells, once it has lists. */
+	if (daemon->kube_local)
+		return 0;
 	error = reconcile_drop_orphans(daemon->reconcile);
 	if (error > 0)
 		log_info("dropped", "services=%d why=%s", error,
@@ -287,51 +292,6 @@ static int bring_tables(struct daemon *daemon, struct files *files, struct refus
 	return error < 0 ? refuse_with(refusal, -error, "cannot clean the tables: %s",
 				       strerror(-error))
 			 : 0;
-}
-
-static void own_addresses_changed(void *context, const struct own_address *addresses, size_t count)
-{
-	struct daemon *daemon = context;
-	struct prefix *hosts = calloc(count + 1, sizeof(*hosts));
-	int error = hosts ? 0 : -ENOMEM;
-
-	for (size_t i = 0; !error && i < count; i++)
-		hosts[i] = (struct prefix){.address = addresses[i].address, .length = 128};
-	if (!error)
-		error = networks_set(daemon->networks, NETWORKS_OF_ADDRESSES, hosts, count);
-	free(hosts);
-	if (error)
-		log_error("own-networks", "error=%s", log_quote(strerror(-error)));
-}
-
-/* Before there is a service that asks whose a source is. */
-static int learn_networks(struct daemon *daemon, struct refusal *refusal)
-{
-	const struct prefix_list *cluster = &daemon->options.cluster;
-	int error;
-
-	daemon->networks = networks_new(daemon->datapath);
-	if (!daemon->networks)
-		return refuse_with(refusal, errno, "cannot read the map networks: %s",
-				   strerror(errno));
-	error = networks_set(daemon->networks, NETWORKS_OF_OPTIONS, cluster->items, cluster->count);
-	/* Else what an earlier lbd was told by Kubernetes stays until it tells it again. */
-	if (!error && !options_name_cluster(&daemon->options))
-		error = networks_set(daemon->networks, NETWORKS_OF_KUBERNETES, NULL, 0);
-	return error ? refuse_with(refusal, -error, "cannot write the map networks: %s",
-				   strerror(-error))
-		     : 0;
-}
-
-/* Before there is a service at one of them. */
-static int learn_own_addresses(struct daemon *daemon, struct refusal *refusal)
-{
-	const struct own_address_hooks hooks = {daemon, own_addresses_changed};
-
-	daemon->own_addresses = own_addresses_open(daemon->loop, daemon->datapath, &hooks);
-	return daemon->own_addresses ? 0
-				     : refuse_with(refusal, errno, "cannot ask for addresses: %s",
-						   strerror(errno));
 }
 
 /* Adopt what is pinned and bring the wanted tables; the files are read in the meantime. */
@@ -345,9 +305,7 @@ static int open_tables(struct daemon *daemon, struct refusal *refusal)
 		return refuse_with(refusal, ENOMEM, "out of memory");
 	error = open_datapath(daemon, refusal);
 	if (!error)
-		error = learn_networks(daemon, refusal);
-	if (!error)
-		error = learn_own_addresses(daemon, refusal);
+		error = node_learn(daemon, refusal);
 	if (!error)
 		return bring_tables(daemon, files, refusal);
 	files_drop(files);
@@ -453,6 +411,7 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 void daemon_finish(struct daemon *daemon)
 {
 	kube_stop(daemon->kube);
+	kube_local_free(daemon->kube_local);
 	server_close(daemon->server);
 	health_free(daemon->health);
 	http_free(daemon->http);

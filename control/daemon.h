@@ -33,7 +33,8 @@ struct daemon {
 	struct operator* operator;
 	struct server *server;
 	struct fragments *fragments;
-	struct kube *kube; /* NULL: there is no cluster */
+	struct kube *kube;             /* NULL: there is no cluster */
+	struct kube_local *kube_local; /* likewise */
 	struct http *http;
 	struct health *health;
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
@@ -43,6 +44,7 @@ struct daemon {
 	bool failing[_REPAIR_COUNT];    /* in the round before */
 	unsigned int audited;           /* parts of this round */
 	int sweep_timer;
+	bool sweep_hastened; /* the next one begins soon */
 	int expiry_timer;    /* of the deny list */
 	int drain_timer;     /* of a deadline within a second */
 	int fragment_timer;  /* runs while some are held */

@@ -34,6 +34,8 @@ enum option_id {
 	OPTION_EGRESS,
 	OPTION_METADATA,
 	OPTION_CLUSTER_CIDR,
+	OPTION_NODEPORT_ADDRESS,
+	OPTION_EXTERNAL_IP_RANGE,
 	OPTION_REFUSE,
 	OPTION_REPLACE,
 	OPTION_DETACH_ON_EXIT,
@@ -71,6 +73,8 @@ static const struct option LONG_OPTIONS[] = {
 	{"max-fragments", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_FRAGMENTS},
 	{"metadata", no_argument, NULL, OPTION_METADATA},
 	{"cluster-cidr", required_argument, NULL, OPTION_CLUSTER_CIDR},
+	{"nodeport-address", required_argument, NULL, OPTION_NODEPORT_ADDRESS},
+	{"external-ip-range", required_argument, NULL, OPTION_EXTERNAL_IP_RANGE},
 	{"refuse", required_argument, NULL, OPTION_REFUSE},
 	{"icmp-errors", required_argument, NULL, OPTION_NUMBER + NUMBER_ICMP_ERRORS},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
@@ -102,6 +106,8 @@ static const char HELP[] =
 	"  --xdp-mode MODE       auto (default), native, generic or offload\n"
 	"  --replace             take interfaces over from another XDP program\n"
 	"  --cluster-cidr CIDR   addresses of the cluster that this node is of, repeatable\n"
+	"  --nodeport-address CIDR  where node ports are served, repeatable (all addresses)\n"
+	"  --external-ip-range CIDR  what externalIPs may be of, repeatable (none)\n"
 	"  --metadata            packets left to the stack carry why, for tc programs\n"
 	"  --socket PATH         control socket (/run/lbd/lbd.sock)\n"
 	"  --socket-group GROUP  whose members may ask lbd, besides root and its own user\n"
@@ -290,22 +296,38 @@ static int add_text(struct text_list *list, bool *replaced, const char *value,
 	return text_list_add(list, value) ? refuse_with(refusal, ENOMEM, "out of memory") : 0;
 }
 
-/* Likewise. */
-static int add_prefix(struct prefix_list *list, bool *replaced, const char *value,
-		      struct refusal *refusal)
-{
-	if (!*replaced)
-		prefix_list_clear(list);
-	*replaced = true;
-	return option_add_prefix(list, "--cluster-cidr", value, refusal);
-}
-
 struct lists_given {
 	bool cluster;
+	bool nodeport_addresses;
+	bool external_ranges;
 	bool tables;
 	bool interfaces;
 	bool tc_interfaces;
 };
+
+/* Likewise. */
+static int add_prefix(struct options *options, int id, const char *value, struct lists_given *given,
+		      struct refusal *refusal)
+{
+	const char *name = "--cluster-cidr";
+	struct prefix_list *list = &options->cluster;
+	bool *replaced = &given->cluster;
+
+	if (id == OPTION_NODEPORT_ADDRESS) {
+		name = "--nodeport-address";
+		list = &options->nodeport_addresses;
+		replaced = &given->nodeport_addresses;
+	}
+	if (id == OPTION_EXTERNAL_IP_RANGE) {
+		name = "--external-ip-range";
+		list = &options->external_ranges;
+		replaced = &given->external_ranges;
+	}
+	if (!*replaced)
+		prefix_list_clear(list);
+	*replaced = true;
+	return option_add_prefix(list, name, value, refusal);
+}
 
 /* What an option without a value sets; NULL: it has one. */
 static bool *flag_of(struct options *options, int id)
@@ -365,7 +387,9 @@ static int apply(struct options *options, int id, const char *value, struct list
 	case OPTION_INTERFACE:
 		return add_text(&options->interfaces, &given->interfaces, value, refusal);
 	case OPTION_CLUSTER_CIDR:
-		return add_prefix(&options->cluster, &given->cluster, value, refusal);
+	case OPTION_NODEPORT_ADDRESS:
+	case OPTION_EXTERNAL_IP_RANGE:
+		return add_prefix(options, id, value, given, refusal);
 	case OPTION_TC_INTERFACE:
 	case OPTION_TC_ATTACH:
 	case OPTION_EGRESS:
@@ -469,6 +493,8 @@ void options_finish(struct options *options)
 	text_list_clear(&options->interfaces);
 	prefix_list_clear(&options->cluster);
 	text_list_clear(&options->tc_interfaces);
+	prefix_list_clear(&options->nodeport_addresses);
+	prefix_list_clear(&options->external_ranges);
 	free(options->config_path);
 	free(options->kubeconfig);
 	free(options->node);

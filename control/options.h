@@ -47,9 +47,11 @@ struct options {
 	char *kubeconfig; /* of the one that this names; NULL: none */
 	char *node;       /* NULL: as the environment or the host is called */
 	struct text_list interfaces;
-	struct prefix_list cluster; /* addresses of the cluster that this node is of */
 	struct text_list tc_interfaces;
 	enum egress egress;
+	struct prefix_list cluster;            /* addresses of the cluster that this node is of */
+	struct prefix_list nodeport_addresses; /* node ports are served at these; none: at all */
+	struct prefix_list external_ranges;    /* what externalIPs of Services may be of */
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
 	struct listen_option healthz;

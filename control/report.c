@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "control/kube/kube.h"
+#include "control/kube/local.h"
 #include "control/tables.h"
 #include "control/wall_clock.h"
 #include "lb/traffic.h"
@@ -207,6 +208,16 @@ static void add_repairs(json_t *status, const struct repairs *repairs)
 	json_object_set_new(status, "repairs", kinds);
 }
 
+/* What is watched, and what became of it. */
+static json_t *report_cluster(const struct daemon *daemon)
+{
+	json_t *report = kube_report(daemon->kube);
+
+	if (report)
+		json_object_set_new(report, "tables", kube_local_report(daemon->kube_local));
+	return report;
+}
+
 json_t *report_status(const struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
@@ -242,7 +253,7 @@ json_t *report_status(const struct daemon *daemon)
 	add_fragments(status, daemon->fragments);
 	add_repairs(status, &daemon->repairs);
 	if (daemon->kube)
-		json_object_set_new(status, "kubernetes", kube_report(daemon->kube));
+		json_object_set_new(status, "kubernetes", report_cluster(daemon));
 	json_object_set_new(status, "pin", json_string(options->pin_path));
 	json_object_set_new(status, "state", json_string(options->state_path));
 	json_object_set_new(status, "socket", json_string(options->socket_path));

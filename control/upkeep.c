@@ -8,6 +8,7 @@
 #include <string.h>
 #include "control/connections.h"
 #include "control/drain.h"
+#include "control/kube/local.h"
 #include "control/log.h"
 #include "control/wall_clock.h"
 
@@ -15,6 +16,7 @@
 #define DRAIN_INTERVAL_MS 1000 /* the shortest deadline lbctl gives */
 #define RETRY_INTERVAL_MS 2000
 #define SWEEP_INTERVAL_MS 10000
+#define SWEEP_SOON_MS 2000 /* while backends wait for their last connection */
 #define SWEEP_STEP_MS 10
 #define EXPIRY_WAIT_MS 60000
 
@@ -110,7 +112,20 @@ static void sweep(void *context, uint32_t events)
 	(void)events;
 	if (answer < 0)
 		log_error("sweep-failed", "reason=%s", log_quote(strerror(-answer)));
-	loop_set_timer(daemon->sweep_timer, answer > 0 ? SWEEP_STEP_MS : SWEEP_INTERVAL_MS, 0);
+	daemon->sweep_hastened = kube_local_any_leaving(daemon->kube_local);
+	loop_set_timer(daemon->sweep_timer,
+		       answer > 0               ? SWEEP_STEP_MS
+		       : daemon->sweep_hastened ? SWEEP_SOON_MS
+						: SWEEP_INTERVAL_MS,
+		       0);
+}
+
+void upkeep_hasten_sweep(struct daemon *daemon)
+{
+	if (daemon->sweep_hastened || daemon->sweep.bucket)
+		return;
+	daemon->sweep_hastened = true;
+	loop_set_timer(daemon->sweep_timer, SWEEP_SOON_MS, 0);
 }
 
 static int start_sweep(struct daemon *daemon)

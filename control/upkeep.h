@@ -14,6 +14,8 @@ void upkeep_expire(struct daemon *daemon);
 
 /* What leaves meets a program, or not, as options and backends say. */
 void upkeep_follow_egress(struct daemon *daemon);
+/* Backends wait for their last connection: the next sweep begins soon. */
+void upkeep_hasten_sweep(struct daemon *daemon);
 
 /* One timer more, with the daemon as context. 0 or -errno. */
 int upkeep_add_timer(struct daemon *daemon, loop_handler handler, unsigned int interval_ms);

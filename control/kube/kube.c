@@ -12,6 +12,7 @@
 #include "control/daemon.h"
 #include "control/kube/client.h"
 #include "control/kube/config.h"
+#include "control/kube/local.h"
 #include "control/kube/watch.h"
 #include "control/log.h"
 
@@ -119,33 +120,28 @@ int kube_prepare(const struct options *options, struct kube **kube, struct refus
 	return 0;
 }
 
-/* Nobody wants them yet; the watches count them. */
-static void begin_list(void *context)
+const char *kube_node_name(const struct kube *kube)
 {
-	(void)context;
+	return kube->node;
 }
 
-static void put_object(void *context, const json_t *object)
+static int open_watches(struct kube *kube, struct kube_sync *sync)
 {
-	(void)context;
-	(void)object;
-}
-
-static int open_watches(struct kube *kube)
-{
-	const struct kube_watch_hooks hooks = {kube, begin_list, put_object, put_object,
-					       begin_list};
+	struct kube_watch_hooks hooks;
 	char node_query[sizeof("fieldSelector=metadata.name%3D") + NODE_NAME_MAX];
 	const struct {
 		const char *path, *query;
+		enum kube_kind kind;
 	} resources[_RESOURCE_COUNT] = {
-		[RESOURCE_SERVICES] = {"/api/v1/services", OURS},
-		[RESOURCE_ENDPOINTSLICES] = {"/apis/discovery.k8s.io/v1/endpointslices", OURS},
-		[RESOURCE_NODE] = {"/api/v1/nodes", node_query},
+		[RESOURCE_SERVICES] = {"/api/v1/services", OURS, KUBE_SERVICES},
+		[RESOURCE_ENDPOINTSLICES] = {"/apis/discovery.k8s.io/v1/endpointslices", OURS,
+					     KUBE_SLICES},
+		[RESOURCE_NODE] = {"/api/v1/nodes", node_query, KUBE_NODES},
 	};
 
 	snprintf(node_query, sizeof(node_query), "fieldSelector=metadata.name%%3D%s", kube->node);
 	for (int i = 0; i < _RESOURCE_COUNT; i++) {
+		hooks = kube_sync_watch_hooks(sync, resources[i].kind);
 		kube->watches[i] = kube_watch_open(kube->client, resources[i].path,
 						   resources[i].query, &hooks);
 		if (!kube->watches[i])
@@ -164,7 +160,7 @@ int kube_start(struct kube *kube, struct daemon *daemon, struct refusal *refusal
 	if (!kube->client)
 		error = -errno;
 	if (!error)
-		error = open_watches(kube);
+		error = open_watches(kube, kube_local_sync(daemon->kube_local));
 	if (error)
 		return refuse_with(refusal, -error, "cannot watch the cluster: %s",
 				   strerror(-error));

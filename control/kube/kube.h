@@ -20,6 +20,9 @@ int kube_check(const struct options *options, struct refusal *refusal);
  */
 int kube_prepare(const struct options *options, struct kube **kube, struct refusal *refusal);
 
+/* This node's. */
+const char *kube_node_name(const struct kube *kube);
+
 /* The watches begin, as soon as the loop runs. NULL has none to begin. 0 or a refusal. */
 int kube_start(struct kube *kube, struct daemon *daemon, struct refusal *refusal);
 

@@ -95,8 +95,9 @@ static void read_addresses(struct reader *reader, const json_t *object, const js
 	const json_t *balancer = reader_object(reader, status, "loadBalancer");
 	const json_t *ingress = reader_list(reader, balancer, "ingress");
 	const json_t *external = reader_list(reader, spec, "externalIPs");
-	const size_t room = json_array_size(reader_list(reader, spec, "clusterIPs")) + 1 +
-			    json_array_size(external) + json_array_size(ingress);
+	const size_t listed = json_array_size(reader_list(reader, spec, "clusterIPs"));
+	const size_t room =
+		(listed ? listed : 1) + json_array_size(external) + json_array_size(ingress);
 
 	service->addresses = reader_room(reader, room, sizeof(*service->addresses));
 	if (!service->addresses)

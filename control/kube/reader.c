@@ -13,14 +13,15 @@
 
 void reader_refuse(struct reader *reader, const char *format, ...)
 {
+	char text[REFUSAL_MAX];
 	va_list arguments;
 
 	if (reader->error)
 		return;
 	va_start(arguments, format);
-	vsnprintf(reader->refusal->text, sizeof(reader->refusal->text), format, arguments);
+	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	reader->error = -EINVAL;
+	reader->error = refuse(reader->refusal, "%s", text);
 }
 
 void reader_lack_memory(struct reader *reader)

@@ -81,6 +81,24 @@ static void a_cluster_is_named_in_one_way_only(void **state)
 	assert_refused("--kubeconfig ''", "--kubeconfig \"\": not a path");
 }
 
+static void prefixes_of_a_cluster_are_lists(void **state)
+{
+	(void)state;
+	given_line("--nodeport-address 192.0.2.0/24 --nodeport-address 2001:db8::/32 "
+		   "--external-ip-range 198.51.100.0/24");
+	assert_int_equal(options.nodeport_addresses.count, 2);
+	assert_int_equal(options.external_ranges.count, 1);
+	assert_int_equal(options.external_ranges.items[0].length, 96 + 24);
+	given_config("{\"nodeport-address\": \"10.0.0.0/8\", \"external-ip-range\": "
+		     "[\"10.0.0.0/8\", \"11.0.0.0/8\"], \"cluster-cidr\": \"12.0.0.0/8\"}");
+	given_line("--config CONFIG --external-ip-range 198.51.100.0/24");
+	assert_int_equal(options.nodeport_addresses.count, 1);
+	assert_int_equal(options.external_ranges.count, 1);
+	assert_int_equal(options.cluster.count, 1);
+	assert_refused("--nodeport-address 10.0.0.1/8", "--nodeport-address: \"10.0.0.1/8\"");
+	assert_refused("--external-ip-range all", "--external-ip-range: \"all\"");
+}
+
 static void probes_are_answered_where_that_is_asked_for(void **state)
 {
 	(void)state;
@@ -303,6 +321,7 @@ int main(void)
 		WITH_CONFIG(without_options_the_defaults_hold),
 		WITH_CONFIG(every_option_sets_its_field),
 		WITH_CONFIG(a_cluster_is_named_in_one_way_only),
+		WITH_CONFIG(prefixes_of_a_cluster_are_lists),
 		WITH_CONFIG(probes_are_answered_where_that_is_asked_for),
 		WITH_CONFIG(in_a_cluster_probes_are_answered_unless_switched_off),
 		WITH_CONFIG(of_an_option_given_twice_the_last_wins),

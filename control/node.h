@@ -1,0 +1,11 @@
+/*
+ * What lbd learns of its node once the datapath is open and before there are services: whose
+ * addresses are, which the node has itself, which part of a cluster it is.
+ */
+#pragma once
+
+#include "control/daemon.h"
+#include "lb/refusal.h"
+
+/* 0 or -errno with a refusal. */
+int node_learn(struct daemon *daemon, struct refusal *refusal);
