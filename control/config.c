@@ -159,7 +159,7 @@ static int read_number_option(struct options *options, enum number_option option
 			      const json_t *value, struct refusal *refusal)
 {
 	return read_number(options, &NUMBER_OPTIONS[option], value,
-			   number_option_of(&options->datapath, option), refusal);
+			   number_option_of(options, option), refusal);
 }
 
 static int read_refuse(struct options *options, const json_t *value, struct refusal *refusal)
@@ -240,6 +240,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_number_option(options, number_option_find(key), value, refusal);
 	if (!strcmp(key, "healthz"))
 		return read_listen(options, key, value, &options->healthz, refusal);
+	if (!strcmp(key, "metrics"))
+		return read_listen(options, key, value, &options->metrics, refusal);
 	if (!strcmp(key, "detach-on-exit"))
 		return read_flag(options, key, value, &options->detach_on_exit, refusal);
 	if (!strcmp(key, "replace"))
@@ -248,15 +250,16 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_flag(options, key, value, &options->datapath.metadata, refusal);
 	if (!strcmp(key, "seccomp"))
 		return read_flag(options, key, value, &options->seccomp, refusal);
-	return refuse(refusal,
-		      "%s: %.64s: unknown key; known are socket, pin, state, tables, "
-		      "kubernetes, kubeconfig, node, interface, tc-interface, tc-attach, egress, "
-		      "cluster-cidr, nodeport-address, external-ip-range, xdp-mode, "
-		      "replace, detach-on-exit, metadata, refuse, timeouts, seccomp, healthz, "
-		      "socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
-		      "max-backends, max-connections, max-new-connections, max-affinity, "
-		      "max-fragments, icmp-errors",
-		      options->config_path, key);
+	return refuse(
+		refusal,
+		"%s: %.64s: unknown key; known are socket, pin, state, tables, "
+		"kubernetes, kubeconfig, node, interface, tc-interface, tc-attach, egress, "
+		"cluster-cidr, nodeport-address, external-ip-range, xdp-mode, "
+		"replace, detach-on-exit, metadata, refuse, timeouts, seccomp, healthz, metrics, "
+		"socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
+		"max-backends, max-connections, max-new-connections, max-affinity, "
+		"max-fragments, metrics-detail, icmp-errors",
+		options->config_path, key);
 }
 
 int options_read_config(struct options *options, struct refusal *refusal)

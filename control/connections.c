@@ -118,10 +118,11 @@ int connections_flush(struct daemon *daemon, struct connection_filter filter, si
  */
 static bool visit_expired(void *context, const struct connection_view *view)
 {
-	const struct daemon *daemon = context;
+	struct daemon *daemon = context;
 
 	if (view->is_expired || (view->is_lost && view->flow.protocol != IPPROTO_TCP))
 		return true;
+	daemon->swept_connections++;
 	kube_local_note_used(daemon->kube_local, view->backend);
 	return false;
 }
@@ -133,7 +134,12 @@ int connections_sweep_some(struct daemon *daemon)
 	if (!daemon->sweep.bucket)
 		kube_local_begin_pass(daemon->kube_local);
 	answer = datapath_sweep_some(daemon->datapath, &daemon->sweep, visit_expired, daemon);
-	if (!answer)
+	if (answer > 0)
+		return answer;
+	if (!answer) {
 		kube_local_end_pass(daemon->kube_local);
+		daemon->connections = daemon->swept_connections;
+	}
+	daemon->swept_connections = 0;
 	return answer;
 }

@@ -18,6 +18,7 @@
 #include "control/kube/local.h"
 #include "control/link.h"
 #include "control/log.h"
+#include "control/metrics.h"
 #include "control/node.h"
 #include "control/notify.h"
 #include "control/own_address.h"
@@ -179,9 +180,10 @@ static int open_http(struct daemon *daemon, struct refusal *refusal)
 		daemon->health = health_new(daemon->http);
 	if (!daemon->health)
 		return refuse_with(refusal, ENOMEM, "out of memory");
-	if (!options->healthz.on)
-		return 0;
-	return health_listen(daemon->health, &options->healthz.endpoint, refusal);
+	if (options->healthz.on &&
+	    health_listen(daemon->health, &options->healthz.endpoint, refusal))
+		return -EINVAL;
+	return options->metrics.on ? metrics_listen(daemon, refusal) : 0;
 }
 
 static int prepare_bpffs(struct daemon *daemon, struct refusal *refusal)

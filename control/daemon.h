@@ -14,6 +14,7 @@
 #include "control/networks.h"
 #include "control/operator.h"
 #include "control/options.h"
+#include "control/proxy_metrics.h"
 #include "control/reconcile.h"
 #include "lb/datapath.h"
 
@@ -37,8 +38,11 @@ struct daemon {
 	struct kube_local *kube_local; /* likewise */
 	struct http *http;
 	struct health *health;
+	struct proxy_metrics proxy;
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
+	uint64_t connections;           /* that the last sweep has left */
+	uint64_t swept_connections;     /* that this one has, so far */
 	struct repairs repairs;         /* since it started; failures, of this round */
 	struct repairs told_repairs;    /* those that are in the log */
 	bool failing[_REPAIR_COUNT];    /* in the round before */

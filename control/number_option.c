@@ -15,25 +15,28 @@ const struct number_range NUMBER_OPTIONS[_NUMBER_OPTION_COUNT] = {
 	[NUMBER_MAX_AFFINITY] = {"max-affinity", 1, 10000000, 65536},
 	[NUMBER_ICMP_ERRORS] = {"icmp-errors", 0, 100000000, 1000},
 	[NUMBER_MAX_FRAGMENTS] = {"max-fragments", 1, 1000000, 8192},
+	[NUMBER_METRICS_DETAIL] = {"metrics-detail", 0, 10000000, 2000},
 };
 
-uint32_t *number_option_of(struct datapath_options *options, enum number_option option)
+uint32_t *number_option_of(struct options *options, enum number_option option)
 {
 	switch (option) {
 	case NUMBER_MAX_SERVICES:
-		return &options->max_services;
+		return &options->datapath.max_services;
 	case NUMBER_MAX_BACKENDS:
-		return &options->max_backends;
+		return &options->datapath.max_backends;
 	case NUMBER_MAX_CONNECTIONS:
-		return &options->max_connections;
+		return &options->datapath.max_connections;
 	case NUMBER_MAX_NEW_CONNECTIONS:
-		return &options->max_new_connections;
+		return &options->datapath.max_new_connections;
 	case NUMBER_MAX_AFFINITY:
-		return &options->max_affinity;
+		return &options->datapath.max_affinity;
 	case NUMBER_ICMP_ERRORS:
-		return &options->icmp_errors;
+		return &options->datapath.icmp_errors;
 	case NUMBER_MAX_FRAGMENTS:
-		return &options->max_fragments;
+		return &options->datapath.max_fragments;
+	case NUMBER_METRICS_DETAIL:
+		return &options->metrics_detail;
 	case _NUMBER_OPTION_COUNT:
 		break;
 	}

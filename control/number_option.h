@@ -5,7 +5,7 @@
 #pragma once
 
 #include <stdint.h>
-#include "lb/datapath.h"
+#include "control/options.h"
 
 enum number_option {
 	NUMBER_MAX_SERVICES,
@@ -15,6 +15,7 @@ enum number_option {
 	NUMBER_MAX_AFFINITY,
 	NUMBER_ICMP_ERRORS,
 	NUMBER_MAX_FRAGMENTS,
+	NUMBER_METRICS_DETAIL,
 	_NUMBER_OPTION_COUNT,
 };
 
@@ -27,6 +28,6 @@ struct number_range {
 extern const struct number_range NUMBER_OPTIONS[_NUMBER_OPTION_COUNT];
 
 /* Where the setting is kept. */
-uint32_t *number_option_of(struct datapath_options *options, enum number_option option);
+uint32_t *number_option_of(struct options *options, enum number_option option);
 /* By its name; _NUMBER_OPTION_COUNT: there is none. */
 enum number_option number_option_find(const char *name);

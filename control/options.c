@@ -12,7 +12,8 @@
 #include "control/number_option.h"
 #include "lb/address.h"
 
-#define HEALTHZ_PORT 10256 /* kube-proxy's */
+#define HEALTHZ_PORT 10256 /* kube-proxy's, both */
+#define METRICS_PORT 10249
 
 enum option_id {
 	OPTION_CONFIG = 1000,
@@ -64,6 +65,7 @@ static const struct option LONG_OPTIONS[] = {
 	{"state", required_argument, NULL, OPTION_STATE},
 	{"healthz", required_argument, NULL, OPTION_HEALTHZ},
 	{"metrics", required_argument, NULL, OPTION_METRICS},
+	{"metrics-detail", required_argument, NULL, OPTION_NUMBER + NUMBER_METRICS_DETAIL},
 	{"max-services", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_SERVICES},
 	{"max-backends", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_BACKENDS},
 	{"max-connections", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_CONNECTIONS},
@@ -114,6 +116,8 @@ static const char HELP[] =
 	"  --socket-group-may read|change  what they may (read)\n"
 	"  --pin DIR             programs, maps and links, on a bpffs (/sys/fs/bpf/lbd)\n"
 	"  --state FILE          what the operator changed (/var/lib/lbd/operator.json)\n"
+	"  --metrics ADDR:PORT   for Prometheus: off; with a cluster 127.0.0.1:10249\n"
+	"  --metrics-detail N    services and backends together, beyond which only sums (2000)\n"
 	"  --healthz ADDR:PORT   probes: off; with a cluster 0.0.0.0:10256\n"
 	"  --max-services N      65536\n"
 	"  --max-backends N      262144\n"
@@ -227,8 +231,7 @@ static int set_defaults(struct options *options, struct refusal *refusal)
 			},
 	};
 	for (int i = 0; i < _NUMBER_OPTION_COUNT; i++)
-		*number_option_of(&options->datapath, (enum number_option)i) =
-			NUMBER_OPTIONS[i].otherwise;
+		*number_option_of(options, (enum number_option)i) = NUMBER_OPTIONS[i].otherwise;
 	address_parse("169.254.42.1", &options->datapath.hairpin.ipv4);
 	/* Routable: an answer to a link-local one would ask the link for it, and find nobody. */
 	address_parse("fd6c:6264::1", &options->datapath.hairpin.ipv6);
@@ -262,7 +265,7 @@ static int apply_number(struct options *options, enum number_option option, cons
 	    number > range->most)
 		return refuse(refusal, "--%s %.64s: not %u–%u", range->name, text, range->least,
 			      range->most);
-	*number_option_of(&options->datapath, option) = (uint32_t)number;
+	*number_option_of(options, option) = (uint32_t)number;
 	return 0;
 }
 
@@ -415,10 +418,7 @@ static int apply(struct options *options, int id, const char *value, struct list
 	case OPTION_HEALTHZ:
 		return option_parse_listen(value, &options->healthz, refusal);
 	case OPTION_METRICS:
-		return refuse(refusal,
-			      "--metrics %.64s: this version serves no metrics; leave it "
-			      "out",
-			      value);
+		return option_parse_listen(value, &options->metrics, refusal);
 	case OPTION_REFUSE:
 		if (!datapath_refuse_parse(value, &options->datapath.refuse))
 			return 0;
@@ -464,6 +464,11 @@ static void set_cluster_defaults(struct options *options)
 	if (!options->healthz.given) {
 		options->healthz.on = true;
 		options->healthz.endpoint.port = htons(HEALTHZ_PORT);
+	}
+	if (!options->metrics.given) {
+		options->metrics.on = true;
+		options->metrics.endpoint.port = htons(METRICS_PORT);
+		address_parse("127.0.0.1", &options->metrics.endpoint.address);
 	}
 }
 

@@ -55,7 +55,9 @@ struct options {
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
 	struct listen_option healthz;
-	bool seccomp; /* restrict system calls */
+	struct listen_option metrics;
+	uint32_t metrics_detail; /* services and backends that are told one by one */
+	bool seccomp;            /* restrict system calls */
 	bool detach_on_exit;
 	bool cleanup; /* --cleanup: remove what an lbd has left, and end */
 	bool check;   /* --check: read config and tables, say whether they are right, and end */

@@ -7,8 +7,8 @@ BUILD_PACKAGES=(meson ninja-build gcc clang llvm bpftool libbpf-dev libelf-dev z
     libcurl4-openssl-dev libyaml-dev libmicrohttpd-dev
     uthash-dev pkg-config iproute2 python3 curl jq procps)
 TEST_PACKAGES=(libcmocka-dev libclang-rt-14-dev python3-jsonschema python3-scapy python3-yaml
-    ethtool openssl iperf3 socat dnsutils conntrack tcpdump shellcheck iputils-ping iputils-arping
-    iputils-tracepath nftables systemd)
+    python3-prometheus-client ethtool openssl iperf3 socat dnsutils conntrack tcpdump shellcheck
+    iputils-ping iputils-arping iputils-tracepath nftables systemd)
 # Tests that need these are skipped, with the reason, where apt has them not.
 CLANG19_PACKAGES=(clang-19 llvm-19)
 KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio xz-utils) # test/kernel/run.sh

@@ -53,7 +53,7 @@ static void must_be_in_range(struct options *options)
 
 	for (int i = 0; i < _NUMBER_OPTION_COUNT; i++) {
 		range = &NUMBER_OPTIONS[i];
-		number = *number_option_of(&options->datapath, (enum number_option)i);
+		number = *number_option_of(options, (enum number_option)i);
 		must(number >= range->least && number <= range->most, range->name);
 	}
 	must(options->datapath.tcp_opening_seconds && options->datapath.tcp_established_seconds &&

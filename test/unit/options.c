@@ -25,6 +25,7 @@ static void without_options_the_defaults_hold(void **state)
 	assert_int_equal(datapath->refuse, REFUSE_ANSWER);
 	assert_int_equal(datapath->icmp_errors, 1000);
 	assert_int_equal(datapath->max_fragments, 8192);
+	assert_int_equal(options.metrics_detail, 2000);
 	assert_int_equal(datapath->tcp_opening_seconds, 30);
 	assert_int_equal(datapath->tcp_established_seconds, 6 * 60 * 60);
 	assert_int_equal(datapath->tcp_closing_seconds, 120);
@@ -126,12 +127,15 @@ static void in_a_cluster_probes_are_answered_unless_switched_off(void **state)
 	given_line("--kubernetes");
 	assert_true(options.healthz.on);
 	assert_int_equal(ntohs(options.healthz.endpoint.port), 10256);
+	assert_true(options.metrics.on);
+	assert_address(&options.metrics.endpoint.address, "127.0.0.1");
+	assert_int_equal(ntohs(options.metrics.endpoint.port), 10249);
 
 	given_line("--kubernetes --healthz 127.0.0.1:1");
 	assert_int_equal(ntohs(options.healthz.endpoint.port), 1);
 
-	given_line("--kubernetes --healthz off");
-	assert_false(options.healthz.on);
+	given_line("--kubernetes --healthz off --metrics off");
+	assert_false(options.healthz.on || options.metrics.on);
 }
 
 static void of_an_option_given_twice_the_last_wins(void **state)
@@ -227,7 +231,8 @@ static void a_bad_value_is_refused_by_its_word(void **state)
 		{"--max-new-connections -1", "--max-new-connections -1: not 0–100000000"},
 		{"--max-fragments 0", "--max-fragments 0: not 1–1000000"},
 		{"--max-fragments 1000001", "--max-fragments 1000001: not 1–1000000"},
-		{"--metrics 127.0.0.1:9", "--metrics 127.0.0.1:9: this version serves no metrics"},
+		{"--metrics 127.0.0.1", "127.0.0.1"},
+		{"--metrics-detail -1", "--metrics-detail -1: not 0–10000000"},
 		{"--healthz 10256", "10256"},
 		{"--healthz 0.0.0.0:0", "0.0.0.0:0"},
 		{"--healthz on", "on"},
