@@ -23,6 +23,7 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_PASS_FRAGMENT:
 	case VERDICT_PASS_OTHER_HOST:
 	case VERDICT_PASS_NO_SERVICE:
+	case VERDICT_PASS_TAKEOVER:
 	case VERDICT_PASS_HOP_LIMIT:
 	case VERDICT_PASS_TOO_BIG:
 	case VERDICT_PASS_UNRESOLVED:

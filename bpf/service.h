@@ -3,8 +3,8 @@
  * the service's affinity, by the ring of before if it is of an old connection, or by its ring, and
  * records the connection.
  *
- * Ends with PASS_NO_SERVICE, PASS_OTHER_HOST, DROP_MARTIAN, DROP_SOURCE_RANGE, DROP_NO_BACKEND,
- * DROP_UNSERVED, DROP_COLLISION, DROP_TABLE.
+ * Ends with PASS_NO_SERVICE, PASS_OTHER_HOST, PASS_TAKEOVER, DROP_MARTIAN, DROP_SOURCE_RANGE,
+ * DROP_NO_BACKEND, DROP_UNSERVED, DROP_COLLISION, DROP_TABLE.
  *
  * A ring is read as one word from the service's record. lbd replaces a record by a new element and
  * gives the range of an old ring to another service only after a grace period. A range of the same
@@ -281,6 +281,16 @@ static __always_inline __u32 choose_backend(const struct packet *packet,
 	return index;
 }
 
+/* Bits of enum unknown; lbd sets them while it takes connections over from netfilter. */
+volatile __u32 unknown_to_stack;
+
+static __always_inline bool is_left_to_stack(const struct packet *packet)
+{
+	if (packet->flow.protocol != IPPROTO_TCP)
+		return unknown_to_stack & UNKNOWN_OTHERS;
+	return unknown_to_stack & (is_opening(packet) ? UNKNOWN_SYNS : UNKNOWN_TCP);
+}
+
 /* Whether this is a client of those inside, for whom there is another service. */
 static __always_inline bool has_another(const struct packet *packet,
 					const struct service_record *service)
@@ -331,6 +341,8 @@ static __always_inline enum verdict balance(struct packet *packet, bool is_rare)
 	packet->service = service->service;
 	if (!is_for_us(packet, &in))
 		return VERDICT_PASS_OTHER_HOST;
+	if (unknown_to_stack && is_left_to_stack(packet))
+		return VERDICT_PASS_TAKEOVER;
 	verdict = admit_source(packet, service);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;

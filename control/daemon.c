@@ -25,6 +25,7 @@
 #include "control/requests.h"
 #include "control/server.h"
 #include "control/syscalls.h"
+#include "control/takeover.h"
 #include "control/upkeep.h"
 #include "control/wanted.h"
 #include "lb/bpffs.h"
@@ -124,8 +125,10 @@ static void stop(void *context, uint32_t events)
 	log_info("stopping", "signal=%u why=%s", events,
 		 log_quote(detaches ? "programs, maps and links go too (--detach-on-exit)"
 				    : "what is pinned goes on without lbd"));
-	if (detaches)
+	if (detaches) {
+		takeover_hand_over(daemon);
 		datapath_forget(daemon->datapath);
+	}
 	loop_stop(daemon->loop);
 }
 
@@ -399,7 +402,11 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 	if (!error && datapath_is_moving(daemon->datapath))
 		error = move(daemon, refusal);
 	if (!error)
+		takeover_begin(daemon);
+	if (!error)
 		error = attach(daemon, refusal);
+	if (!error)
+		takeover_run(daemon);
 	if (!error)
 		error = start_rounds(daemon, refusal);
 	if (!error)
@@ -426,6 +433,7 @@ void daemon_finish(struct daemon *daemon)
 	reconcile_free(daemon->reconcile);
 	deny_list_free(daemon->deny);
 	fragments_free(daemon->fragments);
+	takeover_finish(daemon);
 	datapath_close(daemon->datapath);
 	free(daemon->pin_path);
 	if (daemon->pin_lock >= 0)

@@ -39,6 +39,7 @@ struct daemon {
 	struct http *http;
 	struct health *health;
 	struct proxy_metrics proxy;
+	struct conntrack *conntrack; /* while connections are taken over from it; else NULL */
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
 	uint64_t connections;           /* that the last sweep has left */
@@ -52,6 +53,7 @@ struct daemon {
 	int expiry_timer;    /* of the deny list */
 	int drain_timer;     /* of a deadline within a second */
 	int fragment_timer;  /* runs while some are held */
+	int takeover_timer;  /* runs while netfilter has connections of ours; 0: it does not */
 	uint64_t trimmed_at; /* the number of changes when memory was last given back */
 	bool metadata_told;  /* that packets pass without it */
 	bool adopted;        /* what an earlier lbd had pinned */

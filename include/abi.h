@@ -8,6 +8,7 @@
 #pragma once
 
 #include <linux/types.h>
+#include "include/counter.h"
 
 /*
  * What another lbd, older or newer, must know to take over what is pinned: what the values of maps
@@ -419,6 +420,16 @@ enum program {
 	_PROGRAM_COUNT,
 };
 
+/*
+ * Bits of the program's word unknown_to_stack: what passes to the stack of a service's packets that
+ * are of no known connection, while netfilter may know it.
+ */
+enum unknown {
+	UNKNOWN_TCP = 1 << 0, /* but for SYNs */
+	UNKNOWN_OTHERS = 1 << 1,
+	UNKNOWN_SYNS = 1 << 2,
+};
+
 /* What packets hand to lbd through the ring buffer events: each begins with its kind. */
 enum event_kind {
 	EVENT_EARLY_FRAGMENT = 1,
@@ -470,24 +481,4 @@ struct refused {
 struct error_budget {
 	__u32 since;
 	__u32 sent;
-};
-
-struct counter {
-	__u64 packets;
-	__u64 bytes; /* of whole frames */
-};
-
-/* Of a service, what is not its backends'. */
-struct service_counter {
-	struct counter refused; /* packets that got no backend */
-	__u64 turns;            /* of round robin */
-	__u32 second;           /* jiffies: when it began */
-	__u32 started;          /* connections since then */
-};
-
-/* Of one backend, or of all that a service has had. */
-struct traffic_counter {
-	struct counter request;
-	struct counter reply;
-	__u64 connections; /* made, not those alive */
 };

@@ -39,6 +39,7 @@ static inline enum metadata_class metadata_class_of(enum verdict verdict)
 	case VERDICT_PASS_PROTOCOL:
 	case VERDICT_PASS_OTHER_HOST:
 	case VERDICT_PASS_NO_SERVICE:
+	case VERDICT_PASS_TAKEOVER:
 		return METADATA_NOT_OURS;
 	case VERDICT_PASS_MALFORMED:
 	case VERDICT_PASS_FRAGMENT:

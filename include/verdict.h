@@ -38,7 +38,8 @@
 	_(ANSWER_ECHO, "answer-echo", "an echo request (ping) to a service's address: answered")   \
 	_(DROP_NOT_SERVED, "drop-not-served", "for a service's address, not for a service of it")  \
 	_(DROP_UNSERVED, "drop-unserved",                                                          \
-	  "the service has no backend here: nobody is to hear of it")
+	  "the service has no backend here: nobody is to hear of it")                              \
+	_(PASS_TAKEOVER, "pass-takeover", "of a connection that netfilter may know: the stack's")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

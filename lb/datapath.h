@@ -252,6 +252,29 @@ struct connection_cursor {
 int datapath_sweep_some(struct datapath *datapath, struct connection_cursor *cursor,
 			connection_visitor visit, void *context);
 
+/*
+ * Connections that somebody else has translated until now (netfilter, by kube-proxy's rules). Each
+ * has its answer afterwards: 0, one of these, or -ENOSPC where its bucket is full. 0 or -errno,
+ * where none was taken.
+ */
+#define TAKEN_IS_THERE 1      /* it has an entry already */
+#define TAKEN_IS_IN_THE_WAY 2 /* its client's port has a connection that it cannot stand beside */
+
+struct taken {
+	struct address client;
+	__be16 client_port;
+	__u8 seen;        /* enum tcp_seen */
+	uint32_t backend; /* index */
+	int answer;
+};
+int datapath_take_connections(struct datapath *datapath, struct taken *list, size_t count);
+
+/*
+ * What of services is of no connection that we know passes to the stack, by bits of enum unknown,
+ * until this is said again.
+ */
+void datapath_leave_unknown(struct datapath *datapath, uint32_t protocols);
+
 /* How many packets passed without metadata that should carry it, because there was no room. */
 uint64_t datapath_metadata_missing(const struct datapath *datapath);
 

@@ -129,8 +129,7 @@ static bool stays(struct connection *way, const struct comer *comer)
 					    __ATOMIC_RELAXED);
 }
 
-/* Claims a free entry and fills it, which is then not settled yet. */
-static bool fill(struct connection *way, const struct connection *entry)
+bool entry_fill(struct connection *way, const struct connection *entry)
 {
 	union connection_state state = entry->state;
 	union connection_state old;
@@ -171,7 +170,7 @@ static bool put(const struct datapath *datapath, struct connection_bucket *bucke
 			&bucket->way[((uint32_t)comer->hash + turn) % CONNECTION_WAYS];
 		uint64_t head = comer->entry.head.word;
 
-		if (!fill(way, &comer->entry))
+		if (!entry_fill(way, &comer->entry))
 			continue;
 		if (is_one_in_the_way(datapath, bucket, comer, way))
 			head = 0;

@@ -12,8 +12,7 @@
 
 #define WINDOW_BUCKETS 4096 /* a megabyte: whole pages, whatever their size */
 
-/* Jiffies, as packets see them; only the kernel can tell. */
-static int read_clock(struct datapath *datapath, uint32_t *now)
+int clock_read(struct datapath *datapath, uint32_t *now)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, options);
 	int error =
@@ -144,7 +143,7 @@ int datapath_visit_connections(struct datapath *datapath, connection_visitor vis
 {
 	const uint32_t buckets = bpf_map__max_entries(datapath->skeleton->maps.connections);
 	struct pass pass = {.datapath = datapath, .visit = visit, .context = context};
-	int error = read_clock(datapath, &pass.now);
+	int error = clock_read(datapath, &pass.now);
 
 	for (uint32_t first = 0; !error && first < buckets; first += WINDOW_BUCKETS)
 		error = visit_window(&pass, first);
@@ -208,7 +207,7 @@ int datapath_sweep_some(struct datapath *datapath, struct connection_cursor *cur
 		.context = context,
 		.hops_used = cursor->hops_used,
 	};
-	int error = read_clock(datapath, &pass.now);
+	int error = clock_read(datapath, &pass.now);
 
 	if (!error)
 		error = visit_window(&pass, cursor->bucket);

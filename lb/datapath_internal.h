@@ -91,6 +91,13 @@ void ends_add(struct datapath *datapath, uint32_t index, const struct backend_re
 void ends_remove(struct datapath *datapath, uint32_t index, const struct backend_record *record);
 void ends_mend(struct datapath *datapath); /* what could not be written */
 
+/* datapath_connections.c: jiffies, as packets see them; only the kernel can tell. 0 or -errno. */
+int clock_read(struct datapath *datapath, uint32_t *now);
+
+/* datapath_catch_up.c: claims a free entry and fills it, which is not settled yet. False: it was
+ * not free. */
+bool entry_fill(struct connection *way, const struct connection *entry);
+
 /* datapath_events.c. */
 void events_close(struct datapath *datapath);
 

@@ -4,7 +4,7 @@
 
 BUILD_PACKAGES=(meson ninja-build gcc clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
     libnl-3-dev libnl-genl-3-dev libnl-route-3-dev libjansson-dev libcap-ng-dev libseccomp-dev
-    libcurl4-openssl-dev libyaml-dev libmicrohttpd-dev
+    libcurl4-openssl-dev libyaml-dev libmicrohttpd-dev libnetfilter-conntrack-dev
     uthash-dev pkg-config iproute2 python3 curl jq procps)
 TEST_PACKAGES=(libcmocka-dev libclang-rt-14-dev python3-jsonschema python3-scapy python3-yaml
     python3-prometheus-client ethtool openssl iperf3 socat dnsutils conntrack tcpdump shellcheck

@@ -3,8 +3,8 @@
 # maps are laid out otherwise, and back, or when it starts with other limits: of long-lived
 # connections, new ones and datagrams all at once. FULL=1: 50 times, 50 times and 20 times.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+. "$HERE/_churn.sh"
 
-CHURN=$ROOT/build/test/churn
 OTHER=$ROOT/build/other-version/build/control
 LONG=200      # connections
 NEW=1000      # connections a second
@@ -16,16 +16,6 @@ else
     RESTARTS=3 UPGRADES=4 CHANGES=2
 fi
 
-churn_servers() {
-    local name
-    for name in a b c; do
-        spawn "churn-$name" "pod-$name" "$CHURN" serve
-    done
-    for name in a b c; do
-        within 5 is_listening "pod-$name" 9001 || return
-    done
-}
-
 add_churn_services() {
     local port service
     for port in 9000 9001 9002/udp; do
@@ -34,25 +24,6 @@ add_churn_services() {
             --backend "10.1.0.12:${port%/*}" --backend "10.1.0.13:${port%/*}" || return
     done
     wait_resolved
-}
-
-load_start() { # FILE
-    nsenter --net="/run/netns/$PREFIX-client" "$CHURN" load 10.96.0.20 "$LONG" "$NEW" \
-        "$DATAGRAMS" >"$1" &
-    LOAD_PID=$!
-    PIDS+=("$LOAD_PID")
-}
-
-# What full queues have dropped, of veths and of sockets: where the machine has no time, they do.
-queue_drops() {
-    local name interface
-    for name in client node pod-a pod-b pod-c; do
-        inside "$name" ip -s -j link | jq '.[].stats64 | .rx.dropped, .tx.dropped'
-        inside "$name" awk '/^Udp: [0-9]/ {print $6}' /proc/net/snmp
-        for interface in $(inside "$name" ip -j link | jq -r '.[].ifname | select(. != "lo")'); do
-            inside "$name" ethtool -S "$interface" | awk '/drops|errors/ {print $2}'
-        done
-    done | awk '{sum += $1} END {print sum}'
 }
 
 # COMMAND with the number of the round, every PERIOD seconds meanwhile.
