@@ -52,6 +52,7 @@ const struct command commands[] = {
 	 .help = "list what is denied, and what was dropped"},
 	{"stats", NULL, stats_arguments, print_stats, .help = "show what was counted"},
 	{"status", NULL, NULL, print_status, .help = "show how lbd is"},
+	{"doctor", NULL, NULL, print_findings, .help = "tell what is wrong, and what helps"},
 	{"version", NULL, NULL, print_version, .help = "show the versions of lbctl and lbd"},
 	{0},
 };

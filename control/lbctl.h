@@ -150,6 +150,7 @@ int print_interface_removed(const struct invocation *, const json_t *result);
 int print_interfaces(const struct invocation *, const json_t *result);
 int print_neighbours(const struct invocation *, const json_t *result);
 int print_status(const struct invocation *, const json_t *result);
+int print_findings(const struct invocation *, const json_t *result);
 int print_version(const struct invocation *, const json_t *result);
 
 extern const struct argument connection_list_arguments[];

@@ -28,7 +28,7 @@ struct reading {
 	bool options_ended;
 };
 
-static const char *const LATER_OBJECTS[] = {"top", "monitor", "explain", "doctor"};
+static const char *const LATER_OBJECTS[] = {"top", "monitor", "explain"};
 
 __attribute__((format(printf, 2, 3))) static enum status
 complain_usage(struct invocation *invocation, const char *format, ...)

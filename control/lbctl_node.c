@@ -216,6 +216,25 @@ int print_status(const struct invocation *invocation, const json_t *result)
 	return print_block(result, FIELDS);
 }
 
+int print_findings(const struct invocation *invocation, const json_t *result)
+{
+	static const struct field FIELDS[] = {
+		{"SEVERITY", "severity", cell_value, COLUMN_STATE},
+		{"ABOUT", "about", cell_value, COLUMN_TEXT},
+		{"FINDING", "finding", cell_value, COLUMN_TEXT},
+		{"ADVICE", "advice", cell_value, COLUMN_TEXT},
+		{0},
+	};
+	const json_t *findings = json_object_get(result, "findings");
+
+	(void)invocation;
+	if (json_is_array(findings) && !json_array_size(findings)) {
+		puts("nothing is wrong");
+		return 0;
+	}
+	return print_rows(findings, FIELDS);
+}
+
 int print_version(const struct invocation *invocation, const json_t *result)
 {
 	char version[OBJECT_TEXT_MAX];

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "control/admission.h"
 #include "control/connections.h"
+#include "control/doctor.h"
 #include "control/report.h"
 #include "control/request_deny.h"
 #include "control/request_service.h"
@@ -197,6 +198,13 @@ static json_t *status(struct daemon *daemon, const json_t *request, struct refus
 	return report_status(daemon);
 }
 
+static json_t *doctor(struct daemon *daemon, const json_t *request, struct refusal *refusal)
+{
+	(void)request;
+	(void)refusal;
+	return doctor_report(daemon);
+}
+
 static json_t *version(struct daemon *daemon, const json_t *request, struct refusal *refusal)
 {
 	(void)daemon;
@@ -231,6 +239,7 @@ static const struct {
 	{"deny add", request_deny_add, LEVEL_CHANGE},
 	{"deny del", request_deny_del, LEVEL_CHANGE},
 	{"deny list", request_deny_list, LEVEL_READ},
+	{"doctor", doctor, LEVEL_READ},
 	{"stats", stats, LEVEL_READ},
 	{"status", status, LEVEL_READ},
 	{"version", version, LEVEL_READ},

@@ -27,7 +27,8 @@ static const struct {
 	{"active", GREEN},   {"established", GREEN}, {"native", GREEN},    {"resolved", GREEN},
 	{"yes", GREEN},      {"closing", YELLOW},    {"draining", YELLOW}, {"generic", YELLOW},
 	{"opening", YELLOW}, {"resolving", YELLOW},  {"down", RED},        {"failed", RED},
-	{"no", RED},         {"no-route", RED},      {"none", RED},
+	{"no", RED},         {"no-route", RED},      {"none", RED},        {"error", RED},
+	{"warning", YELLOW}, {"note", GREEN},
 };
 
 void table_finish(struct table *table)

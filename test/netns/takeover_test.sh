@@ -103,6 +103,15 @@ says_hundreds() { # EVENT
     grep -Eq "event=$1 connections=[1-9][0-9]{2}" "$LBD_LOG"
 }
 
+doctor_says() { # FILTER of a finding
+    lbctl_says "[.findings[] | select($1)] | length == 1" doctor
+}
+
+doctor_warns() {
+    rules && doctor_says '.about == "table inet kube-proxy" and .severity == "warning"' &&
+        lbctl doctor | grep -q "table inet kube-proxy .*kube-proxy --cleanup"
+}
+
 # As CNI plugins have it. Without any rule that translates the kernel would do so no more.
 other_rules() {
     inside node nft -f - <<EOF
@@ -134,6 +143,8 @@ check "masqueraded by netfilter" talks masqueraded one
 check "lbd becomes ready beside the rules" node_lbd --tables "$WORK/tables.json"
 check "it has taken connections over" says_hundreds taken-over
 check "and says which it has not" grep -q "event=left-to-netfilter connections=1 " "$LBD_LOG"
+check "the doctor names the rules, and when they may go" doctor_says \
+    '.about == "table inet kube-proxy" and .severity == "note"'
 check "IPv6 goes on by lbd" talks six two
 check "what netfilter masquerades goes on by netfilter" talks masqueraded two
 check "netfilter soon knows none of lbd's any more" within 15 has_none_tracked 10.96.0.20
@@ -142,9 +153,13 @@ sleep 1
 check "IPv6 goes on" talks six three
 check "and so does what is masqueraded" talks masqueraded three
 check "nothing is lost on the way in" nothing_is_lost "$WORK/in.json"
+check "the doctor has seen them go" fails doctor_says '.about == "table inet kube-proxy"'
 kill "$TALKER"
 check "the last one ends, and with it the takeover" \
     within 15 grep -q event=takeover-ended "$LBD_LOG"
+
+check "rules that come back are the doctor's warning" doctor_warns
+check "they go again" no_rules
 
 lbd_kill KILL
 check "lbd is to detach when it ends" node_lbd --tables "$WORK/tables.json" --detach-on-exit

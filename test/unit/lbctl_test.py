@@ -123,7 +123,7 @@ class Usage(LbctlTest):
                 self.assert_ends(run(*words), 2, *fragments)
 
     def test_commands_of_later_versions_say_so(self):
-        for later in ["top", "monitor", "explain", "doctor"]:
+        for later in ["top", "monitor", "explain"]:
             self.assert_ends(run(later, "list"), 2, later, "not part of this version")
 
     def test_help_and_version_need_no_daemon(self):
