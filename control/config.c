@@ -195,9 +195,40 @@ static int read_listen(const struct options *options, const char *key, const jso
 	return 0;
 }
 
+/* NULL: it is no flag. */
+static bool *flag_named(struct options *options, const char *key)
+{
+	if (!strcmp(key, "kubernetes"))
+		return &options->kubernetes;
+	if (!strcmp(key, "detach-on-exit"))
+		return &options->detach_on_exit;
+	if (!strcmp(key, "replace"))
+		return &options->datapath.replace;
+	if (!strcmp(key, "metadata"))
+		return &options->datapath.metadata;
+	return strcmp(key, "seccomp") ? NULL : &options->seccomp;
+}
+
+/* NULL: it is no list of prefixes. */
+static struct prefix_list *prefixes_named(struct options *options, const char *key)
+{
+	if (!strcmp(key, "cluster-cidr"))
+		return &options->cluster;
+	if (!strcmp(key, "nodeport-address"))
+		return &options->nodeport_addresses;
+	return strcmp(key, "external-ip-range") ? NULL : &options->external_ranges;
+}
+
 static int read_key(struct options *options, const char *key, const json_t *value,
 		    struct refusal *refusal)
 {
+	struct prefix_list *prefixes = prefixes_named(options, key);
+	bool *flag = flag_named(options, key);
+
+	if (prefixes)
+		return read_prefixes(options, key, value, prefixes, refusal);
+	if (flag)
+		return read_flag(options, key, value, flag, refusal);
 	if (!strcmp(key, "socket"))
 		return read_text(options, key, value, &options->socket_path, refusal);
 	if (!strcmp(key, "socket-group"))
@@ -210,24 +241,16 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_text(options, key, value, &options->state_path, refusal);
 	if (!strcmp(key, "tables"))
 		return read_list(options, key, value, &options->tables, refusal);
-	if (!strcmp(key, "kubernetes"))
-		return read_flag(options, key, value, &options->kubernetes, refusal);
 	if (!strcmp(key, "kubeconfig"))
 		return read_text(options, key, value, &options->kubeconfig, refusal);
 	if (!strcmp(key, "node"))
 		return read_node(options, value, refusal);
 	if (!strcmp(key, "interface"))
 		return read_list(options, key, value, &options->interfaces, refusal);
-	if (!strcmp(key, "cluster-cidr"))
-		return read_prefixes(options, key, value, &options->cluster, refusal);
 	if (!strcmp(key, "tc-interface"))
 		return read_list(options, key, value, &options->tc_interfaces, refusal);
 	if (!strcmp(key, "tc-attach") || !strcmp(key, "egress"))
 		return read_tc_word(options, key, value, refusal);
-	if (!strcmp(key, "nodeport-address"))
-		return read_prefixes(options, key, value, &options->nodeport_addresses, refusal);
-	if (!strcmp(key, "external-ip-range"))
-		return read_prefixes(options, key, value, &options->external_ranges, refusal);
 	if (!strcmp(key, "xdp-mode"))
 		return read_mode(options, value, refusal);
 	if (!strcmp(key, "hairpin-ipv4") || !strcmp(key, "hairpin-ipv6"))
@@ -242,14 +265,6 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_listen(options, key, value, &options->healthz, refusal);
 	if (!strcmp(key, "metrics"))
 		return read_listen(options, key, value, &options->metrics, refusal);
-	if (!strcmp(key, "detach-on-exit"))
-		return read_flag(options, key, value, &options->detach_on_exit, refusal);
-	if (!strcmp(key, "replace"))
-		return read_flag(options, key, value, &options->datapath.replace, refusal);
-	if (!strcmp(key, "metadata"))
-		return read_flag(options, key, value, &options->datapath.metadata, refusal);
-	if (!strcmp(key, "seccomp"))
-		return read_flag(options, key, value, &options->seccomp, refusal);
 	return refuse(
 		refusal,
 		"%s: %.64s: unknown key; known are socket, pin, state, tables, "
