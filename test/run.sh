@@ -19,7 +19,7 @@ SKIPPED=0
 WANTED=("$@")
 AT_ONCE=2 # tests, of those that need not be alone
 
-NAMES=(house build unit bpf differential oracle shadow clang19 asan fuzz kernel lbctl_test
+NAMES=(house build unit bpf differential tc oracle shadow clang19 asan fuzz kernel lbctl_test
        lbctl_output_test schema shellcheck)
 GENERIC=()
 for file in test/netns/*_test.sh; do
@@ -27,7 +27,7 @@ for file in test/netns/*_test.sh; do
     NAMES+=("netns/$name")
     # In generic mode as well, but for what sets modes itself, what is the same in both, and what
     # generic mode cannot do (docs/configuration.md).
-    [[ $name =~ ^(fault|kube_watch|mode|name|scale|tamper|too_big|unit)$ ]] || GENERIC+=("$name")
+    [[ $name =~ ^(fault|kube_watch|mode|name|scale|tamper|tc|too_big|unit)$ ]] || GENERIC+=("$name")
 done
 NAMES+=("${GENERIC[@]/#/generic/}")
 for file in test/kube/*_test.sh; do
@@ -237,6 +237,7 @@ run_all() {
     run shadow 600 "${apart[@]}" run_binaries build/test/model/shadow
     run asan 600 "${apart[@]}" build_asan
     run differential 600 unshare --mount build/test/model/differential
+    run tc 600 env LBT_HOOK=tc LBT_SEQUENCES=60000 unshare --mount build/test/model/differential
     run oracle 120 build/test/model/oracle
     run unit 300 "${apart[@]}" run_binaries build/test/unit
     run fuzz 600 "${apart[@]}" replay_corpora

@@ -50,6 +50,7 @@ static void turn_chosen(struct datapath_options *options)
 	for (size_t i = 0; i < KNOB_COUNT; i++)
 		if (chosen >> i & 1)
 			KNOBS[i](options);
+	options->tc = options->egress = true; /* programs for tc as well */
 }
 
 static void say_how_long_it_was(const struct bpf_program *program)
@@ -65,11 +66,18 @@ static void say_how_long_it_was(const struct bpf_program *program)
 static void say_how_long_verification_was(const struct scene *scene)
 {
 	const struct datapath *datapath = scene->datapath;
+	struct bpf_program *program;
 
 	printf("# knobs %#x: verified", chosen);
 	for (int i = 0; i < _PROGRAM_COUNT; i++)
 		say_how_long_it_was(datapath->parts[i]);
 	say_how_long_it_was(datapath->skeleton->progs.lb);
+	for (int side = 0; side < _TC_SIDE_COUNT; side++) {
+		printf(side == TC_INGRESS ? "; tc:" : "; egress:");
+		bpf_object__for_each_program(
+			program, datapath->tc.side[side].object) if (bpf_program__fd(program) >= 0)
+			say_how_long_it_was(program);
+	}
 	printf("\n");
 }
 

@@ -14,6 +14,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 #include "test/bpf/frame_diff.h"
+#include "test/bpf/hook.h"
 #include "test/bpf/kept.h"
 #include "test/bpf/scene_internal.h"
 
@@ -42,6 +43,7 @@ static int open_datapath(struct scene *scene, uint32_t connections, options_chan
 		.tcp_closing_seconds = TCP_CLOSING_SECONDS,
 		.tcp_closed_seconds = TCP_CLOSED_SECONDS,
 		.udp_seconds = UDP_SECONDS,
+		.tc = hook_is_tc(),
 	};
 	struct refusal refusal;
 	char path[64];
@@ -146,8 +148,8 @@ static void take_metadata(struct scene *scene, struct frame *frame, size_t lengt
 }
 
 /* Data that does not fit a page goes on in fragments, as the program says it takes them. */
-static void run(struct scene *scene, enum interface in, const struct frame *frame,
-		struct outcome *outcome)
+static void run_xdp(struct scene *scene, enum interface in, const struct frame *frame,
+		    struct outcome *outcome)
 {
 	struct xdp_md context = {
 		.data_end = (__u32)(scene->linear ? scene->linear : frame->length),
@@ -167,6 +169,21 @@ static void run(struct scene *scene, enum interface in, const struct frame *fram
 	outcome->action = options.retval;
 	outcome->frame.length = options.data_size_out;
 	take_metadata(scene, &outcome->frame, context.data);
+}
+
+static void run(struct scene *scene, enum interface in, const struct frame *frame,
+		struct outcome *outcome)
+{
+	int error;
+
+	if (!hook_is_tc()) {
+		run_xdp(scene, in, frame, outcome);
+		return;
+	}
+	error = hook_run_tc(scene->datapath, in, frame, &outcome->frame, &outcome->action);
+	if (error)
+		fail_msg("line %d: a frame of %zu bytes does not run: %s", scene->line,
+			 frame->length, strerror(-error));
 }
 
 void scene_send(struct scene *scene, enum interface in, const struct frame *frame)
@@ -222,7 +239,7 @@ static uint32_t action_of(const struct scene *scene, enum verdict verdict, enum 
 	datapath_get_port(scene->datapath, in, &port);
 	if (verdict == VERDICT_REDIRECT || (port.flags & PORT_TX_BY_REDIRECT))
 		return XDP_REDIRECT;
-	return XDP_TX;
+	return hook_action(XDP_TX);
 }
 
 void expect_frame(struct scene *scene, enum interface in, const struct frame *frame,

@@ -2,6 +2,7 @@
  * Opens, closes and sets back a world, and what happens in it beside services and packets: see
  * world.h.
  */
+#include "test/bpf/hook.h"
 #include "test/model/world.h"
 
 #include <bpf/libbpf.h>
@@ -104,7 +105,7 @@ void world_set_port(struct world *world, enum interface interface, uint16_t flag
 	if (interface == NOWHERE)
 		return;
 	if (mtu) {
-		port = (struct port){.flags = flags, .mtu = mtu};
+		port = (struct port){.flags = hook_port_flags(flags), .mtu = mtu};
 		if (interface < _INTERFACE_COUNT)
 			fill_port(&port, interface);
 		else
@@ -140,6 +141,8 @@ static void resolve(struct world *world, enum station station, enum family famil
 
 void world_move(struct world *world, enum station station, enum interface interface)
 {
+	if (hook_is_tc() && interface >= _INTERFACE_COUNT) /* tags that no test would see */
+		interface = interface == POD_VLAN ? POD : UPLINK;
 	world->location[station] = interface;
 	for (int family = 0; family < _FAMILY_COUNT; family++)
 		if (world->nexthops[station][family])

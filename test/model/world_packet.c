@@ -4,8 +4,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <errno.h>
 #include <string.h>
 #include "test/bpf/frame_diff.h"
+#include "test/bpf/hook.h"
 #include "test/model/world.h"
 
 static const char *action_name(uint32_t action)
@@ -15,8 +18,8 @@ static const char *action_name(uint32_t action)
 	return action < sizeof(NAMES) / sizeof(NAMES[0]) ? NAMES[action] : "unknown";
 }
 
-static uint32_t run(const struct world *world, enum interface in, const struct frame *sent,
-		    struct frame *left)
+static int run_xdp(const struct world *world, enum interface in, const struct frame *sent,
+		   struct frame *left, uint32_t *action)
 {
 	struct xdp_md context = {
 		.data_end = (__u32)sent->length,
@@ -27,10 +30,39 @@ static uint32_t run(const struct world *world, enum interface in, const struct f
 		    .data_size_out = sizeof(left->bytes), .ctx_in = &context,
 		    .ctx_size_in = sizeof(context));
 	int program = bpf_program__fd(world->scene->datapath->skeleton->progs.lb);
+	const int error = bpf_prog_test_run_opts(program, &options);
 
-	assert_int_equal(bpf_prog_test_run_opts(program, &options), 0);
 	left->length = options.data_size_out;
-	return options.retval;
+	*action = options.retval;
+	return error;
+}
+
+static bool has_tag(const struct frame *frame)
+{
+	const uint8_t *type = frame->bytes + 2 * ETH_ALEN;
+
+	return frame->length >= ETH_HLEN &&
+	       ((type[0] == 0x81 && !type[1]) || (type[0] == 0x88 && type[1] == 0xa8));
+}
+
+/*
+ * False: tc cannot be given such a frame. Tags the kernel takes out before; what is shorter than a
+ * header, or longer than a page, it does not make an skb of for us.
+ */
+static bool run(const struct world *world, enum interface in, const struct frame *sent,
+		struct frame *left, uint32_t *action)
+{
+	int error;
+
+	if (!hook_is_tc()) {
+		assert_int_equal(run_xdp(world, in, sent, left, action), 0);
+		return true;
+	}
+	if (has_tag(sent))
+		return false;
+	error = hook_run_tc(world->scene->datapath, in, sent, left, action);
+	assert_true(!error || error == -EINVAL);
+	return !error;
 }
 
 static void keep_frames(struct difference *difference, const struct frame *sent,
@@ -61,7 +93,8 @@ void world_send(struct world *world, const struct op_packet *packet, bool carefu
 	op_build(packet, &sent);
 	if (careful)
 		verdicts_read(world->scene->datapath, before);
-	observed.action = run(world, packet->in, &sent, &got);
+	if (!run(world, packet->in, &sent, &got, &observed.action))
+		return;
 	if (careful) {
 		verdicts_read(world->scene->datapath, after);
 		counted = verdict_between(before, after);
@@ -74,7 +107,7 @@ void world_send(struct world *world, const struct op_packet *packet, bool carefu
 	if (careful && counted != verdict)
 		difference_say(difference, "the datapath says %s, the model %s",
 			       verdict_name(counted), verdict_name(verdict));
-	else if (observed.action != model_action(&world->model, packet->in, verdict))
+	else if (observed.action != hook_action(model_action(&world->model, packet->in, verdict)))
 		difference_say(difference, "the datapath does %s (%s), the model says %s",
 			       action_name(observed.action), verdict_name(counted),
 			       verdict_name(verdict));

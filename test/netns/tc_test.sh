@@ -5,6 +5,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 . "$HERE/_tamper.sh"
 
+READY_SECONDS=${READY_SECONDS:-30} # more programs are loaded
 SIZE=$((${MEBIBYTES:-64} << 20))
 "$HERE/http_server.py" --stream "$SIZE" >"$WORK/stream"
 SUM=$(sha256sum <"$WORK/stream" | cut -d ' ' -f 1)
