@@ -4,6 +4,7 @@
 # and their ratio. As root; RUNS (5) of SECONDS_EACH (2) a turn.
 . "$(dirname "${BASH_SOURCE[0]}")/../netns/_init.sh"
 
+READY_SECONDS=30
 RUNS=${RUNS:-5}
 SECONDS_EACH=${SECONDS_EACH:-2}
 
@@ -17,13 +18,13 @@ median() { # FILE
 }
 
 compare() { # WAY OPTION…
-    local way=$1 run
+    local way=$1
     shift
-    : >"$WORK/direct" >"$WORK/service"
+    rm -f "$WORK/direct" "$WORK/service"
     check "$way: lbd becomes ready" node_lbd_bare "$@"
     check "$way: a service is added" lbctl service add 10.96.0.20:5201 --backend 10.1.0.11:5201
     wait_resolved
-    for run in $(seq "$RUNS"); do
+    for _ in $(seq "$RUNS"); do
         bits_through 10.1.0.11 5201 >>"$WORK/direct"
         bits_through 10.96.0.20 5201 >>"$WORK/service"
     done
