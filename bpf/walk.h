@@ -231,6 +231,7 @@ int lb(struct hook_context *ctx)
 {
 	__u32 denied;
 
+	hook_begin(ctx);
 	if (denied_prefixes) {
 		denied = find_denied(ctx);
 		if (denied)

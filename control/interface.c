@@ -12,6 +12,12 @@
 #include "control/log.h"
 #include "lb/slots.h"
 
+static void note_egress(void *context, const char *interface)
+{
+	(void)interface;
+	*(bool *)context = true;
+}
+
 struct interfaces *interfaces_new(struct datapath *datapath, enum datapath_mode mode,
 				  const struct interface_hooks *hooks)
 {
@@ -22,6 +28,8 @@ struct interfaces *interfaces_new(struct datapath *datapath, enum datapath_mode 
 	interfaces->datapath = datapath;
 	interfaces->mode = mode;
 	interfaces->hooks = *hooks;
+	datapath_visit_tc(datapath, TC_EGRESS, note_egress, &interfaces->egress);
+	interfaces->egress &= datapath_has_tc(datapath, TC_EGRESS);
 	interfaces->ports = slots_new(1, datapath_capacity_ports(datapath));
 	if (interfaces->ports) {
 		ports_reserve(interfaces);

@@ -37,7 +37,10 @@ int interfaces_want(struct interfaces *interfaces, const char *pattern, bool by_
 		    struct refusal *refusal);
 /* The opposite: detaches what no other name or glob wants. -ENOENT with a refusal. */
 int interfaces_unwant(struct interfaces *interfaces, const char *pattern, struct refusal *refusal);
-/* Whether what leaves by attached interfaces is to meet a program, too; it is off at first. */
+/*
+ * Whether what leaves by attached interfaces is to meet a program, too; at first where an earlier
+ * lbd has left one.
+ */
 void interfaces_set_egress(struct interfaces *interfaces, bool egress);
 /* Detaches pinned links of an earlier lbd that nobody wants now. */
 void interfaces_drop_unwanted(struct interfaces *interfaces);

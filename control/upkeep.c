@@ -84,14 +84,15 @@ static void tell_missing_metadata(struct daemon *daemon)
 			      "filled it; they pass without metadata"));
 }
 
+/* What an earlier lbd has left stays until it is known that no backend needs it. */
 void upkeep_follow_egress(struct daemon *daemon)
 {
 	const enum egress egress = daemon->options.egress;
 
-	if (egress != EGRESS_OFF)
-		interfaces_set_egress(daemon->interfaces,
-				      egress == EGRESS_ON ||
-					      neighbours_left_to_stack(daemon->neighbours));
+	if (egress == EGRESS_ON || neighbours_left_to_stack(daemon->neighbours))
+		interfaces_set_egress(daemon->interfaces, egress != EGRESS_OFF);
+	else if (egress == EGRESS_AUTO && !neighbours_pending(daemon->neighbours))
+		interfaces_set_egress(daemon->interfaces, false);
 }
 
 static void retry(void *context, uint32_t events)

@@ -109,6 +109,23 @@ int datapath_detach_tc(struct datapath *datapath, const char *interface, enum tc
 	return 0;
 }
 
+bool datapath_has_tc(const struct datapath *datapath, enum tc_side side)
+{
+	(void)datapath;
+	(void)side;
+	return true;
+}
+
+int datapath_visit_tc(struct datapath *datapath, enum tc_side side,
+		      void (*visit)(void *context, const char *interface), void *context)
+{
+	(void)datapath;
+	(void)side;
+	(void)visit;
+	(void)context;
+	return 0;
+}
+
 int datapath_is_attached_tc(const struct datapath *datapath, const char *interface,
 			    uint32_t ifindex, enum tc_side side)
 {

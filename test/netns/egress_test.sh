@@ -70,6 +70,22 @@ add_deaf_services() {
         lbctl service add '[fd00:96::10]:54/udp' --backend '[2001:db8::1]:8054'
 }
 
+lbd_again() {
+    lbd_kill KILL
+    node_lbd
+}
+
+test_restart() {
+    local load
+    http_load_start "$WORK/load.json" client -t 6 -c 2 --pause 0.005 10.96.0.10 80
+    load=$LOAD_PID
+    sleep 1
+    check "lbd is killed and becomes ready again" lbd_again
+    wait_load "$load"
+    check "no request failed meanwhile" says "$WORK/load.json" \
+        '.failures == 0 and .requests > 200 and .slowest_ms < 900'
+}
+
 has_egress_pins() {
     [ -e "$PIN/tc_egress/uplink0" ] && [ -e "$PIN/tc_egress/veth-a" ]
 }
@@ -83,6 +99,7 @@ check "and others that nobody listens for" add_deaf_services
 check "now one does" within 2 has_egress_pins
 test_from client
 test_from pod-a
+test_restart
 lbd_forget
 check "lbd becomes ready with pods by tc" node_lbd_bare --interface uplink0 --tc-interface 'veth-*'
 check "services are added" add_node_services
