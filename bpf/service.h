@@ -22,24 +22,12 @@
 #include "bpf/network.h"
 #include "bpf/packet.h"
 #include "bpf/part.h"
+#include "bpf/ring.h"
 #include "bpf/source.h"
 #include "bpf/stateless.h"
 #include "include/connection.h"
 #include "include/hash.h"
 #include "include/verdict.h"
-
-/* Slots tried until one gives a backend whose replies to this client are not another service's. */
-#define MAX_PICKS 16
-
-/* One load: never the offset of one ring with the length of another. */
-static __always_inline struct ring load_ring(const struct ring *ring)
-{
-	const __u64 word = load_word((const __u64 *)ring);
-	struct ring copy;
-
-	__builtin_memcpy(&copy, &word, sizeof(copy));
-	return copy;
-}
 
 static __always_inline __u32 slot_of(const struct packet *packet,
 				     const struct service_record *service, __u32 length)
@@ -69,19 +57,6 @@ static __always_inline void give_turn_back(const struct service_record *service)
 	counter = bpf_map_lookup_elem(&service_counters, &id);
 	if (counter)
 		counter->turns--;
-}
-
-/* NULL only where lbd has written no such slot. */
-static __always_inline struct backend_record *backend_at(struct ring ring, __u32 slot, __u32 *index)
-{
-	__u32 position = ring.offset + slot;
-	__u32 row_index = position / RING_ROW_SLOTS;
-	struct ring_row *row = bpf_map_lookup_elem(&rings, &row_index);
-
-	if (!row)
-		return NULL;
-	*index = row->backend[position % RING_ROW_SLOTS];
-	return bpf_map_lookup_elem(&backends, index);
 }
 
 /*
@@ -114,12 +89,6 @@ static __always_inline bool may_have(const struct packet *packet, const struct c
 {
 	return !packet->has_siblings ||
 	       !claim_replies(wanted, packet->client_hash, packet->now, index);
-}
-
-/* Not where the slot was read just before the backend went, or became another's. */
-static __always_inline bool may_take(const struct backend_record *backend, __u32 service)
-{
-	return connection_is_served(backend, backend->handle) && backend->service == service;
 }
 
 /*

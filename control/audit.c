@@ -85,8 +85,10 @@ static void begin_round(struct daemon *daemon)
 
 static void audit_attached(struct daemon *daemon)
 {
-	if (daemon->audited % INTERFACE_PARTS == 0)
+	if (daemon->audited % INTERFACE_PARTS == 0) {
 		datapath_audit_pins(daemon->datapath, &daemon->repairs);
+		datapath_audit_sockets(daemon->datapath, &daemon->repairs);
+	}
 	interfaces_audit(daemon->interfaces, INTERFACE_PARTS, &daemon->repairs);
 }
 

@@ -170,6 +170,14 @@ static int read_refuse(struct options *options, const json_t *value, struct refu
 	return 0;
 }
 
+static int read_socket_lb(struct options *options, const json_t *value, struct refusal *refusal)
+{
+	if (!json_is_string(value) ||
+	    socket_lb_parse(json_string_value(value), &options->datapath.socket_lb))
+		return refuse_key(options, "socket-lb", "off, host-only or all", refusal);
+	return 0;
+}
+
 static int read_group_may(struct options *options, const json_t *value, struct refusal *refusal)
 {
 	if (!json_is_string(value) ||
@@ -219,6 +227,24 @@ static struct prefix_list *prefixes_named(struct options *options, const char *k
 	return strcmp(key, "external-ip-range") ? NULL : &options->external_ranges;
 }
 
+/* What a key that is a path sets; NULL: it is none. */
+static char **path_of(struct options *options, const char *key)
+{
+	const struct {
+		const char *name;
+		char **target;
+	} paths[] = {
+		{"socket", &options->socket_path}, {"socket-group", &options->socket_group},
+		{"pin", &options->pin_path},       {"state", &options->state_path},
+		{"cgroup", &options->cgroup},      {"kubeconfig", &options->kubeconfig},
+	};
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
+		if (!strcmp(key, paths[i].name))
+			return paths[i].target;
+	return NULL;
+}
+
 static int read_key(struct options *options, const char *key, const json_t *value,
 		    struct refusal *refusal)
 {
@@ -229,20 +255,12 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_prefixes(options, key, value, prefixes, refusal);
 	if (flag)
 		return read_flag(options, key, value, flag, refusal);
-	if (!strcmp(key, "socket"))
-		return read_text(options, key, value, &options->socket_path, refusal);
-	if (!strcmp(key, "socket-group"))
-		return read_text(options, key, value, &options->socket_group, refusal);
+	if (path_of(options, key))
+		return read_text(options, key, value, path_of(options, key), refusal);
 	if (!strcmp(key, "socket-group-may"))
 		return read_group_may(options, value, refusal);
-	if (!strcmp(key, "pin"))
-		return read_text(options, key, value, &options->pin_path, refusal);
-	if (!strcmp(key, "state"))
-		return read_text(options, key, value, &options->state_path, refusal);
 	if (!strcmp(key, "tables"))
 		return read_list(options, key, value, &options->tables, refusal);
-	if (!strcmp(key, "kubeconfig"))
-		return read_text(options, key, value, &options->kubeconfig, refusal);
 	if (!strcmp(key, "node"))
 		return read_node(options, value, refusal);
 	if (!strcmp(key, "interface"))
@@ -257,6 +275,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_hairpin(options, key, value, refusal);
 	if (!strcmp(key, "refuse"))
 		return read_refuse(options, value, refusal);
+	if (!strcmp(key, "socket-lb"))
+		return read_socket_lb(options, value, refusal);
 	if (!strcmp(key, "timeouts"))
 		return read_timeouts(options, value, refusal);
 	if (number_option_find(key) != _NUMBER_OPTION_COUNT)
@@ -270,6 +290,7 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		"%s: %.64s: unknown key; known are socket, pin, state, tables, "
 		"kubernetes, kubeconfig, node, interface, tc-interface, tc-attach, egress, "
 		"cluster-cidr, nodeport-address, external-ip-range, xdp-mode, "
+		"socket-lb, cgroup, "
 		"replace, detach-on-exit, metadata, refuse, timeouts, seccomp, healthz, metrics, "
 		"socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
 		"max-backends, max-connections, max-new-connections, max-affinity, "

@@ -24,6 +24,7 @@
 #include "control/own_address.h"
 #include "control/requests.h"
 #include "control/server.h"
+#include "control/sockets.h"
 #include "control/syscalls.h"
 #include "control/takeover.h"
 #include "control/upkeep.h"
@@ -244,6 +245,7 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 	int error;
 
 	daemon->options.datapath.pin_path = daemon->pin_path;
+	daemon->options.datapath.cgroup = daemon->options.cgroup;
 	daemon->options.datapath.linear = daemon->options.mode == MODE_GENERIC;
 	daemon->options.datapath.tc = daemon->options.tc_interfaces.count;
 	daemon->options.datapath.egress = daemon->options.egress != EGRESS_OFF;
@@ -407,6 +409,8 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		error = attach(daemon, refusal);
 	if (!error)
 		takeover_run(daemon);
+	if (!error)
+		error = sockets_attach(daemon, refusal);
 	if (!error)
 		error = start_rounds(daemon, refusal);
 	if (!error)

@@ -189,6 +189,21 @@ static void cell_cluster(struct table *table, const json_t *row, const char *key
 		append_watch(table, watch, !i);
 }
 
+static void cell_sockets(struct table *table, const json_t *row, const char *key)
+{
+	const json_t *sockets = json_object_get(row, key);
+	const char *mode = json_string_value(json_object_get(sockets, "mode"));
+
+	if (!mode || !object_get_integer(sockets, "wanted"))
+		table_add(table, mode);
+	else
+		table_addf(table,
+			   "%s, %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
+			   " programs attached",
+			   mode, object_get_integer(sockets, "attached"),
+			   object_get_integer(sockets, "wanted"));
+}
+
 int print_status(const struct invocation *invocation, const json_t *result)
 {
 	static const struct field FIELDS[] = {
@@ -202,6 +217,7 @@ int print_status(const struct invocation *invocation, const json_t *result)
 		{"denied", "denied", cell_value, COLUMN_TEXT},
 		{"connections", "limits.connections", cell_value, COLUMN_TEXT},
 		{"interfaces", "interfaces", cell_attached, COLUMN_TEXT},
+		{"sockets", "sockets", cell_sockets, COLUMN_TEXT},
 		{"neighbours", "neighbours", cell_resolved, COLUMN_TEXT},
 		{"fragments", "fragments", cell_fragments, COLUMN_TEXT},
 		{"kubernetes", "kubernetes", cell_cluster, COLUMN_TEXT},

@@ -38,6 +38,8 @@ enum option_id {
 	OPTION_NODEPORT_ADDRESS,
 	OPTION_EXTERNAL_IP_RANGE,
 	OPTION_REFUSE,
+	OPTION_SOCKET_LB,
+	OPTION_CGROUP,
 	OPTION_REPLACE,
 	OPTION_DETACH_ON_EXIT,
 	OPTION_CLEANUP,
@@ -79,6 +81,8 @@ static const struct option LONG_OPTIONS[] = {
 	{"external-ip-range", required_argument, NULL, OPTION_EXTERNAL_IP_RANGE},
 	{"refuse", required_argument, NULL, OPTION_REFUSE},
 	{"icmp-errors", required_argument, NULL, OPTION_NUMBER + NUMBER_ICMP_ERRORS},
+	{"socket-lb", required_argument, NULL, OPTION_SOCKET_LB},
+	{"cgroup", required_argument, NULL, OPTION_CGROUP},
 	{"replace", no_argument, NULL, OPTION_REPLACE},
 	{"detach-on-exit", no_argument, NULL, OPTION_DETACH_ON_EXIT},
 	{"cleanup", no_argument, NULL, OPTION_CLEANUP},
@@ -323,6 +327,33 @@ static int apply_tc(struct options *options, int id, const char *value, struct l
 		       : 0;
 }
 
+/* One word of a few; or a number. */
+static int apply_choice(struct options *options, int id, const char *value, struct refusal *refusal)
+{
+	switch (id) {
+	case OPTION_XDP_MODE:
+		if (!datapath_mode_parse(value, &options->mode))
+			return 0;
+		return refuse(refusal, "--xdp-mode %.64s: not auto, native, generic or offload",
+			      value);
+	case OPTION_SOCKET_LB:
+		if (!socket_lb_parse(value, &options->datapath.socket_lb))
+			return 0;
+		return refuse(refusal, "--socket-lb %.64s: not off, host-only or all", value);
+	case OPTION_SOCKET_GROUP_MAY:
+		if (!option_parse_group_may(value, &options->group_changes))
+			return 0;
+		return refuse(refusal, "--socket-group-may %.64s: not read or change", value);
+	case OPTION_REFUSE:
+		if (!datapath_refuse_parse(value, &options->datapath.refuse))
+			return 0;
+		return refuse(refusal, "--refuse %.64s: not answer or drop", value);
+	default:
+		return apply_number(options, (enum number_option)(id - OPTION_NUMBER), value,
+				    refusal);
+	}
+}
+
 static int apply(struct options *options, int id, const char *value, struct lists_given *given,
 		 struct refusal *refusal)
 {
@@ -349,20 +380,10 @@ static int apply(struct options *options, int id, const char *value, struct list
 	case OPTION_TC_ATTACH:
 	case OPTION_EGRESS:
 		return apply_tc(options, id, value, given, refusal);
-	case OPTION_XDP_MODE:
-		if (datapath_mode_parse(value, &options->mode))
-			return refuse(refusal,
-				      "--xdp-mode %.64s: not auto, native, generic or offload",
-				      value);
-		return 0;
 	case OPTION_SOCKET:
 		return set_path("socket", value, &options->socket_path, refusal);
 	case OPTION_SOCKET_GROUP:
 		return set_path("socket-group", value, &options->socket_group, refusal);
-	case OPTION_SOCKET_GROUP_MAY:
-		if (!option_parse_group_may(value, &options->group_changes))
-			return 0;
-		return refuse(refusal, "--socket-group-may %.64s: not read or change", value);
 	case OPTION_PIN:
 		return set_path("pin", value, &options->pin_path, refusal);
 	case OPTION_STATE:
@@ -371,15 +392,12 @@ static int apply(struct options *options, int id, const char *value, struct list
 		return option_parse_listen(value, &options->healthz, refusal);
 	case OPTION_METRICS:
 		return option_parse_listen(value, &options->metrics, refusal);
-	case OPTION_REFUSE:
-		if (!datapath_refuse_parse(value, &options->datapath.refuse))
-			return 0;
-		return refuse(refusal, "--refuse %.64s: not answer or drop", value);
+	case OPTION_CGROUP:
+		return set_path("cgroup", value, &options->cgroup, refusal);
 	case OPTION_CONFIG:
 		return 0; /* read before all others */
 	default:
-		return apply_number(options, (enum number_option)(id - OPTION_NUMBER), value,
-				    refusal);
+		return apply_choice(options, id, value, refusal);
 	}
 }
 
@@ -459,4 +477,5 @@ void options_finish(struct options *options)
 	free(options->socket_group);
 	free(options->pin_path);
 	free(options->state_path);
+	free(options->cgroup);
 }

@@ -54,6 +54,7 @@ struct options {
 	struct prefix_list external_ranges;    /* what externalIPs of Services may be of */
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
+	char *cgroup;                     /* NULL: the root's; datapath.cgroup is set from it */
 	struct listen_option healthz;
 	struct listen_option metrics;
 	uint32_t metrics_detail; /* services and backends that are told one by one */

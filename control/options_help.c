@@ -18,6 +18,8 @@ static const char HELP[] =
 	"  --tc-attach auto|clsact  by tcx where the kernel has it (default), or by filters\n"
 	"  --egress auto|on|off  replies of backends that are processes of this node (auto)\n"
 	"  --xdp-mode MODE       auto (default), native, generic or offload\n"
+	"  --socket-lb MODE      clients on the node: off (default), host-only or all (pods, too)\n"
+	"  --cgroup DIR          below which they are (the root of cgroup version 2)\n"
 	"  --replace             take interfaces over from another XDP program\n"
 	"  --cluster-cidr CIDR   addresses of the cluster that this node is of, repeatable\n"
 	"  --nodeport-address CIDR  where node ports are served, repeatable (all addresses)\n"

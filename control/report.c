@@ -218,6 +218,18 @@ static json_t *report_cluster(const struct daemon *daemon)
 	return report;
 }
 
+static void add_sockets(json_t *status, const struct daemon *daemon)
+{
+	struct socket_status sockets;
+
+	datapath_get_sockets(daemon->datapath, &sockets);
+	json_object_set_new(status, "sockets",
+			    json_pack("{s:s, s:I, s:I}", "mode",
+				      socket_lb_name(daemon->options.datapath.socket_lb), "wanted",
+				      (json_int_t)sockets.wanted, "attached",
+				      (json_int_t)sockets.attached));
+}
+
 json_t *report_status(const struct daemon *daemon)
 {
 	const struct options *options = &daemon->options;
@@ -250,6 +262,7 @@ json_t *report_status(const struct daemon *daemon)
 	json_object_set_new(status, "neighbours",
 			    json_pack("{s:I, s:I}", "resolved", (json_int_t)neighbours.resolved,
 				      "unresolved", (json_int_t)neighbours.unresolved));
+	add_sockets(status, daemon);
 	add_fragments(status, daemon->fragments);
 	add_repairs(status, &daemon->repairs);
 	if (daemon->kube)

@@ -254,6 +254,8 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 		error = tc_load(datapath, TC_INGRESS, refusal);
 	if (!error && options->egress)
 		error = tc_load(datapath, TC_EGRESS, refusal);
+	if (!error)
+		error = sockets_load(datapath, options, refusal);
 	if (error)
 		return error;
 	error = keep_seed(datapath);
@@ -285,6 +287,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **data
 	refusal->text[0] = '\0';
 	if (!opened)
 		goto out;
+	opened->cgroup = -1;
 	opened->linear = options->linear;
 	opened->replace = options->replace;
 	opened->tc.by_filter = options->tc_filters;
@@ -315,6 +318,7 @@ void datapath_close(struct datapath *datapath)
 	tables_close(datapath);
 	moves_close(datapath);
 	tc_close(datapath);
+	sockets_close(datapath);
 	lb_bpf__destroy(datapath->skeleton);
 	lb_bpf__destroy(datapath->second);
 	lb_bpf__destroy(datapath->bridge);

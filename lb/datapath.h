@@ -12,6 +12,7 @@
 #include "include/verdict.h"
 #include "lb/address.h"
 #include "lb/refusal.h"
+#include "lb/socket_lb.h"
 
 struct datapath;
 
@@ -48,6 +49,8 @@ struct datapath_options {
 	bool tc;              /* load programs for tc's ingress, too, ... */
 	bool egress;          /* ... and those for what leaves */
 	bool tc_filters;      /* attach to tc by filters of clsact even where there is tcx */
+	enum socket_lb socket_lb;
+	const char *cgroup; /* below which sockets are led; NULL: all, by the root */
 };
 
 enum datapath_mode {
@@ -118,6 +121,19 @@ int datapath_detach(struct datapath *datapath, const char *interface);
 /* Calls visit for the interface of each pinned link. 0 or -errno. */
 int datapath_links(struct datapath *datapath, void (*visit)(void *context, const char *interface),
 		   void *context);
+
+/*
+ * Attaches the programs for sockets to the cgroup by pinned links, or moves those of an earlier lbd
+ * to ours; detaches those where the option is off. 0, or -errno with a refusal.
+ */
+int datapath_attach_sockets(struct datapath *datapath, struct refusal *refusal);
+/* How many of them are attached, of how many; and whether to the root of all cgroups. */
+struct socket_status {
+	unsigned int wanted;
+	unsigned int attached;
+	bool is_root;
+};
+void datapath_get_sockets(const struct datapath *datapath, struct socket_status *status);
 
 /*
  * Tables. The array tables are mapped memory: *_set is a few aligned stores (the last publishes)

@@ -67,6 +67,16 @@ static int audit_pin(const char *path, const char *fresh, int ours, int (*id)(in
 	return bpf_obj_pin(ours, fresh) || rename(fresh, path) ? -errno : 1;
 }
 
+int audit_map_pin(const struct datapath *datapath, const struct bpf_map *map)
+{
+	char path[PIN_PATH_MAX], fresh[PIN_PATH_MAX];
+	int error = datapath_pin_path(datapath, "map", "audit", fresh);
+
+	if (!error)
+		error = datapath_pin_path(datapath, "map", bpf_map__name(map), path);
+	return error ? error : audit_pin(path, fresh, bpf_map__fd(map), map_id);
+}
+
 void datapath_audit_pins(struct datapath *datapath, struct repairs *repairs)
 {
 	const struct bpf_program *program = datapath->skeleton->progs.lb;

@@ -9,6 +9,8 @@
 
 /* Directories, maps and the program; links are those of interfaces. */
 void datapath_audit_pins(struct datapath *datapath, struct repairs *repairs);
+/* Links of sockets, and the maps that they alone have. */
+void datapath_audit_sockets(struct datapath *datapath, struct repairs *repairs);
 /* The programs that the first one calls, and the seed of the hash. */
 void datapath_audit_programs(struct datapath *datapath, struct repairs *repairs);
 

@@ -7,6 +7,7 @@
 #include "lb/datapath.h"
 #include "lb/datapath_tc.h"
 #include "bpf/lb.skel.h"
+#include "bpf/socket.skel.h"
 
 #define OWED_RANGES 64
 
@@ -59,6 +60,9 @@ struct datapath {
 	size_t outgrown_count;
 	struct lb_bpf *bridge; /* what packets cross then; NULL: nothing moves */
 	struct tc tc;
+	struct socket_bpf *sockets; /* NULL: sockets are left alone */
+	int cgroup;                 /* whose; -1: nobody's */
+	uint64_t cgroup_id;
 };
 
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
@@ -125,6 +129,9 @@ int programs_load(struct datapath *datapath, struct refusal *refusal);
 int load_complain(struct refusal *refusal, int error, const char *what);
 /* Those that packets cross while they move. */
 int bridge_load(struct datapath *datapath, struct refusal *refusal);
+
+/* What libbpf warns of from now on, this thread keeps for load_complain. */
+void listen_to_libbpf(void);
 
 struct map_size {
 	uint32_t entries;
@@ -241,3 +248,15 @@ bool link_pins_are_alive(struct datapath *datapath);
  */
 int link_pin_take(const struct datapath *datapath, const char *pins, uint32_t ifindex,
 		  const char *path);
+
+/*
+ * datapath_socket.c: loads the programs for sockets, where they are wanted, with our maps. 0 or
+ * -errno with a refusal. Detaching is for whatever lbd has pinned them.
+ */
+int sockets_load(struct datapath *datapath, const struct datapath_options *options,
+		 struct refusal *refusal);
+void sockets_detach(const struct datapath *datapath);
+void sockets_close(struct datapath *datapath);
+
+/* datapath_audit.c: a map that is to be pinned by its name. 0, 1: it is again, or -errno. */
+int audit_map_pin(const struct datapath *datapath, const struct bpf_map *map);

@@ -58,10 +58,15 @@ int load_complain(struct refusal *refusal, int error, const char *what)
 			   complaint.warning, complaint.reason);
 }
 
-static int open_object(struct lb_bpf **object, struct refusal *refusal)
+void listen_to_libbpf(void)
 {
 	complaint = (struct complaint){};
 	libbpf_set_print(keep_warning);
+}
+
+static int open_object(struct lb_bpf **object, struct refusal *refusal)
+{
+	listen_to_libbpf();
 	*object = lb_bpf__open();
 	if (!*object)
 		return load_complain(refusal, -errno, "open the BPF object");

@@ -359,6 +359,7 @@ void datapath_forget(struct datapath *datapath)
 {
 	char path[PIN_PATH_MAX];
 
+	sockets_detach(datapath);
 	datapath_links(datapath, unpin_link, datapath);
 	for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", datapath->pin_path, KINDS[i]);

@@ -37,6 +37,8 @@ SHARED_BY_STEPS = {
     "network.h",
     "packet.h",
     "part.h",
+    "ring.h",
+    "socket.h",
     "source.h",
     "stateless.h",
     "tag.h",

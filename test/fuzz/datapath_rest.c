@@ -151,6 +151,12 @@ int datapath_links(struct datapath *datapath, void (*visit)(void *context, const
 	return 0;
 }
 
+void datapath_get_sockets(const struct datapath *datapath, struct socket_status *status)
+{
+	(void)datapath;
+	*status = (struct socket_status){};
+}
+
 int datapath_mode_parse(const char *text, enum datapath_mode *mode)
 {
 	(void)text;

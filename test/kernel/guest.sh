@@ -24,6 +24,7 @@ prepare() {
     mount -t sysfs sys /sys
     mount -t devtmpfs dev /dev
     mount -t bpf bpf /sys/fs/bpf
+    mount -t cgroup2 cgroup2 /sys/fs/cgroup
     busybox insmod /veth.ko
     ip link set lo up
     echo # behind what the firmware has written
@@ -100,7 +101,8 @@ start_lbd() {
     : >"$LOG"
     setpriv --reuid "$LBD_USER" --regid "$LBD_USER" --clear-groups \
         --bounding-set "$CAPABILITIES" --inh-caps "$CAPABILITIES" --ambient-caps "$CAPABILITIES" \
-        lbd --xdp-mode native --interface uplink0 --interface veth-pod >"$LOG" 2>&1 &
+        lbd --xdp-mode native --interface uplink0 --interface veth-pod \
+        --socket-lb host-only >"$LOG" 2>&1 &
     LBD_PID=$!
     within 900 is_ready_or_gone
     cat "$LOG"
@@ -131,6 +133,11 @@ serves() { # ADDRESS
         grep -qx pod
 }
 
+# The same from here: the service's address leads nowhere, so only sockets can be led to the pod.
+serves_here() { # ADDRESS
+    printf 'GET / HTTP/1.0\r\n\r\n' | busybox nc -w 5 "$1" 80 | grep -qx pod
+}
+
 # A request after another while the file is there; one that fails leaves a line.
 keep_asking() { # FILE FAILURES ANSWERS
     while [ -e "$1" ]; do
@@ -156,6 +163,8 @@ use_lbd() {
     check "lbctl lists both" says "1/1.*operator" lbctl service list
     check "a request is answered by the pod" within 50 serves "$SERVICE"
     check "so is one of IPv6" within 50 serves "$SERVICE6"
+    check "and one of a process of the node" serves_here "$SERVICE"
+    check "over IPv6" serves_here "$SERVICE6"
 
     touch /asking /failures /answers
     keep_asking /asking /failures /answers &

@@ -1,0 +1,24 @@
+/*
+ * Clients on the node: see sockets.h.
+ */
+#include "control/sockets.h"
+
+#include "control/log.h"
+
+int sockets_attach(struct daemon *daemon, struct refusal *refusal)
+{
+	const enum socket_lb which = daemon->options.datapath.socket_lb;
+	const int error = datapath_attach_sockets(daemon->datapath, refusal);
+	struct socket_status status;
+
+	if (error || which == SOCKET_LB_OFF)
+		return error;
+	datapath_get_sockets(daemon->datapath, &status);
+	log_info("sockets-attached", "socket_lb=%s programs=%u", socket_lb_name(which),
+		 status.attached);
+	if (!status.is_root && !daemon->options.cgroup)
+		log_warning("not-the-root-cgroup", "why=%s",
+			    log_quote("what is mounted here is not the root of all cgroups: "
+				      "processes outside of it are not led; see --cgroup"));
+	return 0;
+}
