@@ -18,6 +18,7 @@
 #include "control/kube/local.h"
 #include "control/link.h"
 #include "control/log.h"
+#include "control/lost_sockets.h"
 #include "control/metrics.h"
 #include "control/node.h"
 #include "control/notify.h"
@@ -369,6 +370,8 @@ static int start_rounds(struct daemon *daemon, struct refusal *refusal)
 	if (!error)
 		error = events_start(daemon);
 	if (!error)
+		error = sockets_start(daemon);
+	if (!error)
 		error = upkeep_add_timer(daemon, check_ready, READY_INTERVAL_MS);
 	return error ? refuse_with(refusal, -error, "cannot start: %s", strerror(-error)) : 0;
 }
@@ -437,6 +440,7 @@ void daemon_finish(struct daemon *daemon)
 	reconcile_free(daemon->reconcile);
 	deny_list_free(daemon->deny);
 	fragments_free(daemon->fragments);
+	socket_ender_free(daemon->socket_ender);
 	takeover_finish(daemon);
 	datapath_close(daemon->datapath);
 	free(daemon->pin_path);

@@ -38,8 +38,9 @@ struct daemon {
 	struct kube_local *kube_local; /* likewise */
 	struct http *http;
 	struct health *health;
+	struct socket_ender *socket_ender; /* NULL: sockets are left alone */
 	struct proxy_metrics proxy;
-	struct conntrack *conntrack; /* while connections are taken over from it; else NULL */
+	struct conntrack *conntrack;    /* while connections are taken over from it; else NULL */
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
 	uint64_t connections;           /* that the last sweep has left */

@@ -1,7 +1,7 @@
 /*
- * Finding network namespaces by id. Candidates are asked for their id one by one, each only once
- * however many processes are in it. Reading those of other users' processes takes CAP_SYS_PTRACE,
- * entering one CAP_SYS_ADMIN; each is effective no longer than that.
+ * Finding network namespaces by id or cookie. Candidates are asked for theirs one by one, each only
+ * once however many processes are in it. Reading those of other users' processes takes
+ * CAP_SYS_PTRACE, entering one CAP_SYS_ADMIN; each is effective no longer than that.
  */
 #include "control/namespace.h"
 
@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,8 +28,10 @@
 #define MAX_NAMESPACES_SEEN 4096 /* beyond it some are asked again, which only takes time */
 
 struct search {
-	struct netlink *question;
+	bool (*is_wanted)(const struct search *search, int namespace);
+	struct netlink *question; /* by id */
 	int netnsid;
+	uint64_t cookie; /* by cookie */
 	size_t seen_count;
 	ino_t seen[MAX_NAMESPACES_SEEN];
 };
@@ -83,7 +86,7 @@ static int try_file(struct search *search, const char *path)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -ENOENT;
-	if (ask_netnsid(search->question, fd) == search->netnsid)
+	if (search->is_wanted(search, fd))
 		return fd;
 	close(fd);
 	return -ENOENT;
@@ -129,6 +132,20 @@ static int search_processes(struct search *search)
 	return fd;
 }
 
+static int search_all(struct search *search)
+{
+	int fd = search_named(search, "/run/netns");
+
+	if (fd < 0)
+		fd = search_named(search, "/var/run/netns");
+	return fd < 0 ? search_processes(search) : fd;
+}
+
+static bool has_netnsid(const struct search *search, int namespace)
+{
+	return ask_netnsid(search->question, namespace) == search->netnsid;
+}
+
 int namespace_open(int netnsid)
 {
 	struct search *search;
@@ -137,33 +154,24 @@ int namespace_open(int netnsid)
 	search = calloc(1, sizeof(*search));
 	if (!search)
 		return -ENOMEM;
+	search->is_wanted = has_netnsid;
 	search->netnsid = netnsid;
 	search->question = netlink_open();
-	if (!search->question) {
-		fd = -errno;
-	} else {
-		fd = search_named(search, "/run/netns");
-		if (fd < 0)
-			fd = search_named(search, "/var/run/netns");
-		if (fd < 0)
-			fd = search_processes(search);
-	}
+	fd = search->question ? search_all(search) : -errno;
 	netlink_close(search->question);
 	free(search);
 	return fd;
 }
 
-/* The socket, made there, or -errno. This thread is back home, or lbd ends. */
-static int visit(int namespace, int home)
+/* This thread is back home, or lbd ends. */
+static int enter(int namespace, int home, namespace_visitor inside, void *context)
 {
 	const struct timespec pause = {.tv_nsec = RETURN_PAUSE_NS};
-	int fd;
+	int answer;
 
 	if (setns(namespace, CLONE_NEWNET))
 		return -errno;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		fd = -errno;
+	answer = inside(context);
 	for (int i = 0; setns(home, CLONE_NEWNET); i++) {
 		/* Whatever this thread did from now on would befall a pod's namespace. */
 		if (i == MAX_RETURNS) {
@@ -172,21 +180,62 @@ static int visit(int namespace, int home)
 		}
 		nanosleep(&pause, NULL); /* memory may be short for a moment */
 	}
-	return fd;
+	return answer;
 }
 
-int namespace_socket(int namespace)
+int namespace_visit(int namespace, namespace_visitor inside, void *context)
 {
 	bool raised;
-	int home, fd;
+	int home, answer;
 
 	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (home < 0)
 		return -errno;
 	raised = privilege_raise(CAP_SYS_ADMIN);
-	fd = visit(namespace, home);
+	answer = enter(namespace, home, inside, context);
 	if (raised)
 		privilege_lower(CAP_SYS_ADMIN);
 	close(home);
+	return answer;
+}
+
+static int open_datagram(void *context)
+{
+	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)context;
+	return fd < 0 ? -errno : fd;
+}
+
+int namespace_socket(int namespace)
+{
+	return namespace_visit(namespace, open_datagram, NULL);
+}
+
+static bool has_cookie(const struct search *search, int namespace)
+{
+	const int fd = namespace_socket(namespace);
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	if (fd < 0)
+		return false;
+	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size))
+		cookie = 0;
+	close(fd);
+	return cookie == search->cookie;
+}
+
+int namespace_open_cookie(uint64_t cookie)
+{
+	struct search *search = calloc(1, sizeof(*search));
+	int fd;
+
+	if (!search)
+		return -ENOMEM;
+	search->is_wanted = has_cookie;
+	search->cookie = cookie;
+	fd = search_all(search);
+	free(search);
 	return fd;
 }

@@ -28,7 +28,7 @@ struct netlink {
 	_Alignas(struct nlmsghdr) char buffer[MESSAGE_BUFFER_BYTES];
 };
 
-static struct netlink *open_socket(int flags)
+static struct netlink *open_socket(int protocol, int flags)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK};
 	struct netlink *netlink;
@@ -37,7 +37,7 @@ static struct netlink *open_socket(int flags)
 	netlink = calloc(1, sizeof(*netlink));
 	if (!netlink)
 		return NULL;
-	netlink->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, NETLINK_ROUTE);
+	netlink->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | flags, protocol);
 	if (netlink->fd >= 0 &&
 	    bind(netlink->fd, (struct sockaddr *)&address, sizeof(address)) == 0)
 		return netlink;
@@ -49,7 +49,12 @@ static struct netlink *open_socket(int flags)
 
 struct netlink *netlink_open(void)
 {
-	return open_socket(0);
+	return open_socket(NETLINK_ROUTE, 0);
+}
+
+struct netlink *netlink_open_diag(void)
+{
+	return open_socket(NETLINK_SOCK_DIAG, 0);
 }
 
 static int join(int fd, const uint32_t *groups, size_t count)
@@ -69,7 +74,7 @@ static int join(int fd, const uint32_t *groups, size_t count)
 
 struct netlink *netlink_listen(const uint32_t *groups, size_t count)
 {
-	struct netlink *netlink = open_socket(SOCK_NONBLOCK);
+	struct netlink *netlink = open_socket(NETLINK_ROUTE, SOCK_NONBLOCK);
 	int error;
 
 	if (!netlink)

@@ -21,6 +21,9 @@ typedef void (*netlink_handler)(void *context, const struct nlmsghdr *message);
 /* A socket that asks, in the namespace the thread is in. NULL with errno set. */
 struct netlink *netlink_open(void);
 
+/* The same of sock_diag, which is asked about sockets. */
+struct netlink *netlink_open_diag(void);
+
 /* A socket that hears `count` groups (RTNLGRP_…) and never blocks. NULL with errno set. */
 struct netlink *netlink_listen(const uint32_t *groups, size_t count);
 

@@ -3,7 +3,12 @@
  */
 #include "control/sockets.h"
 
+#include <errno.h>
 #include "control/log.h"
+#include "control/lost_sockets.h"
+#include "control/upkeep.h"
+
+#define LOST_INTERVAL_MS 200
 
 int sockets_attach(struct daemon *daemon, struct refusal *refusal)
 {
@@ -21,4 +26,21 @@ int sockets_attach(struct daemon *daemon, struct refusal *refusal)
 			    log_quote("what is mounted here is not the root of all cgroups: "
 				      "processes outside of it are not led; see --cgroup"));
 	return 0;
+}
+
+static void end_lost(void *context, uint32_t events)
+{
+	struct daemon *daemon = context;
+
+	(void)events;
+	socket_ender_look(daemon->socket_ender, reconcile_changes(daemon->reconcile));
+}
+
+int sockets_start(struct daemon *daemon)
+{
+	if (daemon->options.datapath.socket_lb == SOCKET_LB_OFF)
+		return 0;
+	daemon->socket_ender = socket_ender_new(daemon->datapath);
+	return daemon->socket_ender ? upkeep_add_timer(daemon, end_lost, LOST_INTERVAL_MS)
+				    : -ENOMEM;
 }

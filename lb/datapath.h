@@ -135,6 +135,20 @@ struct socket_status {
 };
 void datapath_get_sockets(const struct datapath *datapath, struct socket_status *status);
 
+/* Where sockets are led: connected ones of UDP whose backend serves no more. 0 or -errno. */
+struct lost_socket {
+	uint64_t cookie;
+	uint64_t namespace; /* of the network, by its cookie */
+};
+struct lost_sockets {
+	struct lost_socket *list; /* the caller's to free, also after an error */
+	size_t count;
+};
+int datapath_find_lost_sockets(struct datapath *datapath, struct lost_sockets *lost);
+void datapath_forget_socket(struct datapath *datapath, uint64_t cookie);
+/* The network namespace that lbd is in. */
+uint64_t datapath_own_namespace(const struct datapath *datapath);
+
 /*
  * Tables. The array tables are mapped memory: *_set is a few aligned stores (the last publishes)
  * and cannot fail but where it says so. The index must be below the table's capacity.

@@ -63,6 +63,7 @@ struct datapath {
 	struct socket_bpf *sockets; /* NULL: sockets are left alone */
 	int cgroup;                 /* whose; -1: nobody's */
 	uint64_t cgroup_id;
+	uint64_t own_namespace; /* of the network: its cookie */
 };
 
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */

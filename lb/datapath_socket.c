@@ -20,7 +20,7 @@
 #define ROOT_ID 1 /* of the root of all cgroups (kernfs) */
 
 /* The network namespace that this thread is in. 0 or -errno. */
-static int read_namespace(__u64 *cookie)
+static int read_namespace(uint64_t *cookie)
 {
 	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	socklen_t size = sizeof(*cookie);
@@ -48,7 +48,7 @@ static int open_cgroup(struct datapath *datapath, const char *path, struct refus
 }
 
 /* Of those that the programs for packets have, the same. */
-static void set_knobs(const struct datapath *datapath, __u64 only_namespace)
+static void set_knobs(const struct datapath *datapath, bool all)
 {
 	const struct lb_bpf__rodata *from = datapath->skeleton->rodata;
 	struct socket_bpf__rodata *knobs = datapath->sockets->rodata;
@@ -59,7 +59,7 @@ static void set_knobs(const struct datapath *datapath, __u64 only_namespace)
 	knobs->service_filter_mask = from->service_filter_mask;
 	knobs->backend_count = from->backend_count;
 	knobs->answer_refused = from->answer_refused;
-	knobs->only_namespace = only_namespace;
+	knobs->only_namespace = all ? 0 : datapath->own_namespace;
 }
 
 static const struct bpf_map *shared(const struct datapath *datapath, const struct bpf_map *map)
@@ -134,7 +134,6 @@ static int pin_maps(const struct datapath *datapath)
 int sockets_load(struct datapath *datapath, const struct datapath_options *options,
 		 struct refusal *refusal)
 {
-	__u64 only = 0;
 	int error;
 
 	if (options->socket_lb == SOCKET_LB_OFF)
@@ -142,8 +141,7 @@ int sockets_load(struct datapath *datapath, const struct datapath_options *optio
 	error = open_cgroup(datapath, options->cgroup, refusal);
 	if (error)
 		return error;
-	if (options->socket_lb == SOCKET_LB_HOST_ONLY)
-		error = read_namespace(&only);
+	error = read_namespace(&datapath->own_namespace);
 	if (error)
 		return refuse_with(refusal, -error, "cannot tell the network namespace: %s",
 				   strerror(-error));
@@ -151,7 +149,7 @@ int sockets_load(struct datapath *datapath, const struct datapath_options *optio
 	datapath->sockets = socket_bpf__open();
 	if (!datapath->sockets)
 		return load_complain(refusal, -errno, "open the BPF object for sockets");
-	set_knobs(datapath, only);
+	set_knobs(datapath, options->socket_lb == SOCKET_LB_ALL);
 	error = take_maps(datapath);
 	if (!error)
 		error = socket_bpf__load(datapath->sockets);

@@ -110,19 +110,30 @@ def late(options):
     return {"sources": [name_of(client.recvfrom(65535)[1])]}
 
 
+def pause(client):
+    """As an application does that waits for what else may come."""
+    client.settimeout(0.1)
+    try:
+        client.recv(65535)
+    except TimeoutError:
+        client.settimeout(2)
+
+
 def stay(options):
-    end = time.monotonic() + options.seconds
+    end = None
     told = []
     backends = []
-    while time.monotonic() < end:
+    while not end or time.monotonic() < end:
         client, service = open_socket(options, socket.SOCK_DGRAM)
         client.connect(service)
         try:
-            while time.monotonic() < end:
+            while not end or time.monotonic() < end:
                 backend = exchange(client, b"still")[0]
+                end = end or time.monotonic() + options.seconds
                 if backend not in backends:
                     backends.append(backend)
-                time.sleep(0.1)
+                    print(backend, file=sys.stderr, flush=True)
+                pause(client)
         except OSError as failure:
             told.append(errno.errorcode.get(failure.errno, str(failure)))
     return {"told": told, "backends": backends}

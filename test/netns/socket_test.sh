@@ -2,25 +2,9 @@
 # Clients on the node: what processes of the node ask of a service is led to a backend by their
 # sockets, with no program on any interface. Those of pods with --socket-lb all.
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
+. "$HERE/_cgroup.sh"
 
-# A cgroup of this test's own, so that --socket-lb all reaches nobody else on this machine.
-UNIFIED=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/self/mounts)
-HOME_CGROUP=$UNIFIED$(awk -F: '$1 == 0 {print $3}' /proc/self/cgroup)
-CGROUP=$UNIFIED/$PREFIX
 PROGRAMS=9
-
-enter_cgroup() {
-    mkdir "$CGROUP" && echo $$ >"$CGROUP/cgroup.procs"
-}
-
-leave_cgroup() {
-    local pid
-    echo $$ >"$HOME_CGROUP/cgroup.procs"
-    while read -r pid; do
-        kill -9 "$pid"
-    done <"$CGROUP/cgroup.procs" 2>/dev/null
-    within 5 rmdir "$CGROUP" 2>/dev/null
-}
 
 probe() { # NAME WORD…
     local name=$1
@@ -138,6 +122,64 @@ test_refused() {
     check "it is counted" lbctl_says '.services[0].request.packets > 0' stats 10.96.0.20:80
 }
 
+# ---- backends that go
+
+# The backend that a connected UDP socket of NAME has is taken away by lbctl COMMAND…; what becomes
+# of the socket is in $WORK/stay.json.
+take_away() { # NAME COMMAND…, behind the backend what is in AFTER
+    local name=$1 stay backend
+    shift
+    rm -f "$WORK/stay.backends"
+    probe "$name" stay --seconds 2.5 10.96.0.10 53 >"$WORK/stay.json" 2>"$WORK/stay.backends" &
+    stay=$!
+    within 10 test -s "$WORK/stay.backends"
+    backend=$(head -n 1 "$WORK/stay.backends")
+    lbctl "$@" "$UDP_SERVICE" "$(pod_address "$backend"):8053" "${AFTER[@]}"
+    wait "$stay" || rm "$WORK/stay.json"
+}
+
+# A socket that was not waiting just then learns of it when it sends.
+is_told_and_goes_elsewhere() {
+    says "$WORK/stay.json" '(.told == ["ECONNABORTED"] or .told == ["EDESTADDRREQ"]) and
+                            (.backends | length) == 2'
+}
+
+test_lost() { # NAME
+    AFTER=(--state down)
+    take_away "$1" backend set
+    check "a connected UDP socket of $1 is ended when its backend goes down, and goes elsewhere" \
+        is_told_and_goes_elsewhere
+    lbctl backend set "$UDP_SERVICE" "$(pod_address "$(jq -r '.backends[0]' \
+        "$WORK/stay.json")"):8053" --state active
+    AFTER=(--state draining)
+    take_away "$1" backend set
+    check "not so when it drains" says "$WORK/stay.json" \
+        '.told == [] and (.backends | length) == 1'
+    AFTER=()
+    take_away "$1" backend del
+    check "but when it is removed" is_told_and_goes_elsewhere
+    lbctl service del "$UDP_SERVICE"
+    lbctl service add "$UDP_SERVICE" --backend 10.1.0.11:8053 --backend 10.1.0.12:8053 \
+        --backend 10.1.0.13:8053
+}
+
+test_tcp_stays() {
+    local trickle
+    probe node trickle --seconds 3 10.96.0.10 80 >"$WORK/trickle.out" &
+    trickle=$!
+    sleep 1
+    for address in 10.1.0.11 10.1.0.12; do
+        lbctl backend set "$HTTP_SERVICE" "$address:8080" --state draining
+    done
+    lbctl backend del "$HTTP_SERVICE" 10.1.0.13:8080
+    wait "$trickle" || rm "$WORK/trickle.out"
+    check "TCP goes on, with a backend that drains or is removed" says "$WORK/trickle.out" .whole
+    check "the backends are as before" lbctl backend add "$HTTP_SERVICE" 10.1.0.13:8080
+    for address in 10.1.0.11 10.1.0.12; do
+        lbctl backend set "$HTTP_SERVICE" "$address:8080" --state active
+    done
+}
+
 # ---- from one lbd to the next
 
 link_ids() {
@@ -171,7 +213,7 @@ test_restart() {
         --max-services 5000 --max-backends 9000
     check "a service that is added then is reached" within 5 reaches_new 10.96.0.30
     check "the links are the same still" test "$(link_ids)" = "$links"
-    wait "$trickle"
+    wait "$trickle" || rm "$WORK/trickle.out"
     check "a connection never noticed" says "$WORK/trickle.out" \
         '.whole and .peer == "10.96.0.10:80"'
     check "nothing had to be repaired" lbctl_says '.repaired == 0' status
@@ -192,7 +234,7 @@ test_notes() {
     check "lbd is restarted while a socket waits for its answer" restart_lbd --socket-lb host-only
     echo >&3
     exec 3>&-
-    wait "$late"
+    wait "$late" || rm "$WORK/late.json"
     check "which comes from the service" says "$WORK/late.json" '.sources == ["10.96.0.10:53"]'
 }
 
@@ -255,8 +297,7 @@ test_end() {
     check "until --cleanup" within 2 nothing_is_left
 }
 
-trap 'leave_cgroup; clean_up' EXIT
-if [ -z "$UNIFIED" ] || ! enter_cgroup 2>/dev/null; then
+if ! enter_cgroup 2>/dev/null; then
     skip "sockets are led to backends" "no cgroup of version 2 that may be changed"
     finish
 fi
@@ -266,10 +307,13 @@ test_mapped
 test_others
 test_choice
 test_refused
+test_lost node
+test_tcp_stays
 mkfifo "$WORK/go"
 test_restart
 test_notes
 test_tampering
 test_pods
+test_lost pod-a
 test_end
 finish
