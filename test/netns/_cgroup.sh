@@ -10,6 +10,11 @@ enter_cgroup() {
     [ -n "$UNIFIED" ] && mkdir "$CGROUP" && echo $$ >"$CGROUP/cgroup.procs"
 }
 
+# A command by who is no client of this node, though all namespaces are in one machine.
+outside() { # COMMAND…
+    (echo "$BASHPID" >"$HOME_CGROUP/cgroup.procs" && "$@")
+}
+
 # Also what was started there ends.
 leave_cgroup() {
     local pid

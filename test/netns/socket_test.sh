@@ -270,6 +270,23 @@ test_pods() {
     check "the node reaches it as before" answers node "$HTTP_SERVICE"
 }
 
+# Packets that other programs see are of no service, so they let them pass.
+test_beside_xdp() {
+    check "lbd starts anew with programs on all interfaces as well" restart_lbd \
+        --socket-lb all --interface uplink0 --interface 'veth-*'
+    check "next hops are known" wait_resolved
+    check "a pod reaches a service" within 5 answers pod-a "$HTTP_SERVICE"
+    http_load "$WORK/http.json" pod-a -n 100 -c 4 10.96.0.10 80
+    check "and all its backends" says "$WORK/http.json" \
+        '.failures == 0 and (.backends | length) == 3'
+    http_load "$WORK/http.json" node -n 100 -c 4 10.96.0.10 80
+    check "so does the node" says "$WORK/http.json" \
+        '.failures == 0 and (.backends | length) == 3'
+    outside http_load "$WORK/http.json" client -n 100 -c 4 10.96.0.10 80
+    check "and a client from outside, by packets" says "$WORK/http.json" \
+        '.failures == 0 and (.backends | length) == 3'
+}
+
 # ---- the end
 
 nothing_is_left() {
@@ -315,5 +332,6 @@ test_notes
 test_tampering
 test_pods
 test_lost pod-a
+test_beside_xdp
 test_end
 finish

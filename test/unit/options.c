@@ -24,6 +24,7 @@ static void without_options_the_defaults_hold(void **state)
 	assert_int_equal(datapath->max_affinity, 65536);
 	assert_int_equal(datapath->refuse, REFUSE_ANSWER);
 	assert_int_equal(datapath->icmp_errors, 1000);
+	assert_int_equal(datapath->socket_lb, SOCKET_LB_OFF);
 	assert_int_equal(datapath->max_fragments, 8192);
 	assert_int_equal(options.metrics_detail, 2000);
 	assert_int_equal(datapath->tcp_opening_seconds, 30);
@@ -67,6 +68,17 @@ static void every_option_sets_its_field(void **state)
 	assert_int_equal(options.datapath.icmp_errors, 5);
 	given_line("--refuse drop --refuse answer");
 	assert_int_equal(options.datapath.refuse, REFUSE_ANSWER);
+}
+
+static void clients_on_the_node_are_asked_for(void **state)
+{
+	(void)state;
+	given_line("--socket-lb host-only --cgroup /c");
+	assert_int_equal(options.datapath.socket_lb, SOCKET_LB_HOST_ONLY);
+	assert_string_equal(options.cgroup, "/c");
+	given_line("--socket-lb off --socket-lb=all");
+	assert_int_equal(options.datapath.socket_lb, SOCKET_LB_ALL);
+	assert_null(options.cgroup);
 }
 
 static void a_cluster_is_named_in_one_way_only(void **state)
@@ -237,6 +249,8 @@ static void a_bad_value_is_refused_by_its_word(void **state)
 		{"--healthz 0.0.0.0:0", "0.0.0.0:0"},
 		{"--healthz on", "on"},
 		{"--refuse no", "--refuse no: not answer or drop"},
+		{"--socket-lb some", "--socket-lb some: not off, host-only or all"},
+		{"--cgroup ''", "--cgroup \"\": not a path"},
 		{"--icmp-errors many", "--icmp-errors many: not 0–100000000"},
 		{"--socket ''", "--socket \"\": not a path"},
 		{"--pin ''", "--pin \"\": not a path"},
@@ -325,6 +339,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_CONFIG(without_options_the_defaults_hold),
 		WITH_CONFIG(every_option_sets_its_field),
+		WITH_CONFIG(clients_on_the_node_are_asked_for),
 		WITH_CONFIG(a_cluster_is_named_in_one_way_only),
 		WITH_CONFIG(prefixes_of_a_cluster_are_lists),
 		WITH_CONFIG(probes_are_answered_where_that_is_asked_for),

@@ -12,7 +12,8 @@ static void every_key_sets_its_field(void **state)
 		" \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
 		" \"detach-on-exit\": true, \"kubeconfig\": \"/k\", \"node\": \"n\","
 		" \"seccomp\": false, \"socket-group\": \"adm\", \"socket-group-may\": \"change\","
-		" \"refuse\": \"drop\", \"icmp-errors\": 0,"
+		" \"refuse\": \"drop\", \"icmp-errors\": 0, \"socket-lb\": \"all\","
+		" \"cgroup\": \"/c\","
 		" \"max-services\": 1000000, \"max-affinity\": 4, \"max-fragments\": 4,"
 		" \"max-backends\": 2, \"max-connections\": 3,"
 		" \"hairpin-ipv4\": \"192.0.2.1\", \"hairpin-ipv6\": \"2001:db8::1\"}");
@@ -32,6 +33,8 @@ static void every_key_sets_its_field(void **state)
 	assert_string_equal(options.socket_group, "adm");
 	assert_true(options.group_changes);
 	assert_int_equal(options.datapath.refuse, REFUSE_DROP);
+	assert_int_equal(options.datapath.socket_lb, SOCKET_LB_ALL);
+	assert_string_equal(options.cgroup, "/c");
 	assert_int_equal(options.datapath.icmp_errors, 0);
 	assert_int_equal(options.datapath.max_services, 1000000);
 	assert_int_equal(options.datapath.max_backends, 2);
@@ -134,6 +137,8 @@ static void a_value_of_the_wrong_type_is_refused_by_its_key(void **state)
 		{"{\"replace\": \"true\"}", "replace: not true or false"},
 		{"{\"refuse\": \"no\"}", "refuse: not answer or drop"},
 		{"{\"refuse\": true}", "refuse: not answer or drop"},
+		{"{\"socket-lb\": true}", "socket-lb: not off, host-only or all"},
+		{"{\"cgroup\": \"\"}", "cgroup: not a path"},
 		{"{\"kubernetes\": \"yes\"}", "kubernetes: not true or false"},
 		{"{\"kubeconfig\": true}", "kubeconfig: not a path"},
 		{"{\"node\": \"\"}", "node: not a name"},
