@@ -44,6 +44,11 @@ rss_kb() { # that is not shared with a file or map
     awk '$1 == "RssAnon:" {print $2}' "/proc/$LBD_PID/status"
 }
 
+cpu_ms() { # of lbd, user and system
+    awk -v hz="$(getconf CLK_TCK)" '{sub(/.*\) /, ""); print int(($12 + $13) * 1000 / hz)}' \
+        "/proc/$LBD_PID/stat"
+}
+
 kubernetes_says() { # EXPRESSION
     lbctl -o json status | jq -e ".kubernetes | $1" >/dev/null
 }
@@ -76,9 +81,11 @@ START=$(date +%s%N)
 node_lbd --kubeconfig "$KUBECONFIG" --node node-1 || exit
 within 120 grep -q event=kube-synced "$LBD_LOG" || fail "lbd has the first lists in its tables"
 SYNCED_MS=$((($(date +%s%N) - START) / 1000000))
+SYNCED_CPU_MS=$(cpu_ms)
 grep -E "event=kube-(listed|synced)" "$LBD_LOG"
 sleep 3
 echo "$SERVICES services of $ENDPOINTS endpoints: in the tables after $SYNCED_MS ms, with listing"
+echo "CPU time of lbd until then, with loading its programs: $SYNCED_CPU_MS ms"
 echo "anonymous memory: $((EMPTY_KB / 1024)) MiB without, $(($(rss_kb) / 1024)) MiB with them"
 for number in $(seq 1 "$CHANGES"); do
     change_ms "$number"
