@@ -9,7 +9,9 @@
 #include <string.h>
 #include "control/daemon.h"
 #include "control/log.h"
+#include "control/takeover.h"
 #include "control/upkeep.h"
+#include "control/wall_clock.h"
 
 struct kube_local {
 	struct daemon *daemon;
@@ -72,20 +74,63 @@ static void set_rules(struct kube_local *local)
 	kube_sync_set_rules(local->sync, &rules);
 }
 
+/* As metrics have them, which are read when somebody scrapes. */
+static void count(const struct kube_local *local)
+{
+	struct proxy_metrics *proxy = &local->daemon->proxy;
+	struct kube_sync_status status;
+
+	kube_sync_describe(local->sync, &status);
+	proxy->changes[PROXY_SERVICE] = status.counts.service_changes;
+	proxy->changes[PROXY_ENDPOINT] = status.counts.endpoint_changes;
+	proxy->pending_changes[PROXY_SERVICE] = status.counts.service_changes_pending;
+	proxy->pending_changes[PROXY_ENDPOINT] = status.counts.endpoint_changes_pending;
+	proxy->queued_ms = status.queued_ms;
+	for (int family = 0; family < _PROXY_FAMILY_COUNT; family++) {
+		proxy->no_local_endpoints[family][PROXY_INTERNAL] =
+			status.counts.no_local_internal[family];
+		proxy->no_local_endpoints[family][PROXY_EXTERNAL] =
+			status.counts.no_local_external[family];
+	}
+}
+
 static void note_queued(void *context)
 {
 	const struct kube_local *local = context;
 
+	count(local);
 	health_queued(local->daemon->health, health_now_ms());
+}
+
+static void observe_sync(void *context, double seconds, bool is_full)
+{
+	const struct kube_local *local = context;
+
+	proxy_metrics_synced(&local->daemon->proxy, is_full, seconds, wall_clock_ms());
+}
+
+static void observe_programmed(void *context, double seconds, bool is_ipv6)
+{
+	const struct kube_local *local = context;
+
+	proxy_metrics_programmed(&local->daemon->proxy, is_ipv6 ? PROXY_IPV6 : PROXY_IPV4, seconds);
 }
 
 static void note_synced(void *context)
 {
 	const struct kube_local *local = context;
 
+	count(local);
 	health_synced(local->daemon->health, health_now_ms());
 	if (kube_local_any_leaving(local))
 		upkeep_hasten_sweep(local->daemon);
+}
+
+static void note_begin(void *context)
+{
+	const struct kube_local *local = context;
+
+	takeover_begin(local->daemon);
 }
 
 /* What is adopted and nobody has brought by now was Kubernetes' at some time, or a file's. */
@@ -93,6 +138,7 @@ static void note_complete(void *context)
 {
 	const struct kube_local *local = context;
 
+	takeover_run(local->daemon);
 	if (!operator_is_incomplete(local->daemon->operator))
 		kube_store_take_orphans(kube_sync_store(local->sync));
 }
@@ -162,8 +208,16 @@ static void note_health(void *context)
 struct kube_local *kube_local_new(struct daemon *daemon, const char *node)
 {
 	struct kube_local *local = calloc(1, sizeof(*local));
-	const struct kube_sync_hooks hooks = {local,         note_queued, note_synced,
-					      note_complete, note_node,   note_health};
+	const struct kube_sync_hooks hooks = {
+		.context = local,
+		.queued = note_queued,
+		.synced = note_synced,
+		.begin = note_begin,
+		.complete = note_complete,
+		.node_changed = note_node,
+		.health_changed = note_health,
+	};
+	const struct kube_observer observer = {local, observe_sync, observe_programmed};
 
 	if (!local)
 		return NULL;
@@ -173,6 +227,7 @@ struct kube_local *kube_local_new(struct daemon *daemon, const char *node)
 	if (local->used)
 		local->sync = kube_sync_new(daemon->loop, daemon->reconcile, node, &hooks);
 	if (local->sync) {
+		kube_sync_observe(local->sync, &observer);
 		set_rules(local);
 		return local;
 	}

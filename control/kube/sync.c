@@ -144,6 +144,8 @@ static void run(void *context, uint32_t events)
 	sync->is_armed = false;
 	if (!sync->is_syncing)
 		sync->began_ms = now_ms();
+	if (!sync->has_begun)
+		tell(sync, sync->hooks.begin);
 	sync->has_begun = sync->is_syncing = true;
 	if (kube_store_sync(sync->store, STEP_GROUPS))
 		arm(sync, SOON_MS);

@@ -20,7 +20,8 @@ struct kube_sync_hooks {
 	/* Changes wait to be written, and: none does any more. */
 	void (*queued)(void *context);
 	void (*synced)(void *context);
-	/* The first lists are in the tables. */
+	/* The first lists are about to be written, and are in the tables. */
+	void (*begin)(void *context);
 	void (*complete)(void *context);
 	void (*node_changed)(void *context, const struct kube_node *node);
 	/* kube_sync_list_health has others. */

@@ -60,6 +60,24 @@ logged() { # EVENT…
     grep -qE "event=$1" "$LBD_LOG"
 }
 
+metric() { # NAME: its value, of IPv4 where families have their own
+    inside node curl -s http://127.0.0.1:10249/metrics |
+        awk -v name="$1" '$1 == name || $1 == name "{ip_family=\"IPv4\"}" {print $2}'
+}
+
+counts() { # NAME: it is not zero
+    [[ $(metric "$1") =~ ^[1-9] ]]
+}
+
+test_metrics() {
+    check "metrics have its syncs" counts kubeproxy_sync_proxy_rules_duration_seconds_count
+    check "and the changes it has heard of" eval \
+        'counts kubeproxy_sync_proxy_rules_service_changes_total &&
+            counts kubeproxy_sync_proxy_rules_endpoint_changes_total'
+    check "of which none waits" test \
+        "$(metric kubeproxy_sync_proxy_rules_service_changes_pending)" = 0
+}
+
 test_coming() {
     check "a Service and its endpoints become services" eval \
         'service web 10.96.0.10; slice web 10.1.0.11 10.1.0.12'
@@ -129,6 +147,7 @@ write_kubeconfig "$KUBECONFIG" "127.0.0.1:$API_PORT" token
 check "the API server starts" server_start
 check "lbd becomes ready" node_lbd "${NODE_OPTIONS[@]}"
 test_coming
+test_metrics
 test_connections
 test_away
 test_clash
