@@ -224,5 +224,8 @@ char *reader_name(struct reader *reader, const json_t *metadata, const char *nam
 		reader_refuse(reader, "it has no name");
 	else if (asprintf(&joined, "%s/%s", namespace, name) < 0)
 		reader_lack_memory(reader);
-	return reader->error ? NULL : joined;
+	if (!reader->error)
+		return joined;
+	free(joined);
+	return NULL;
 }
