@@ -156,6 +156,15 @@ __noinline int bring_connection(const struct flow *flow, enum direction directio
 	return 0;
 }
 
+/* Of a reply to an address of ours: its connection is found by the flow of its requests. */
+static __always_inline void bring_masqueraded(const struct flow *reply, __u32 now)
+{
+	struct flow request = {};
+
+	if (find_masquerade(reply, DIRECTION_REPLY, &request))
+		bring_connection(&request, DIRECTION_REQUEST, true, now);
+}
+
 /* Both ways it may be going, as in find_connection; a pod may be its own backend. */
 static __always_inline void bring_connection_of(const struct packet *packet)
 {
@@ -169,6 +178,8 @@ static __always_inline void bring_connection_of(const struct packet *packet)
 		bring_connection(flow, DIRECTION_REQUEST, true, now);
 	if (filter_has(&backend_filter, backend_filter_mask, src))
 		bring_connection(flow, DIRECTION_REPLY, is_hairpin, now);
+	if (masquerading)
+		bring_masqueraded(flow, now);
 }
 
 static __always_inline int go_on(struct hook_context *ctx, enum bridge next)

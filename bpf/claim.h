@@ -117,6 +117,9 @@ static __always_inline bool is_in_the_way(struct connection *other, const struct
 	    !is_same_address(&theirs->address, &backend->address))
 		return false;
 	state.word = load_word(after(&other->state, head));
+	/* A masqueraded one's come to a port that no client has. */
+	if (state.may_be_masqueraded || wanted->state.may_be_masqueraded)
+		return false;
 	if (is_alive(state, (__u32)(head & ~HEAD_UNSETTLED), now, theirs))
 		return true;
 	return !(head & HEAD_UNSETTLED) && !forget_over(other, head, state.word);

@@ -16,11 +16,15 @@
 #include "bpf/connection_table.h"
 #include "bpf/knobs.h"
 #include "bpf/maps.h"
+#include "bpf/masquerade_table.h"
 #include "bpf/packet.h"
 #include "bpf/part.h"
 #include "bpf/stateless.h"
 #include "include/connection.h"
 #include "include/verdict.h"
+
+/* Bits of enum unknown; lbd sets them while it takes connections over from netfilter. */
+volatile __u32 unknown_to_stack;
 
 /* What this packet adds to what was seen. */
 static __always_inline __u8 see(const struct packet *packet, enum direction direction, __u8 seen)
@@ -105,8 +109,11 @@ static __always_inline enum verdict find_request(struct packet *packet, bool is_
 		packet->known = found.connection;
 		packet->known_head = found.head;
 		idle = connection_idle(packet->now, found.state.last_seen);
-		if (takes_request(packet, &found, idle))
+		if (takes_request(packet, &found, idle)) {
+			if (found.state.may_be_masqueraded)
+				return part(packet, PROGRAM_MASQUERADE);
 			return follow_request(packet, &found, idle, is_rare);
+		}
 	}
 	packet->has_siblings = found.has_siblings; /* those after one were not looked at */
 	if (!is_marked(packet->client_hash))
@@ -156,6 +163,8 @@ static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_
 	__u32 idle;
 
 	known = search_for(packet, &client, DIRECTION_REPLY, is_rare, &found);
+	if (!known && masquerading && bpf_map_lookup_elem(&masquerades, &packet->flow))
+		return part(packet, PROGRAM_MASQUERADE);
 	if (!known && is_marked(client.hash)) {
 		if (!is_rare)
 			return part(packet, PROGRAM_RARE);
@@ -220,7 +229,7 @@ static __always_inline bool find_live(struct packet *packet, const struct client
 }
 
 static __always_inline bool follow_live(struct packet *packet, const struct client *client,
-					enum direction direction)
+					enum direction direction, struct quote *quote)
 {
 	struct found found;
 
@@ -229,6 +238,34 @@ static __always_inline bool follow_live(struct packet *packet, const struct clie
 	set_backend(packet, direction, found.backend);
 	if (direction == DIRECTION_REPLY)
 		go_back(packet, found.state.client_hop, true);
+	else if (found.state.may_be_masqueraded)
+		quote->is_masqueraded = (__u32)find_masquerade(&packet->flow, DIRECTION_REQUEST,
+							       &quote->other) == (__u32)found.head;
+	return true;
+}
+
+/* Of a packet that would have come back to an address that its client has not. */
+static __always_inline bool follow_masqueraded(struct packet *packet, struct quote *quote)
+{
+	const struct flow *request = &quote->other;
+	struct whereabouts where = {};
+	struct found found;
+	__u32 backend;
+
+	backend = (__u32)find_masquerade(&packet->flow, DIRECTION_REPLY, &quote->other);
+	if (!backend || !search_apart(request,
+				      hash_endpoint(hash_seed, &request->src, request->src_port,
+						    request->protocol),
+				      DIRECTION_REQUEST, true, &where))
+		return false;
+	found.head = where.head;
+	found.state.word = where.state;
+	found.backend = backend_of((__u32)where.head);
+	if (!found.backend || (__u32)found.head != backend || !is_live(packet, &found))
+		return false;
+	quote->is_masqueraded = true;
+	set_backend(packet, DIRECTION_REPLY, found.backend);
+	go_back(packet, found.state.client_hop, true);
 	return true;
 }
 
@@ -236,7 +273,8 @@ static __always_inline bool follow_live(struct packet *packet, const struct clie
  * The same for an ICMP error, which has its flow from the packet that it quotes. Anybody can send
  * one, so it neither keeps a connection alive nor changes what is known of it.
  */
-static __always_inline enum verdict find_connection_of_error(struct packet *packet)
+static __always_inline enum verdict find_connection_of_error(struct packet *packet,
+							     struct quote *quote)
 {
 	const struct flow *flow = &packet->flow;
 	const __u64 src = hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol);
@@ -245,11 +283,20 @@ static __always_inline enum verdict find_connection_of_error(struct packet *pack
 
 	packet->now = (__u32)bpf_jiffies64();
 	if (filter_has(&service_filter, service_filter_mask, dst) &&
-	    follow_live(packet, &client, DIRECTION_REQUEST))
+	    follow_live(packet, &client, DIRECTION_REQUEST, quote)) {
+		if (quote->is_masqueraded) {
+			packet->is_hairpin = false;
+			packet->other_port = quote->other.dst_port;
+		}
 		return VERDICT_CONTINUE;
+	}
 	if (!filter_has(&backend_filter, backend_filter_mask, src))
 		return VERDICT_PASS_NO_SERVICE;
 	client = client_of_reply(packet, dst);
-	return follow_live(packet, &client, DIRECTION_REPLY) ? VERDICT_CONTINUE
-							     : VERDICT_PASS_NO_SERVICE;
+	if (follow_live(packet, &client, DIRECTION_REPLY, quote))
+		return VERDICT_CONTINUE;
+	if (!masquerading || !follow_masqueraded(packet, quote))
+		return VERDICT_PASS_NO_SERVICE;
+	packet->other_port = quote->other.src_port;
+	return VERDICT_CONTINUE;
 }

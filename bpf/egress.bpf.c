@@ -10,15 +10,15 @@
 #include "bpf/frame_tc.h"
 #include "bpf/packet.h"
 #include "bpf/maps.h"
+#include "bpf/exit.h"
+#include "bpf/deny.h"
+#include "bpf/address.h"
 #include "bpf/parse.h"
 #include "bpf/icmp.h"
 #include "bpf/fragment.h"
 #include "bpf/connection.h"
 #include "bpf/nat.h"
 #include "bpf/count.h"
-#include "bpf/exit.h"
-#include "bpf/deny.h"
-#include "bpf/address.h"
 
 /* Of a connection we know, else it has no backend. */
 static __always_inline void find_own_reply(struct packet *packet, bool is_rare)
@@ -82,7 +82,7 @@ int egress_icmp(struct hook_context *ctx)
 	packet_init(&packet, ctx, false);
 	packet.is_icmp = true;
 	if (parse(&packet) != VERDICT_CONTINUE || read_error(&packet, &quote) != VERDICT_CONTINUE ||
-	    find_connection_of_error(&packet) != VERDICT_CONTINUE)
+	    find_connection_of_error(&packet, &quote) != VERDICT_CONTINUE)
 		return HOOK_PASS;
 	if (packet.direction == DIRECTION_REPLY)
 		translate_error(&packet, &quote);

@@ -48,6 +48,7 @@ static __always_inline int keep(enum verdict verdict)
 	case VERDICT_ANSWER_ECHO:
 	case VERDICT_DROP_NOT_SERVED:
 	case VERDICT_DROP_UNSERVED:
+	case VERDICT_DROP_MASQUERADE:
 	case _VERDICT_COUNT:
 		return HOOK_DROP;
 	}

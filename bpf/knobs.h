@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 #include "include/abi.h"
+#include "include/masquerade.h"
 
 /* Of 250 jiffies a second. */
 const volatile struct timeouts timeouts = {
@@ -42,6 +43,9 @@ const volatile bool answer_refused = true;
 
 /* ICMP errors that a CPU sends in a second; 0: as many as there are. */
 const volatile __u32 icmp_errors = 1000;
+
+/* Ports of this node that masqueraded connections may have. */
+const volatile struct masquerade_ports masquerade_ports = {.first = 1024, .count = 31744};
 
 /* A routable IPv6 address: a pod would look for a link-local one on its link, and find nobody. */
 const volatile struct hairpin hairpin = {

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "include/abi.h"
 #include "include/hash.h"
+#include "include/masquerade.h"
 #include "include/network.h"
 #include "include/verdict.h"
 
@@ -106,6 +107,36 @@ struct {
 	__type(value, struct table_layout);
 	__uint(max_entries, MAX_LAYOUTS);
 } layouts SEC(".maps");
+
+/*
+ * Masqueraded connections, two elements each. Packets that start one write, those of one read; lbd
+ * removes them when their connection is gone, which is never before they are old. Full: a new
+ * connection is dropped.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct flow);
+	__type(value, struct masquerade_record);
+	__uint(max_entries, 2);
+} masquerades SEC(".maps");
+
+/* By port. lbd writes, packets that start a masqueraded connection read. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__type(key, __u32);
+	__type(value, struct masquerade_source);
+	__uint(max_entries, MAX_PORTS);
+} masquerade_sources SEC(".maps");
+
+/* Packets that start a masqueraded connection alone, each CPU its own: it is too much for a stack.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, struct masquerade_work);
+	__uint(max_entries, 1);
+} masquerade_work SEC(".maps");
 
 /*
  * Where the clients of services with affinity went last. Packets that start a connection write and

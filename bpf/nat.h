@@ -106,13 +106,9 @@ static __always_inline __u16 rewrite_client_port(struct packet *packet)
 	return checksum_fold(checksum_replace(0, before, packet->other_port));
 }
 
-static __always_inline void translate(struct packet *packet, bool is_rare)
+static __always_inline void translate_by(struct packet *packet, struct checksum_change change,
+					 bool is_rare)
 {
-	struct checksum_change change;
-
-	if (!packet->backend)
-		return; /* VERIFIER: does not know that there is one (6.18) */
-	change = change_of(packet);
 	if (is_rare && packet->other_port && packet->checksum)
 		change.all = checksum_fold((__u64)change.all + rewrite_client_port(packet));
 	if (!is_rare || packet->checksum)
@@ -126,13 +122,58 @@ static __always_inline void translate(struct packet *packet, bool is_rare)
 	address_frame(packet, is_rare);
 }
 
+static __always_inline void translate(struct packet *packet, bool is_rare)
+{
+	if (!packet->backend)
+		return; /* VERIFIER: does not know that there is one (6.18) */
+	translate_by(packet, change_of(packet), is_rare);
+}
+
+/* The client's address, of a request as its backend is to know it, of a reply its own again. */
+static __always_inline void rewrite_client(struct packet *packet, const struct address *to)
+{
+	const bool request = packet->direction == DIRECTION_REQUEST;
+	struct ipv6hdr *ipv6 = packet->network;
+	struct iphdr *ipv4 = packet->network;
+
+	if (packet->is_ipv6) {
+		if ((void *)(ipv6 + 1) > packet->end)
+			return; /* VERIFIER: as in rewrite_ipv6 */
+		__builtin_memcpy(request ? &ipv6->saddr : &ipv6->daddr, to, sizeof(*to));
+	} else if (request) {
+		ipv4->saddr = to->word[3];
+	} else {
+		ipv4->daddr = to->word[3];
+	}
+}
+
+/* Of a masqueraded connection, whose packets come the other way as `other`. */
+static __always_inline void translate_masqueraded(struct packet *packet, const struct flow *other)
+{
+	const bool request = packet->direction == DIRECTION_REQUEST;
+	const struct address *from = request ? &packet->flow.src : &packet->flow.dst;
+	const struct address *to = request ? &other->dst : &other->src;
+	struct checksum_change change;
+	__u64 more;
+
+	if (!packet->backend)
+		return; /* VERIFIER: does not know that there is one (6.18) */
+	change = change_of(packet);
+	more = checksum_replace_address(0, from, to);
+	change.addresses = checksum_fold(more + change.addresses);
+	change.all = checksum_fold(more + change.all);
+	packet->other_port = request ? other->dst_port : other->src_port;
+	rewrite_client(packet, to);
+	translate_by(packet, change, true);
+}
+
 /* What becomes of the addresses of an error's flow, and what that adds to checksums. */
 struct ends {
 	struct address src, dst;
 	__u16 src_change, dst_change;
 };
 
-static __always_inline struct ends new_ends(const struct packet *packet)
+static __always_inline struct ends new_ends(const struct packet *packet, const struct quote *quote)
 {
 	const bool request = packet->direction == DIRECTION_REQUEST;
 	const struct flow *flow = &packet->flow;
@@ -142,6 +183,10 @@ static __always_inline struct ends new_ends(const struct packet *packet)
 		ends.src = *hairpin_of(packet->is_ipv6);
 	else if (packet->is_hairpin)
 		ends.dst = flow->src;
+	if (quote->is_masqueraded && request)
+		ends.src = quote->other.dst;
+	else if (quote->is_masqueraded)
+		ends.dst = quote->other.src;
 	if (request)
 		ends.dst = packet->backend->address;
 	else
@@ -250,7 +295,7 @@ static __always_inline void translate_error(struct packet *packet, const struct 
 
 	if (!packet->backend)
 		return; /* VERIFIER: does not know that there is one (6.18) */
-	ends = new_ends(packet);
+	ends = new_ends(packet, quote);
 	change = rewrite_quoted_ports(packet, quote, &ends);
 	if (packet->is_ipv6) {
 		change += rewrite_quoted_ipv6(packet, quote, &ends);

@@ -250,9 +250,6 @@ static __always_inline __u32 choose_backend(const struct packet *packet,
 	return index;
 }
 
-/* Bits of enum unknown; lbd sets them while it takes connections over from netfilter. */
-volatile __u32 unknown_to_stack;
-
 static __always_inline bool is_left_to_stack(const struct packet *packet)
 {
 	if (packet->flow.protocol != IPPROTO_TCP)
@@ -285,6 +282,20 @@ static __always_inline const struct service_record *find_record(const struct pac
 	return inside ? inside : service;
 }
 
+/* Whether its client's address is to become ours, if its backend is elsewhere. */
+static __always_inline bool is_to_be_masqueraded(const struct packet *packet,
+						 const struct service_record *service)
+{
+	const __u8 asks = SERVICE_MASQUERADES_STRANGERS | SERVICE_MASQUERADES_OTHERS;
+	int network;
+
+	if (!(service->flags & asks))
+		return false;
+	network = network_of(&packet->flow.src, packet->is_ipv6);
+	return network == NETWORK_NONE ||
+	       (network == NETWORK_CLUSTER && service->flags & SERVICE_MASQUERADES_OTHERS);
+}
+
 static __always_inline enum verdict leave_unserved(const struct service_record *service)
 {
 	return service->flags & SERVICE_DROPS_UNSERVED ? VERDICT_DROP_UNSERVED
@@ -315,6 +326,8 @@ static __always_inline enum verdict balance(struct packet *packet, bool is_rare)
 	verdict = admit_source(packet, service);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
+	if (is_to_be_masqueraded(packet, service))
+		return part(packet, PROGRAM_MASQUERADE);
 	index = choose_backend(packet, service, &wanted, &verdict);
 	if (verdict == VERDICT_CONTINUE)
 		verdict = send_to(packet, in, service, &wanted, index);

@@ -22,6 +22,7 @@
 #include "bpf/service.h"
 #include "bpf/forward.h"
 #include "bpf/gone.h"
+#include "bpf/masquerade.h"
 #include "bpf/nat.h"
 #include "bpf/count.h"
 #include "bpf/exit.h"
@@ -44,7 +45,7 @@ static __always_inline enum verdict walk_icmp(struct packet *packet)
 	verdict = read_error(packet, &quote);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	verdict = find_connection_of_error(packet);
+	verdict = find_connection_of_error(packet, &quote);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	if (is_martian(&quote.reporter, packet->is_ipv6))
@@ -100,6 +101,40 @@ static __always_inline enum verdict walk_rare(struct packet *packet)
 	if (!take_headers_up(packet))
 		return VERDICT_PASS_MALFORMED;
 	translate(packet, true);
+	return egress_verdict(packet);
+}
+
+/* Of connections whose clients have an address of ours, or that may come to have one. */
+static __always_inline enum verdict walk_masquerade(struct packet *packet)
+{
+	const __u32 first = 0;
+	struct masquerade_work *known = bpf_map_lookup_elem(&masquerade_work, &first);
+	enum verdict verdict;
+
+	if (!known)
+		return VERDICT_DROP_MASQUERADE; /* VERIFIER: does not know that there is one (6.1)
+						 */
+
+	verdict = find_fragment(packet, parse(packet));
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	let_headers_go(packet);
+	verdict = find_masqueraded(packet, known);
+	if (verdict == VERDICT_CONTINUE)
+		verdict = find_egress(packet, true);
+	verdict = settle_fragment(packet, verdict);
+	if (verdict == VERDICT_DROP_BACKEND_GONE && known->is_lost)
+		return have_answered(packet, verdict);
+	if (verdict != VERDICT_CONTINUE)
+		return refuse(packet, verdict);
+	if (!take_headers_up(packet))
+		return VERDICT_PASS_MALFORMED;
+	if (known->is_lost && (!packet->checksum || !become_reset(packet)))
+		return VERDICT_DROP_BACKEND_GONE;
+	if (known->other.protocol)
+		translate_masqueraded(packet, &known->other);
+	else
+		translate(packet, true);
 	return egress_verdict(packet);
 }
 
@@ -180,6 +215,18 @@ int stateless(struct hook_context *ctx)
 
 	packet_init(&packet, ctx, true);
 	verdict = walk_stateless(&packet);
+	count(&packet, verdict);
+	return act(&packet, verdict);
+}
+
+SEC(HOOK)
+int masquerade(struct hook_context *ctx)
+{
+	struct packet packet = {};
+	enum verdict verdict;
+
+	packet_init(&packet, ctx, true);
+	verdict = walk_masquerade(&packet);
 	count(&packet, verdict);
 	return act(&packet, verdict);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include "control/masquerade.h"
 #include "control/number_option.h"
 #include "control/options.h"
 #include "control/tables.h"
@@ -178,6 +179,15 @@ static int read_socket_lb(struct options *options, const json_t *value, struct r
 	return 0;
 }
 
+static int read_ports(struct options *options, const char *key, const json_t *value,
+		      struct refusal *refusal)
+{
+	if (!json_is_string(value) ||
+	    masquerade_parse_ports(json_string_value(value), &options->datapath.masquerade_ports))
+		return refuse_key(options, key, "FIRST-LAST of 1–65535", refusal);
+	return 0;
+}
+
 static int read_group_may(struct options *options, const json_t *value, struct refusal *refusal)
 {
 	if (!json_is_string(value) ||
@@ -269,6 +279,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_list(options, key, value, &options->tc_interfaces, refusal);
 	if (!strcmp(key, "tc-attach") || !strcmp(key, "egress"))
 		return read_tc_word(options, key, value, refusal);
+	if (!strcmp(key, "masquerade-ports"))
+		return read_ports(options, key, value, refusal);
 	if (!strcmp(key, "xdp-mode"))
 		return read_mode(options, value, refusal);
 	if (!strcmp(key, "hairpin-ipv4") || !strcmp(key, "hairpin-ipv6"))
@@ -294,7 +306,8 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		"replace, detach-on-exit, metadata, refuse, timeouts, seccomp, healthz, metrics, "
 		"socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
 		"max-backends, max-connections, max-new-connections, max-affinity, "
-		"max-fragments, metrics-detail, icmp-errors",
+		"max-fragments, max-masquerades, masquerade-ports, metrics-detail, "
+		"icmp-errors",
 		options->config_path, key);
 }
 

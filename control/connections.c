@@ -8,6 +8,8 @@
 #include "control/kube/local.h"
 #include "include/connection.h"
 
+#define MASQUERADES_STEP 1024 /* a few milliseconds */
+
 /* A walk's view: what it looks for and what it found. */
 struct walk {
 	struct connection_filter filter;
@@ -45,18 +47,27 @@ static json_t *encode_alias(const struct connection_view *view)
 	return view->alias_port ? json_integer(ntohs(view->alias_port)) : json_null();
 }
 
+static json_t *encode_masquerade(const struct connection_view *view)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (!view->masquerade_port)
+		return json_null();
+	return json_string(endpoint_format(&view->masquerade_address, view->masquerade_port, text));
+}
+
 static json_t *encode(const struct connection_view *view)
 {
 	char client[ENDPOINT_TEXT_MAX], service[ENDPOINT_TEXT_MAX], backend[ENDPOINT_TEXT_MAX];
 	const struct flow *flow = &view->flow;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I}", "protocol",
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:I}", "protocol",
 			 protocol_name(flow->protocol), "client",
 			 endpoint_format(&flow->src, flow->src_port, client), "service",
 			 endpoint_format(&flow->dst, flow->dst_port, service), "backend",
 			 endpoint_format(&view->backend_address, view->backend_port, backend),
-			 "alias_port", encode_alias(view), "state", state_of(view), "idle_seconds",
-			 (json_int_t)view->idle_seconds);
+			 "alias_port", encode_alias(view), "masquerade", encode_masquerade(view),
+			 "state", state_of(view), "idle_seconds", (json_int_t)view->idle_seconds);
 }
 
 static bool visit_live(void *context, const struct connection_view *view)
@@ -127,10 +138,19 @@ static bool visit_expired(void *context, const struct connection_view *view)
 	return false;
 }
 
+static int sweep_masquerades(struct daemon *daemon)
+{
+	return datapath_sweep_masquerades(daemon->datapath, &daemon->masquerade_sweep,
+					  MASQUERADES_STEP);
+}
+
+/* When connections are swept, what is left of those that were masqueraded. */
 int connections_sweep_some(struct daemon *daemon)
 {
 	int answer;
 
+	if (daemon->masquerade_sweep.is_under_way)
+		return sweep_masquerades(daemon);
 	if (!daemon->sweep.bucket)
 		kube_local_begin_pass(daemon->kube_local);
 	answer = datapath_sweep_some(daemon->datapath, &daemon->sweep, visit_expired, daemon);
@@ -141,5 +161,5 @@ int connections_sweep_some(struct daemon *daemon)
 		daemon->connections = daemon->swept_connections;
 	}
 	daemon->swept_connections = 0;
-	return answer;
+	return answer ? answer : sweep_masquerades(daemon);
 }

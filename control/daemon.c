@@ -22,7 +22,6 @@
 #include "control/metrics.h"
 #include "control/node.h"
 #include "control/notify.h"
-#include "control/own_address.h"
 #include "control/requests.h"
 #include "control/server.h"
 #include "control/sockets.h"
@@ -82,6 +81,7 @@ static void interface_changed(void *context, uint32_t ifindex)
 {
 	struct daemon *daemon = context;
 
+	node_changed(daemon);
 	neighbours_link_changed(daemon->neighbours, ifindex);
 }
 
@@ -245,6 +245,7 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 							    destination_removed};
 	int error;
 
+	node_choose_ports(&daemon->options.datapath.masquerade_ports);
 	daemon->options.datapath.pin_path = daemon->pin_path;
 	daemon->options.datapath.cgroup = daemon->options.cgroup;
 	daemon->options.datapath.linear = daemon->options.mode == MODE_GENERIC;
@@ -331,6 +332,7 @@ static int attach(struct daemon *daemon, struct refusal *refusal)
 	error = wanted_attach(daemon->interfaces, &daemon->options, refusal);
 	if (error)
 		return error;
+	node_changed(daemon);
 	interfaces_drop_unwanted(daemon->interfaces);
 	datapath_end_move(daemon->datapath);
 	return 0;
@@ -435,6 +437,7 @@ void daemon_finish(struct daemon *daemon)
 	links_close(daemon->links);
 	own_addresses_close(daemon->own_addresses);
 	networks_free(daemon->networks);
+	masquerade_sources_free(daemon->masquerade_sources);
 	neighbours_free(daemon->neighbours);
 	interfaces_free(daemon->interfaces);
 	reconcile_free(daemon->reconcile);

@@ -10,6 +10,7 @@
 #include "control/health.h"
 #include "control/interface.h"
 #include "control/loop.h"
+#include "control/masquerade.h"
 #include "control/neighbour.h"
 #include "control/networks.h"
 #include "control/operator.h"
@@ -30,6 +31,7 @@ struct daemon {
 	struct neighbours *neighbours;
 	struct links *links;
 	struct networks *networks;
+	struct masquerade_sources *masquerade_sources;
 	struct own_addresses *own_addresses;
 	struct operator* operator;
 	struct server *server;
@@ -43,12 +45,13 @@ struct daemon {
 	struct conntrack *conntrack;    /* while connections are taken over from it; else NULL */
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
-	uint64_t connections;           /* that the last sweep has left */
-	uint64_t swept_connections;     /* that this one has, so far */
-	struct repairs repairs;         /* since it started; failures, of this round */
-	struct repairs told_repairs;    /* those that are in the log */
-	bool failing[_REPAIR_COUNT];    /* in the round before */
-	unsigned int audited;           /* parts of this round */
+	struct masquerade_cursor masquerade_sweep; /* and that of masquerades */
+	uint64_t connections;                      /* that the last sweep has left */
+	uint64_t swept_connections;                /* that this one has, so far */
+	struct repairs repairs;                    /* since it started; failures, of this round */
+	struct repairs told_repairs;               /* those that are in the log */
+	bool failing[_REPAIR_COUNT];               /* in the round before */
+	unsigned int audited;                      /* parts of this round */
 	int sweep_timer;
 	bool sweep_hastened; /* the next one begins soon */
 	int expiry_timer;    /* of the deny list */

@@ -38,6 +38,7 @@ int print_connections(const struct invocation *invocation, const json_t *result)
 		{"SERVICE", "service", cell_value, COLUMN_TEXT},
 		{"BACKEND", "backend", cell_value, COLUMN_TEXT},
 		{"ALIAS", "alias_port", cell_value, COLUMN_NUMBER},
+		{"AS", "masquerade", cell_value, COLUMN_TEXT},
 		{"STATE", "state", cell_value, COLUMN_STATE},
 		{"IDLE", "idle_seconds", cell_duration, COLUMN_NUMBER},
 		{0},

@@ -11,6 +11,38 @@
 #include "control/log.h"
 #include "control/own_address.h"
 
+void node_choose_ports(struct masquerade_ports *ports)
+{
+	if (!ports->count && !masquerade_choose_ports(ports))
+		log_warning("masquerade-ports", "first=%u last=%u why=%s", ports->first,
+			    ports->first + ports->count - 1,
+			    log_quote("the kernel gives nearly all ports to sockets; "
+				      "leave it less by ip_local_port_range"));
+}
+
+/* Which interfaces there are is not known before links are listened to. */
+static void update_masquerade_sources(struct daemon *daemon, const struct own_address *addresses,
+				      size_t count)
+{
+	int error;
+
+	if (!daemon->links)
+		return;
+	error = masquerade_sources_update(daemon->masquerade_sources, daemon->interfaces, addresses,
+					  count);
+	if (error)
+		log_error("masquerade-sources", "error=%s", log_quote(strerror(-error)));
+}
+
+void node_changed(struct daemon *daemon)
+{
+	const struct own_address *addresses;
+	size_t count;
+
+	addresses = own_addresses_list(daemon->own_addresses, &count);
+	update_masquerade_sources(daemon, addresses, count);
+}
+
 static void own_addresses_changed(void *context, const struct own_address *addresses, size_t count)
 {
 	struct daemon *daemon = context;
@@ -30,6 +62,7 @@ static void own_addresses_changed(void *context, const struct own_address *addre
 	free(plain);
 	if (error)
 		log_error("own-networks", "error=%s", log_quote(strerror(-error)));
+	update_masquerade_sources(daemon, addresses, count);
 }
 
 /* Before there is a service that asks whose a source is. */
@@ -38,6 +71,9 @@ static int learn_networks(struct daemon *daemon, struct refusal *refusal)
 	const struct prefix_list *cluster = &daemon->options.cluster;
 	int error;
 
+	daemon->masquerade_sources = masquerade_sources_new(daemon->datapath);
+	if (!daemon->masquerade_sources)
+		return refuse_with(refusal, ENOMEM, "out of memory");
 	daemon->networks = networks_new(daemon->datapath);
 	if (!daemon->networks)
 		return refuse_with(refusal, errno, "cannot read the map networks: %s",

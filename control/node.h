@@ -7,5 +7,9 @@
 #include "control/daemon.h"
 #include "lb/refusal.h"
 
+/* Before it is open: ports for masqueraded connections, where none are chosen. */
+void node_choose_ports(struct masquerade_ports *ports);
 /* 0 or -errno with a refusal. */
 int node_learn(struct daemon *daemon, struct refusal *refusal);
+/* To be said when interfaces have come, gone or changed. */
+void node_changed(struct daemon *daemon);

@@ -16,6 +16,7 @@ const struct number_range NUMBER_OPTIONS[_NUMBER_OPTION_COUNT] = {
 	[NUMBER_ICMP_ERRORS] = {"icmp-errors", 0, 100000000, 1000},
 	[NUMBER_MAX_FRAGMENTS] = {"max-fragments", 1, 1000000, 8192},
 	[NUMBER_METRICS_DETAIL] = {"metrics-detail", 0, 10000000, 2000},
+	[NUMBER_MAX_MASQUERADES] = {"max-masquerades", 1, 100000000, 262144},
 };
 
 uint32_t *number_option_of(struct options *options, enum number_option option)
@@ -33,6 +34,8 @@ uint32_t *number_option_of(struct options *options, enum number_option option)
 		return &options->datapath.max_affinity;
 	case NUMBER_ICMP_ERRORS:
 		return &options->datapath.icmp_errors;
+	case NUMBER_MAX_MASQUERADES:
+		return &options->datapath.max_masquerades;
 	case NUMBER_MAX_FRAGMENTS:
 		return &options->datapath.max_fragments;
 	case NUMBER_METRICS_DETAIL:

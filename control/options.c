@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include "control/masquerade.h"
 #include "control/number_option.h"
 #include "lb/address.h"
 
@@ -37,6 +38,7 @@ enum option_id {
 	OPTION_CLUSTER_CIDR,
 	OPTION_NODEPORT_ADDRESS,
 	OPTION_EXTERNAL_IP_RANGE,
+	OPTION_MASQUERADE_PORTS,
 	OPTION_REFUSE,
 	OPTION_SOCKET_LB,
 	OPTION_CGROUP,
@@ -74,6 +76,8 @@ static const struct option LONG_OPTIONS[] = {
 	{"max-new-connections", required_argument, NULL,
 	 OPTION_NUMBER + NUMBER_MAX_NEW_CONNECTIONS},
 	{"max-affinity", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_AFFINITY},
+	{"max-masquerades", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_MASQUERADES},
+	{"masquerade-ports", required_argument, NULL, OPTION_MASQUERADE_PORTS},
 	{"max-fragments", required_argument, NULL, OPTION_NUMBER + NUMBER_MAX_FRAGMENTS},
 	{"metadata", no_argument, NULL, OPTION_METADATA},
 	{"cluster-cidr", required_argument, NULL, OPTION_CLUSTER_CIDR},
@@ -208,6 +212,13 @@ static int set_path(const char *name, const char *value, char **target, struct r
 	return option_set_text(target, value, refusal);
 }
 
+static int set_ports(struct options *options, const char *value, struct refusal *refusal)
+{
+	if (!masquerade_parse_ports(value, &options->datapath.masquerade_ports))
+		return 0;
+	return refuse(refusal, "--masquerade-ports %.64s: not FIRST-LAST of 1–65535", value);
+}
+
 static int apply_number(struct options *options, enum number_option option, const char *text,
 			struct refusal *refusal)
 {
@@ -336,6 +347,8 @@ static int apply_choice(struct options *options, int id, const char *value, stru
 			return 0;
 		return refuse(refusal, "--xdp-mode %.64s: not auto, native, generic or offload",
 			      value);
+	case OPTION_MASQUERADE_PORTS:
+		return set_ports(options, value, refusal);
 	case OPTION_SOCKET_LB:
 		if (!socket_lb_parse(value, &options->datapath.socket_lb))
 			return 0;

@@ -38,6 +38,8 @@ static const char HELP[] =
 	"  --max-connections N   262144\n"
 	"  --max-new-connections N  a second of a service and CPU that get entries; 0: all\n"
 	"  --max-affinity N      65536\n"
+	"  --max-masquerades N   262144: connections whose clients have an address of ours\n"
+	"  --masquerade-ports A-B  their ports; else those that the kernel gives nobody\n"
 	"  --max-fragments N     8192: datagrams in pieces at once\n"
 	"  --refuse answer|drop  whom there is no backend for: an error at once (default), or not\n"
 	"  --icmp-errors N       such errors a second and CPU at most (1000), resets apart\n"

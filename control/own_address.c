@@ -210,17 +210,10 @@ struct own_addresses *own_addresses_open(struct loop *loop, struct datapath *dat
 	return NULL;
 }
 
-const struct address *own_addresses_usual(const struct own_addresses *own, uint32_t ifindex,
-					  bool is_ipv4)
+const struct own_address *own_addresses_list(const struct own_addresses *own, size_t *count)
 {
-	for (size_t i = 0; i < own->all.count; i++) {
-		const struct own_address *found = &own->all.items[i];
-
-		if (found->ifindex == ifindex && found->is_usual &&
-		    address_is_ipv4(&found->address) == is_ipv4)
-			return &found->address;
-	}
-	return NULL;
+	*count = own->all.count;
+	return own->all.items;
 }
 
 void own_addresses_close(struct own_addresses *own)

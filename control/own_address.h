@@ -25,7 +25,6 @@ struct own_address_hooks {
 /* NULL with errno set. What cannot be told to the datapath is logged. */
 struct own_addresses *own_addresses_open(struct loop *loop, struct datapath *datapath,
 					 const struct own_address_hooks *hooks);
-/* The one that packets of this family get which leave by the interface; NULL: it has none. */
-const struct address *own_addresses_usual(const struct own_addresses *own, uint32_t ifindex,
-					  bool is_ipv4);
+/* All of them, until the loop goes on. */
+const struct own_address *own_addresses_list(const struct own_addresses *own, size_t *count);
 void own_addresses_close(struct own_addresses *own);

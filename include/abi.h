@@ -306,7 +306,10 @@ union connection_state {
 		__u32 last_seen;  /* jiffies; brought up to date once a second at most */
 		__u16 client_hop; /* index in client_hops: back to the client; 0: not known */
 		__u16 seen : 5;   /* enum tcp_seen; of UDP the first two */
-		__u16 owner : 11; /* counts who has had the entry: no state comes again soon */
+		/* Perhaps: the map masquerades tells. In what older lbds have made it is anything.
+		 */
+		__u16 may_be_masqueraded : 1;
+		__u16 owner : 10; /* counts who has had the entry: no state comes again soon */
 	};
 	__u64 word;
 };
@@ -417,6 +420,7 @@ enum program {
 	PROGRAM_STATELESS,
 	PROGRAM_ANSWER,
 	PROGRAM_GONE,
+	PROGRAM_MASQUERADE,
 	_PROGRAM_COUNT,
 };
 

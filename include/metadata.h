@@ -68,6 +68,7 @@ static inline enum metadata_class metadata_class_of(enum verdict verdict)
 	case VERDICT_ANSWER_ECHO:
 	case VERDICT_DROP_NOT_SERVED:
 	case VERDICT_DROP_UNSERVED:
+	case VERDICT_DROP_MASQUERADE:
 	case VERDICT_TX:
 	case VERDICT_REDIRECT:
 	case _VERDICT_COUNT:

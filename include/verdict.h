@@ -39,7 +39,9 @@
 	_(DROP_NOT_SERVED, "drop-not-served", "for a service's address, not for a service of it")  \
 	_(DROP_UNSERVED, "drop-unserved",                                                          \
 	  "the service has no backend here: nobody is to hear of it")                              \
-	_(PASS_TAKEOVER, "pass-takeover", "of a connection that netfilter may know: the stack's")
+	_(PASS_TAKEOVER, "pass-takeover", "of a connection that netfilter may know: the stack's")  \
+	_(DROP_MASQUERADE, "drop-masquerade",                                                      \
+	  "no address or port of this node is free to send it from")
 
 enum verdict {
 #define VERDICT_MEMBER(name, text, meaning) VERDICT_##name,

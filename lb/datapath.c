@@ -86,6 +86,9 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
 	set_timeouts(datapath, options);
 	memcpy((void *)&knobs->timeouts, &datapath->timeouts, sizeof(datapath->timeouts));
 	memcpy((void *)&knobs->hairpin, &options->hairpin, sizeof(options->hairpin));
+	if (options->masquerade_ports.count + options->masquerade_ports.second_count)
+		memcpy((void *)&knobs->masquerade_ports, &options->masquerade_ports,
+		       sizeof(options->masquerade_ports));
 	knobs->has_metadata = options->metadata;
 	knobs->jiffies_per_second = datapath->jiffies_per_second;
 	knobs->answer_refused = options->refuse == REFUSE_ANSWER;
@@ -116,6 +119,7 @@ static void set_sizes(const struct datapath *datapath, const struct datapath_opt
 	bpf_map__set_max_entries(skeleton->maps.connections,
 				 connection_buckets(options->max_connections));
 	bpf_map__set_max_entries(skeleton->maps.affinity, options->max_affinity);
+	bpf_map__set_max_entries(skeleton->maps.masquerades, 2 * options->max_masquerades);
 	bpf_map__set_max_entries(skeleton->maps.rings, slots / RING_ROW_SLOTS);
 	bpf_map__set_max_entries(skeleton->maps.backends, backends);
 	bpf_map__set_max_entries(skeleton->maps.nexthops, backends);
@@ -211,9 +215,11 @@ int tables_open(struct datapath *datapath)
 		error = denied_open(datapath);
 	if (!error)
 		error = addresses_open(datapath);
-	if (!error)
-		ends_open(datapath);
-	return error;
+	if (error)
+		return error;
+	ends_open(datapath);
+	masquerades_open(datapath);
+	return 0;
 }
 
 void tables_close(struct datapath *datapath)

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "include/abi.h"
+#include "include/masquerade.h"
 #include "include/network.h"
 #include "include/verdict.h"
 #include "lb/address.h"
@@ -32,6 +33,7 @@ struct datapath_options {
 	uint32_t max_backends;
 	uint32_t max_connections;
 	uint32_t max_affinity;        /* clients that are kept at their backends */
+	uint32_t max_masquerades;     /* connections whose clients have an address of ours */
 	uint32_t max_fragments;       /* datagrams in pieces that are remembered at once */
 	uint32_t tcp_opening_seconds; /* no answer from the backend, or none to that answer */
 	uint32_t tcp_established_seconds;
@@ -50,6 +52,7 @@ struct datapath_options {
 	bool egress;          /* ... and those for what leaves */
 	bool tc_filters;      /* attach to tc by filters of clsact even where there is tcx */
 	enum socket_lb socket_lb;
+	struct masquerade_ports masquerade_ports; /* none: those of programs nobody configured */
 	const char *cgroup; /* below which sockets are led; NULL: all, by the root */
 };
 
@@ -257,8 +260,10 @@ struct connection_view {
 	struct address backend_address; /* likewise */
 	__be16 backend_port;
 	__u16 client_hop;
-	__be16 alias_port; /* that the backend knows the client by; 0: by its own */
-	__u32 backend;     /* handle */
+	struct address masquerade_address; /* as which the backend knows the client, if ... */
+	__be16 masquerade_port;            /* ... this is not 0 */
+	__be16 alias_port;                 /* that the backend knows the client by; 0: by its own */
+	__u32 backend;                     /* handle */
 	__u32 idle_seconds;
 	__u8 seen; /* enum tcp_seen */
 	bool is_expired;
@@ -304,6 +309,25 @@ int datapath_take_connections(struct datapath *datapath, struct taken *list, siz
  * until this is said again.
  */
 void datapath_leave_unknown(struct datapath *datapath, uint32_t protocols);
+
+/*
+ * What masqueraded connections leave by a port as; index 0: by those that have no address. 0 or
+ * -errno.
+ */
+int datapath_set_masquerade_source(struct datapath *datapath, uint32_t port,
+				   const struct masquerade_source *source);
+/*
+ * Removes what is left of masqueraded connections that are gone, at most so many at a time. 1 while
+ * there are more, 0 at the end (the next call begins anew), or -errno. Starts as all zero.
+ */
+struct masquerade_cursor {
+	struct flow at;
+	uint32_t visited;
+	bool is_under_way;
+	bool is_over; /* the one at `at`: to be removed when the next is known */
+};
+int datapath_sweep_masquerades(struct datapath *datapath, struct masquerade_cursor *cursor,
+			       uint32_t most);
 
 /* How many packets passed without metadata that should carry it, because there was no room. */
 uint64_t datapath_metadata_missing(const struct datapath *datapath);

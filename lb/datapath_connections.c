@@ -71,6 +71,18 @@ static void complete(const struct datapath *datapath, union connection_head head
 	complete_port(datapath, head, view);
 }
 
+/* What it is masqueraded as, if it is. */
+static void complete_masquerade(const struct datapath *datapath, struct connection_view *view)
+{
+	struct masquerade_record found;
+
+	if (view->is_lost || !masquerades_find(datapath, &view->flow, &found) ||
+	    found.backend != view->backend)
+		return;
+	view->masquerade_address = found.other.dst;
+	view->masquerade_port = found.other.dst_port;
+}
+
 static struct connection_view view_of(const struct pass *pass, const struct connection *connection,
 				      __u64 head, __u64 word)
 {
@@ -86,6 +98,8 @@ static struct connection_view view_of(const struct pass *pass, const struct conn
 	};
 
 	complete(pass->datapath, owner, idle, &view);
+	if (state.may_be_masqueraded)
+		complete_masquerade(pass->datapath, &view);
 	return view;
 }
 
@@ -105,6 +119,19 @@ static bool remove_entry(struct connection *connection, __u64 head, __u64 state)
 	return is_same;
 }
 
+/* A bit that means nothing: of an lbd that knew no masquerade. */
+static void clear_stale_bit(struct connection *connection, __u64 word,
+			    const struct connection_view *view)
+{
+	union connection_state fresh = {.word = word};
+
+	if (!fresh.may_be_masqueraded || view->masquerade_port || view->is_lost)
+		return;
+	fresh.may_be_masqueraded = 0;
+	__atomic_compare_exchange_n(&connection->state.word, &word, fresh.word, false,
+				    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+}
+
 static void visit_entry(const struct pass *pass, struct connection *connection)
 {
 	const __u64 head = __atomic_load_n(&connection->head.word, __ATOMIC_ACQUIRE);
@@ -116,8 +143,10 @@ static void visit_entry(const struct pass *pass, struct connection *connection)
 	view = view_of(pass, connection, head, state);
 	if (pass->visit(pass->context, &view) && remove_entry(connection, head, state))
 		return;
-	if (pass->hops_used)
-		pass->hops_used[view.client_hop / 64] |= 1ull << view.client_hop % 64;
+	if (!pass->hops_used)
+		return;
+	clear_stale_bit(connection, state, &view);
+	pass->hops_used[view.client_hop / 64] |= 1ull << view.client_hop % 64;
 }
 
 static int visit_window(const struct pass *pass, uint32_t first)

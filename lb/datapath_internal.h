@@ -116,6 +116,12 @@ bool datapath_has_source_range(const struct datapath *datapath, uint32_t service
 			       const struct prefix *range);
 void sources_mend(struct datapath *datapath);
 
+/* datapath_masquerade.c. Tells the new programs whether there are any. */
+void masquerades_open(struct datapath *datapath);
+/* As what these requests leave, if they are masqueraded. */
+bool masquerades_find(const struct datapath *datapath, const struct flow *request,
+		      struct masquerade_record *found);
+
 /* datapath_deny.c: tells the new program whether anything is denied. 0 or -errno. */
 int denied_open(struct datapath *datapath);
 

@@ -194,6 +194,7 @@ static void find_parts(struct datapath *datapath)
 	datapath->parts[PROGRAM_STATELESS] = second->progs.stateless;
 	datapath->parts[PROGRAM_ANSWER] = second->progs.answer;
 	datapath->parts[PROGRAM_GONE] = second->progs.gone;
+	datapath->parts[PROGRAM_MASQUERADE] = second->progs.masquerade;
 }
 
 /* Over what an earlier lbd has left there. */

@@ -315,7 +315,8 @@ int moves_copy_late(struct datapath *datapath)
 		const struct bpf_map *map = ours(datapath, old);
 
 		if (map == datapath->skeleton->maps.affinity ||
-		    map == datapath->skeleton->maps.fragments)
+		    map == datapath->skeleton->maps.fragments ||
+		    map == datapath->skeleton->maps.masquerades)
 			error = move_keys(datapath, old, map, BPF_NOEXIST);
 	}
 	return error;

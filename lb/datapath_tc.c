@@ -20,9 +20,11 @@
 SAME_PLACE(metadata_missing, tc);
 SAME_PLACE(denied_prefixes, tc);
 SAME_PLACE(virtual_filter, tc);
+SAME_PLACE(masquerading, tc);
 SAME_PLACE(metadata_missing, egress);
 SAME_PLACE(denied_prefixes, egress);
 SAME_PLACE(virtual_filter, egress);
+SAME_PLACE(masquerading, egress);
 _Static_assert(sizeof(struct lb_bpf__bss) == sizeof(struct tc_bpf__bss), "variables");
 _Static_assert(sizeof(struct lb_bpf__bss) == sizeof(struct egress_bpf__bss), "variables");
 
@@ -42,7 +44,8 @@ static const struct {
 			 [PROGRAM_RARE] = "rare",
 			 [PROGRAM_STATELESS] = "stateless",
 			 [PROGRAM_ANSWER] = "answer",
-			 [PROGRAM_GONE] = "gone"}},
+			 [PROGRAM_GONE] = "gone",
+			 [PROGRAM_MASQUERADE] = "masquerade"}},
 	[TC_EGRESS] = {"egress",
 		       "programs_egress",
 		       egress_bpf__elf_bytes,

@@ -34,6 +34,7 @@ SHARED_BY_STEPS = {
     "instruction.h",
     "knobs.h",
     "maps.h",
+    "masquerade_table.h",
     "network.h",
     "packet.h",
     "part.h",

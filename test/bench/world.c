@@ -53,6 +53,7 @@ static int open_datapath(struct world *world, const struct world_options *option
 		.max_backends = options->services * BACKENDS_PER_SERVICE + EXTRA_BACKENDS,
 		.max_connections = options->connections,
 		.max_affinity = 1024,
+		.max_masquerades = 8192,
 		.max_fragments = 8192,
 		.tcp_opening_seconds = IDLE_SECONDS,
 		.tcp_established_seconds = IDLE_SECONDS,

@@ -33,6 +33,7 @@ static int open_datapath(void **state)
 		.max_backends = MAX_SERVICES,
 		.max_connections = 1024,
 		.max_affinity = 1024,
+		.max_masquerades = 64,
 		.max_fragments = 1024,
 	};
 	struct refusal refusal = {""};

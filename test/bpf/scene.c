@@ -37,6 +37,7 @@ static int open_datapath(struct scene *scene, uint32_t connections, options_chan
 		.max_backends = MAX_BACKENDS,
 		.max_connections = connections,
 		.max_affinity = MAX_SCENE_AFFINITY,
+		.max_masquerades = MAX_SCENE_MASQUERADES,
 		.max_fragments = MAX_SCENE_FRAGMENTS,
 		.tcp_opening_seconds = TCP_OPENING_SECONDS,
 		.tcp_established_seconds = TCP_ESTABLISHED_SECONDS,

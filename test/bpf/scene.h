@@ -24,6 +24,7 @@
 #define MAX_OFFERED_RANGES 8
 #define MAX_SCENE_CONNECTIONS 128 /* 512 entries, unless a test wants another table */
 #define MAX_SCENE_FRAGMENTS 1024
+#define MAX_SCENE_MASQUERADES 64
 
 /* Of the scene, each its own so that no test takes one for another. */
 #define TCP_OPENING_SECONDS 30

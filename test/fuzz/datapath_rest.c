@@ -194,6 +194,15 @@ int datapath_visit_connections(struct datapath *datapath, connection_visitor vis
 	return 0;
 }
 
+int datapath_sweep_masquerades(struct datapath *datapath, struct masquerade_cursor *cursor,
+			       uint32_t most)
+{
+	(void)datapath;
+	(void)cursor;
+	(void)most;
+	return 0;
+}
+
 int datapath_sweep_some(struct datapath *datapath, struct connection_cursor *cursor,
 			connection_visitor visit, void *context)
 {

@@ -55,6 +55,7 @@ static struct datapath *open_datapath(const char *pin, int number)
 					   .max_backends = MAX_BACKENDS,
 					   .max_connections = MAX_CONNECTIONS,
 					   .max_affinity = 1024,
+					   .max_masquerades = MAX_FRAGMENTS,
 					   .max_fragments = MAX_FRAGMENTS,
 					   .tcp_established_seconds = 21600,
 					   .udp_seconds = 120};
