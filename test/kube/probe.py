@@ -100,18 +100,21 @@ def ask_udp(options, sent):
 
 
 def keep_asking(options):
-    """Until the time is over; an answer that comes late counts as the next one's."""
+    """Until the time is over; an answer that comes late counts as the next one's, and after an error
+    another socket goes on from the same port, as applications do."""
     start = time.monotonic()
-    number = 0
-    with open_udp(options) as connection:
-        while time.monotonic() < start + options.keep:
-            number += 1
-            try:
-                what = exchange(connection, options, b"x")[0]
-            except OSError as error:
-                what = name_error(error)
-            print(f"{time.monotonic() - start:.2f} {what}", flush=True)
-            time.sleep(PAUSE_SECONDS)
+    connection = None
+    while time.monotonic() < start + options.keep:
+        try:
+            connection = connection or open_udp(options)
+            what = exchange(connection, options, b"x")[0]
+        except OSError as error:
+            what = name_error(error)
+            if connection and what != "timeout":
+                connection.close()
+                connection = None
+        print(f"{time.monotonic() - start:.2f} {what}", flush=True)
+        time.sleep(PAUSE_SECONDS)
 
 
 def ask_all(options):

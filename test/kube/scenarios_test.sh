@@ -87,8 +87,8 @@ write_table() {
     } >"$WORK/document.md" && cat "$WORK/document.md" >"$DOCUMENT"
 }
 
-if ! "$LBD" --help 2>&1 | grep -q -e --cluster-cidr; then
-    skip "the scenarios" "this lbd makes no services of what it watches"
+if ! "$LBD" --help 2>&1 | grep -q -e --socket-lb; then
+    skip "the scenarios" "this lbd leads no sockets"
     finish
 fi
 make_cluster
