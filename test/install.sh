@@ -11,6 +11,7 @@ TEST_PACKAGES=(libcmocka-dev libclang-rt-14-dev python3-jsonschema python3-scapy
     iputils-ping iputils-arping iputils-tracepath nftables systemd)
 # Tests that need these are skipped, with the reason, where apt has them not.
 CLANG19_PACKAGES=(clang-19 llvm-19)
+DEBIAN_PACKAGES=(debhelper lintian help2man) # test/package.sh
 KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio xz-utils) # test/kernel/run.sh
 
 is_installed() { # PACKAGE
@@ -39,6 +40,7 @@ install_packages() { # [--test]
     [ "${#missing[@]}" = 0 ] || install_missing "${missing[@]}" || return
     [ "${1:-}" = --test ] || return 0
     install_if_possible "${CLANG19_PACKAGES[@]}"
+    install_if_possible "${DEBIAN_PACKAGES[@]}"
     install_if_possible "${KERNEL_PACKAGES[@]}"
 }
 

@@ -20,14 +20,15 @@ WANTED=("$@")
 AT_ONCE=2 # tests, of those that need not be alone
 
 NAMES=(house build unit bpf differential tc oracle shadow clang19 asan fuzz kernel lbctl_test
-       lbctl_output_test schema shellcheck)
+       lbctl_output_test schema manifests package image shellcheck)
 GENERIC=()
+ONCE='fault|health|kube_sync|kube_watch|metrics|mode|name|scale|socket|takeover|tamper|tc|too_big|unit'
 for file in test/netns/*_test.sh; do
     name=$(basename "$file" _test.sh)
     NAMES+=("netns/$name")
     # In generic mode as well, but for what sets modes itself, what is the same in both, and what
     # generic mode cannot do (docs/configuration.md).
-    [[ $name =~ ^(fault|kube_watch|mode|name|scale|tamper|tc|too_big|unit)$ ]] || GENERIC+=("$name")
+    [[ $name =~ ^($ONCE)$ ]] || GENERIC+=("$name")
 done
 NAMES+=("${GENERIC[@]/#/generic/}")
 for file in test/kube/*_test.sh; do
@@ -245,6 +246,9 @@ run_all() {
         run "$(basename "$name" .py)" 120 /usr/bin/python3 "$name"
     done
     run schema 60 /usr/bin/python3 test/schema_check.py
+    run manifests 60 /usr/bin/python3 test/manifests_check.py
+    run package 400 unshare --mount test/package.sh
+    run image 300 unshare --mount test/image.sh
     run shellcheck 120 "${function[@]}" check_scripts
     finish_all
     run kernel 1800 nice test/kernel/run.sh # computes while those of run_netns wait

@@ -100,8 +100,8 @@ def ask_udp(options, sent):
 
 
 def keep_asking(options):
-    """Until the time is over; an answer that comes late counts as the next one's, and after an error
-    another socket goes on from the same port, as applications do."""
+    """Until the time is over; an answer that comes late counts as the next one's, and after an
+    error another socket goes on from the same port, as applications do."""
     start = time.monotonic()
     connection = None
     while time.monotonic() < start + options.keep:
