@@ -22,7 +22,8 @@ AT_ONCE=2 # tests, of those that need not be alone
 NAMES=(house build unit bpf differential tc oracle shadow clang19 asan fuzz kernel lbctl_test
        lbctl_output_test schema manifests package image shellcheck)
 GENERIC=()
-ONCE='fault|health|kube_sync|kube_watch|metrics|mode|name|scale|socket|takeover|tamper|tc|too_big|unit'
+ONCE='fault|health|kube_sync|kube_watch|metrics|mode|name|scale|socket|takeover|tamper|tc'
+ONCE+='|too_big|unit'
 for file in test/netns/*_test.sh; do
     name=$(basename "$file" _test.sh)
     NAMES+=("netns/$name")
