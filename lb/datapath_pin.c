@@ -32,11 +32,17 @@ bool pins_hold(const struct bpf_map *map)
  */
 #define LINEAR_PROGRAMS "programs_linear"
 
+/*
+ * Where libbpf's probe for names has failed, for want of memory, the kernel's maps have none, and
+ * libbpf calls a map what the kernel calls it.
+ */
 int pins_map_path(const struct datapath *datapath, const struct bpf_map *map,
 		  char path[PIN_PATH_MAX])
 {
 	const bool linear = datapath->linear && map == datapath->skeleton->maps.programs;
 
+	if (!bpf_map__name(map)[0])
+		return -EAGAIN;
 	return datapath_pin_path(datapath, "map", linear ? LINEAR_PROGRAMS : bpf_map__name(map),
 				 path);
 }

@@ -145,6 +145,8 @@ class Faults:
         else:
             told = TOLD.search(w.said())
             self.outcomes.add("start", name, "told" if told else "goes on")
+            if self.options.verbose:
+                print(f"# {what}: goes on", flush=True)
             self.after_start(what)
         if not fresh and not ready:
             self.same_maps(what)
