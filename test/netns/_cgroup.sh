@@ -17,12 +17,11 @@ outside() { # COMMAND…
 
 # Also what was started there ends.
 leave_cgroup() {
-    local pid
+    local pids
     [ -d "$CGROUP" ] || return
     echo $$ >"$HOME_CGROUP/cgroup.procs"
-    while read -r pid; do
-        kill -9 "$pid"
-    done <"$CGROUP/cgroup.procs" 2>/dev/null
+    mapfile -t pids <"$CGROUP/cgroup.procs" # at once: it changes while they end
+    kill -9 "${pids[@]}" 2>/dev/null
     within 5 rmdir "$CGROUP" 2>/dev/null
 }
 
