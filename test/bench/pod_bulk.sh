@@ -2,9 +2,9 @@
 # What a service costs one stream of TCP from a pod to a pod: through the service and straight to
 # the backend, in turns, by each way that a pod's interface can be attached. Prints Gb/s, medians
 # and their ratio. As root; RUNS (5) of SECONDS_EACH (2) a turn.
+export READY_SECONDS=${READY_SECONDS:-30}
 . "$(dirname "${BASH_SOURCE[0]}")/../netns/_init.sh"
 
-READY_SECONDS=30
 RUNS=${RUNS:-5}
 SECONDS_EACH=${SECONDS_EACH:-2}
 

@@ -2,10 +2,10 @@
 # Pods' interfaces by tc: services answer over both families, large transfers arrive unchanged and
 # pods keep their segmentation offload; by tcx and by filters of clsact; over a restart; what others
 # take away is put back, and nothing is left in the end.
+export READY_SECONDS=${READY_SECONDS:-30} # more programs are loaded
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 . "$HERE/_tamper.sh"
 
-READY_SECONDS=${READY_SECONDS:-30} # more programs are loaded
 SIZE=$((${MEBIBYTES:-64} << 20))
 "$HERE/http_server.py" --stream "$SIZE" >"$WORK/stream"
 SUM=$(sha256sum <"$WORK/stream" | cut -d ' ' -f 1)

@@ -68,6 +68,10 @@ static void every_option_sets_its_field(void **state)
 	assert_int_equal(options.datapath.icmp_errors, 5);
 	given_line("--refuse drop --refuse answer");
 	assert_int_equal(options.datapath.refuse, REFUSE_ANSWER);
+	given_line("--tc-interface pod* --tc-attach clsact --egress off");
+	assert_list(&options.tc_interfaces, "pod* ");
+	assert_true(options.datapath.tc_filters);
+	assert_int_equal(options.egress, EGRESS_OFF);
 }
 
 static void clients_on_the_node_are_asked_for(void **state)
@@ -249,6 +253,8 @@ static void a_bad_value_is_refused_by_its_word(void **state)
 		{"--healthz 0.0.0.0:0", "0.0.0.0:0"},
 		{"--healthz on", "on"},
 		{"--refuse no", "--refuse no: not answer or drop"},
+		{"--egress yes", "--egress yes: not auto, on or off"},
+		{"--tc-attach tcx", "--tc-attach tcx: not auto or clsact"},
 		{"--socket-lb some", "--socket-lb some: not off, host-only or all"},
 		{"--cgroup ''", "--cgroup \"\": not a path"},
 		{"--icmp-errors many", "--icmp-errors many: not 0–100000000"},

@@ -9,6 +9,7 @@ static void every_key_sets_its_field(void **state)
 	given_config(
 		"{\"socket\": \"/s\", \"pin\": \"/p\", \"state\": \"/t\","
 		" \"tables\": [\"a\", \"b\"], \"interface\": [\"eth0\", \"veth*\"],"
+		" \"tc-interface\": \"pod*\", \"tc-attach\": \"clsact\", \"egress\": \"on\","
 		" \"xdp-mode\": \"offload\", \"replace\": true, \"metadata\": true,"
 		" \"detach-on-exit\": true, \"kubeconfig\": \"/k\", \"node\": \"n\","
 		" \"seccomp\": false, \"socket-group\": \"adm\", \"socket-group-may\": \"change\","
@@ -24,6 +25,9 @@ static void every_key_sets_its_field(void **state)
 	assert_string_equal(options.state_path, "/t");
 	assert_list(&options.tables, "a b ");
 	assert_list(&options.interfaces, "eth0 veth* ");
+	assert_list(&options.tc_interfaces, "pod* ");
+	assert_true(options.datapath.tc_filters);
+	assert_int_equal(options.egress, EGRESS_ON);
 	assert_int_equal(options.mode, MODE_OFFLOAD);
 	assert_true(options.datapath.replace && options.detach_on_exit);
 	assert_true(options.datapath.metadata);
@@ -137,6 +141,8 @@ static void a_value_of_the_wrong_type_is_refused_by_its_key(void **state)
 		{"{\"replace\": \"true\"}", "replace: not true or false"},
 		{"{\"refuse\": \"no\"}", "refuse: not answer or drop"},
 		{"{\"refuse\": true}", "refuse: not answer or drop"},
+		{"{\"egress\": true}", "egress: not auto, on or off"},
+		{"{\"tc-attach\": \"tcx\"}", "tc-attach: not auto or clsact"},
 		{"{\"socket-lb\": true}", "socket-lb: not off, host-only or all"},
 		{"{\"cgroup\": \"\"}", "cgroup: not a path"},
 		{"{\"kubernetes\": \"yes\"}", "kubernetes: not true or false"},
