@@ -302,6 +302,9 @@ test_in_cluster() {
 test_names_and_certificates() {
     write_kubeconfig "$KUBECONFIG" "api.lbt:$API_PORT" certificate
     chmod 600 "$WORK/tls/client.key" # which lbd's user may not read
+    check "--check says which server and node it is" grep -q \
+        "$KUBECONFIG: node node-1 of https://api.lbt:$API_PORT" \
+        <("$LBD" --check --kubeconfig "$KUBECONFIG" --node node-1)
     check "a file that lbd may not read is named" lbd_refuses \
         "client.key: Permission denied" --kubeconfig "$KUBECONFIG" --node node-1
     chmod 644 "$WORK/tls/client.key"
