@@ -131,6 +131,9 @@ static bool visit_expired(void *context, const struct connection_view *view)
 {
 	struct daemon *daemon = context;
 
+	if (view->is_lost && view->flow.protocol == IPPROTO_UDP)
+		daemon->proxy.flows_removed[address_is_ipv4(&view->flow.src) ? PROXY_IPV4
+									     : PROXY_IPV6]++;
 	if (view->is_expired || (view->is_lost && view->flow.protocol != IPPROTO_TCP))
 		return true;
 	daemon->swept_connections++;

@@ -61,8 +61,6 @@ static void write_histograms(struct metrics_text *text, const struct proxy_metri
 		     "SyncProxyRules latency in seconds for full resyncs", &proxy->full_sync);
 	write_shared(text, "kubeproxy_sync_partial_proxy_rules_duration_seconds",
 		     "SyncProxyRules latency in seconds for partial resyncs", &proxy->partial_sync);
-	write_shared(text, "kubeproxy_conntrack_reconciler_sync_duration_seconds",
-		     "Time taken to remove stale UDP flows in seconds", &proxy->flow_cleanup);
 	metrics_describe(text, programming, METRIC_HISTOGRAM,
 			 "In Cluster Network Programming Latency in seconds");
 	for (int family = 0; family < _PROXY_FAMILY_COUNT; family++)

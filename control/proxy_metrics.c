@@ -63,11 +63,3 @@ void proxy_metrics_programmed(struct proxy_metrics *metrics, enum proxy_family f
 	histogram_observe(&metrics->programming[family], BOUNDS_PROGRAMMING,
 			  seconds > 0 ? seconds : 0);
 }
-
-void proxy_metrics_cleaned(struct proxy_metrics *metrics, double seconds,
-			   const uint64_t removed[_PROXY_FAMILY_COUNT])
-{
-	histogram_observe(&metrics->flow_cleanup, BOUNDS_SYNC, seconds);
-	for (int i = 0; i < _PROXY_FAMILY_COUNT; i++)
-		metrics->flows_removed[i] += removed[i];
-}

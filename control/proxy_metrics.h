@@ -50,11 +50,10 @@ void histogram_observe(struct histogram *histogram, enum histogram_bounds bounds
 struct proxy_metrics {
 	struct histogram programming[_PROXY_FAMILY_COUNT];
 	struct histogram sync, full_sync, partial_sync; /* both families in one go */
-	struct histogram flow_cleanup;                  /* of UDP whose endpoints are gone */
-	uint64_t flows_removed[_PROXY_FAMILY_COUNT];
-	uint64_t changes[_PROXY_CHANGE_COUNT];         /* heard of */
-	uint64_t pending_changes[_PROXY_CHANGE_COUNT]; /* and not in force yet */
-	int64_t queued_ms, synced_ms;                  /* the last, of the wall clock; 0: never */
+	uint64_t flows_removed[_PROXY_FAMILY_COUNT];    /* of UDP, their backend gone */
+	uint64_t changes[_PROXY_CHANGE_COUNT];          /* heard of */
+	uint64_t pending_changes[_PROXY_CHANGE_COUNT];  /* and not in force yet */
+	int64_t queued_ms, synced_ms;                   /* the last, of the wall clock; 0: never */
 	/* services with that policy Local, endpoints, and none of them here; as they are now */
 	uint64_t no_local_endpoints[_PROXY_FAMILY_COUNT][_PROXY_POLICY_COUNT];
 };
@@ -68,6 +67,3 @@ void proxy_metrics_synced(struct proxy_metrics *metrics, bool full, double secon
  */
 void proxy_metrics_programmed(struct proxy_metrics *metrics, enum proxy_family family,
 			      double seconds);
-/* UDP flows were looked through for so long, and these were removed. */
-void proxy_metrics_cleaned(struct proxy_metrics *metrics, double seconds,
-			   const uint64_t removed[_PROXY_FAMILY_COUNT]);
