@@ -31,8 +31,8 @@ STATUS = {"version": "0.1.0", "pid": 42, "uptime_seconds": 3725, "ready": True, 
 DENIED = {"prefix": "203.0.113.0/24", "sources": ["operator"], "remaining_seconds": None,
           "packets": 12, "bytes": 2048}
 CONNECTION = {"protocol": "tcp", "client": "192.0.2.7:40000", "service": "10.96.0.10:80",
-              "backend": "10.1.0.5:8080", "alias_port": None, "state": "established",
-              "idle_seconds": 75}
+              "backend": "10.1.0.5:8080", "alias_port": None, "masquerade": None,
+              "state": "established", "idle_seconds": 75}
 
 
 def run(*words, daemon=None, **options):

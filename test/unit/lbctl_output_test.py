@@ -73,10 +73,17 @@ class Output(LbctlTest):
             "10.96.0.10:80/tcp  default/web  maglev          1/2  operator\n"
             "[fd00::10]:53/udp  -            maglev          0/0  operator\n"))
         aliased = dict(CONNECTION, service="10.96.0.11:80", alias_port=41235)
-        self.assert_prints({"connections": [CONNECTION, aliased]}, ["connection", "list"], (
-            "PROTOCOL  CLIENT           SERVICE        BACKEND        ALIAS  STATE         IDLE\n"
-            "tcp       192.0.2.7:40000  10.96.0.10:80  10.1.0.5:8080      -  established  1m15s\n"
-            "tcp       192.0.2.7:40000  10.96.0.11:80  10.1.0.5:8080  41235  established  1m15s\n"))
+        elsewhere = dict(CONNECTION, masquerade="192.0.2.1:1024")
+        self.assert_prints({"connections": [CONNECTION, aliased, elsewhere]},
+                           ["connection", "list"], (
+            "PROTOCOL  CLIENT           SERVICE        BACKEND        ALIAS  AS              "
+            "STATE         IDLE\n"
+            "tcp       192.0.2.7:40000  10.96.0.10:80  10.1.0.5:8080      -  -               "
+            "established  1m15s\n"
+            "tcp       192.0.2.7:40000  10.96.0.11:80  10.1.0.5:8080  41235  -               "
+            "established  1m15s\n"
+            "tcp       192.0.2.7:40000  10.96.0.10:80  10.1.0.5:8080      -  192.0.2.1:1024  "
+            "established  1m15s\n"))
         host = dict(DENIED, prefix="fd00::7/128", sources=["operator", "file"],
                     remaining_seconds=3725)
         self.assert_prints({"deny": [DENIED, host]}, ["deny", "list"], (
