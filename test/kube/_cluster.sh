@@ -13,6 +13,7 @@
 # an address of no service go to the outside host, which ignores them.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../netns/_init.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/../netns/_cgroup.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/_api_server.sh"
 
 TCP_PORTS=80,100,101,8080,8081,3550,5050,6379,7000,7070,9080,9555,50051
@@ -25,31 +26,9 @@ declare -A NUMBER=([a]=11 [b]=12 [c]=13 [q]=20 [x]=11 [y]=12)
 declare -A SUBNET=([node]=1 [node2]=2)
 declare -A LAN=([node]=1 [outside]=2 [node2]=3 [control]=10)
 
-# A cgroup of this test's own, so that lbd's programs for sockets reach nobody else here.
-UNIFIED=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/self/mounts)
-HOME_CGROUP=$UNIFIED$(awk -F: '$1 == 0 {print $3}' /proc/self/cgroup)
-CGROUP=$UNIFIED/$PREFIX
-
 CLUSTER_OPTIONS=(--cluster-cidr 10.0.0.0/14 --cluster-cidr fd00::/30
     --external-ip-range 203.0.113.0/24 --external-ip-range 2001:db8:eb::/64
     --socket-lb host-only --cgroup "$CGROUP")
-
-leave_cgroup() {
-    local pid
-    [ -d "$CGROUP" ] || return
-    echo $$ >"$HOME_CGROUP/cgroup.procs"
-    while read -r pid; do
-        kill -9 "$pid"
-    done <"$CGROUP/cgroup.procs" 2>/dev/null
-    within 5 rmdir "$CGROUP" 2>/dev/null
-}
-
-clean_up_cluster() {
-    leave_cgroup
-    clean_up
-}
-
-trap clean_up_cluster EXIT
 
 add_lan() {
     add_namespace lan
@@ -208,12 +187,10 @@ declare_nodes() {
 
 # lbd by Kubernetes' objects, on the uplink and the pods' interfaces.
 cluster_lbd() { # OPTION…
-    [ -z "${FEED:-}" ] || { node_lbd; return; }
     node_lbd --kubeconfig "$WORK/kubeconfig" --node node "${CLUSTER_OPTIONS[@]}" "$@"
 }
 
 make_cluster() {
-    mkdir "$CGROUP" && echo $$ >"$CGROUP/cgroup.procs"
     make_nodes
     make_pods
     check "the API server starts" start_api_server

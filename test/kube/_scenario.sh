@@ -30,12 +30,6 @@ lacks() { # REASON
 kube() { # COMMAND…, of kubectl.py
     IS_SETTLED=
     kubectl "$@" >"$WORK/kubectl.out" 2>&1 || { cat "$WORK/kubectl.out" >&2; return 1; }
-    [ -z "${FEED:-}" ] || feed_lbd
-}
-
-feed_lbd() {
-    kubectl get services,endpointslices >"$WORK/all.json"
-    lbctl apply --prune - <"$WORK/all.json" >"$WORK/feed.out" || cat "$WORK/feed.out"
 }
 
 ask_server() { # JSON, faster than kubectl.py
