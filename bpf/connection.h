@@ -231,6 +231,7 @@ static __always_inline bool find_live(struct packet *packet, const struct client
 static __always_inline bool follow_live(struct packet *packet, const struct client *client,
 					enum direction direction, struct quote *quote)
 {
+	struct flow *other = room_for_other();
 	struct found found;
 
 	if (!find_live(packet, client, direction, &found))
@@ -238,21 +239,24 @@ static __always_inline bool follow_live(struct packet *packet, const struct clie
 	set_backend(packet, direction, found.backend);
 	if (direction == DIRECTION_REPLY)
 		go_back(packet, found.state.client_hop, true);
-	else if (found.state.may_be_masqueraded)
-		quote->is_masqueraded = (__u32)find_masquerade(&packet->flow, DIRECTION_REQUEST,
-							       &quote->other) == (__u32)found.head;
+	else if (found.state.may_be_masqueraded && other &&
+		 (__u32)find_masquerade(&packet->flow, DIRECTION_REQUEST, other) ==
+			 (__u32)found.head)
+		quote->other = other;
 	return true;
 }
 
 /* Of a packet that would have come back to an address that its client has not. */
 static __always_inline bool follow_masqueraded(struct packet *packet, struct quote *quote)
 {
-	const struct flow *request = &quote->other;
+	struct flow *request = room_for_other();
 	struct whereabouts where = {};
 	struct found found;
 	__u32 backend;
 
-	backend = (__u32)find_masquerade(&packet->flow, DIRECTION_REPLY, &quote->other);
+	if (!request)
+		return false;
+	backend = (__u32)find_masquerade(&packet->flow, DIRECTION_REPLY, request);
 	if (!backend || !search_apart(request,
 				      hash_endpoint(hash_seed, &request->src, request->src_port,
 						    request->protocol),
@@ -263,7 +267,7 @@ static __always_inline bool follow_masqueraded(struct packet *packet, struct quo
 	found.backend = backend_of((__u32)where.head);
 	if (!found.backend || (__u32)found.head != backend || !is_live(packet, &found))
 		return false;
-	quote->is_masqueraded = true;
+	quote->other = request;
 	set_backend(packet, DIRECTION_REPLY, found.backend);
 	go_back(packet, found.state.client_hop, true);
 	return true;
@@ -284,9 +288,9 @@ static __always_inline enum verdict find_connection_of_error(struct packet *pack
 	packet->now = (__u32)bpf_jiffies64();
 	if (filter_has(&service_filter, service_filter_mask, dst) &&
 	    follow_live(packet, &client, DIRECTION_REQUEST, quote)) {
-		if (quote->is_masqueraded) {
+		if (quote->other) {
 			packet->is_hairpin = false;
-			packet->other_port = quote->other.dst_port;
+			packet->other_port = quote->other->dst_port;
 		}
 		return VERDICT_CONTINUE;
 	}
@@ -297,6 +301,6 @@ static __always_inline enum verdict find_connection_of_error(struct packet *pack
 		return VERDICT_CONTINUE;
 	if (!masquerading || !follow_masqueraded(packet, quote))
 		return VERDICT_PASS_NO_SERVICE;
-	packet->other_port = quote->other.src_port;
+	packet->other_port = quote->other ? quote->other->src_port : 0;
 	return VERDICT_CONTINUE;
 }

@@ -148,12 +148,7 @@ static __always_inline enum verdict start_any(struct packet *packet, __u16 in,
 static __always_inline enum verdict balance_masqueraded(struct packet *packet,
 							struct masquerade_work *known)
 {
-	struct connection wanted = {
-		.head = {.client_port = packet->flow.src_port,
-			 .tag = hash_tag(packet->client_hash)},
-		.state = {.last_seen = packet->now},
-		.client = packet->flow.src,
-	};
+	struct connection *wanted = &known->wanted;
 	const struct service_record *service = find_record(packet);
 	enum verdict verdict;
 	__u16 in;
@@ -166,9 +161,15 @@ static __always_inline enum verdict balance_masqueraded(struct packet *packet,
 	verdict = admit_source(packet, service);
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
-	verdict = start_any(packet, in, service, &wanted, known);
+	wanted->head.word = 0;
+	wanted->head.client_port = packet->flow.src_port;
+	wanted->head.tag = hash_tag(packet->client_hash);
+	wanted->state.word = 0;
+	wanted->state.last_seen = packet->now;
+	wanted->client = packet->flow.src;
+	verdict = start_any(packet, in, service, wanted, known);
 	if (packet->is_new && service->affinity_seconds)
-		note_affinity(&wanted, packet->service, service->affinity_seconds);
+		note_affinity(wanted, packet->service, service->affinity_seconds);
 	return verdict;
 }
 

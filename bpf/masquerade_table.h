@@ -64,6 +64,15 @@ __noinline int find_masquerade(const struct flow *flow, __u32 direction, struct 
 	return (int)backend;
 }
 
+/* Where find_masquerade may tell it, off the stack; NULL: never. */
+static __always_inline struct flow *room_for_other(void)
+{
+	const __u32 first = 0;
+	struct masquerade_work *work = bpf_map_lookup_elem(&masquerade_work, &first);
+
+	return work ? &work->other : NULL;
+}
+
 /* The address that packets get which leave by this port; NULL: there is none. */
 static __always_inline const struct address *source_of(__u32 port, bool is_ipv6)
 {
@@ -117,13 +126,14 @@ static __always_inline __be16 next_port(const struct flow *flow, __u64 hash, __u
 static __always_inline int claim_port(struct masquerade_work *work, __be16 port)
 {
 	const struct masquerade_record *there;
-	long error;
+	int error;
 
 	work->flow.dst_port = port;
 	work->entry.check = hash_flow(&work->flow);
-	error = bpf_map_update_elem(&masquerades, &work->flow, &work->entry, BPF_NOEXIST);
+	/* Of an int: before 6.4 the kernel does not say what is above. */
+	error = (int)bpf_map_update_elem(&masquerades, &work->flow, &work->entry, BPF_NOEXIST);
 	if (error != -EEXIST)
-		return (int)error;
+		return error;
 	there = bpf_map_lookup_elem(&masquerades, &work->flow);
 	return !there || there->backend != work->entry.backend ||
 	       !is_same_flow(&there->other, &work->request);

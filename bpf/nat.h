@@ -183,10 +183,10 @@ static __always_inline struct ends new_ends(const struct packet *packet, const s
 		ends.src = *hairpin_of(packet->is_ipv6);
 	else if (packet->is_hairpin)
 		ends.dst = flow->src;
-	if (quote->is_masqueraded && request)
-		ends.src = quote->other.dst;
-	else if (quote->is_masqueraded)
-		ends.dst = quote->other.src;
+	if (quote->other && request)
+		ends.src = quote->other->dst;
+	else if (quote->other)
+		ends.dst = quote->other->src;
 	if (request)
 		ends.dst = packet->backend->address;
 	else

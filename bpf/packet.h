@@ -122,8 +122,8 @@ struct quote {
 	struct udphdr *ports;    /* or TCP's */
 	__sum16 *checksum;       /* NULL: was not quoted */
 	struct address reporter; /* who has sent the error */
-	bool is_masqueraded;     /* the connection, whose packets come the other way as: */
-	struct flow other;
+	/* As what packets of the connection come the other way, if it is masqueraded; else NULL. */
+	const struct flow *other;
 };
 
 static __always_inline void packet_init(struct packet *packet, struct hook_context *ctx,

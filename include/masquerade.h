@@ -41,4 +41,5 @@ struct masquerade_work {
 	struct masquerade_record entry; /* one that is being made, ... */
 	struct flow flow;               /* ... its key, ... */
 	struct flow request;            /* ... and that of requests */
+	struct connection wanted;       /* the entry that is to be made */
 };
