@@ -420,6 +420,8 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 		error = start_rounds(daemon, refusal);
 	if (!error)
 		error = kube_start(daemon->kube, daemon, refusal);
+	if (error && daemon->datapath)
+		datapath_leave_unknown(daemon->datapath, 0);
 	/* What this start has made nobody else needs; what it found goes on as it was. */
 	if (error && daemon->datapath && !daemon->adopted)
 		datapath_forget(daemon->datapath);

@@ -293,7 +293,10 @@ uint16_t interfaces_port(struct interfaces *interfaces, uint32_t ifindex)
 
 	if (!interface || interface->link.loopback || !interface->link.has_mac)
 		return 0;
-	if (!interface->port && port_update(interfaces, interface))
+	/* As in interface_attach: one in use keeps its flags, whoever asks for it first. */
+	if (!interface->port && port_take(interfaces, interface))
+		return 0;
+	if (!port_is_written(interfaces, interface) && port_update(interfaces, interface))
 		return 0;
 	return interface->port;
 }
