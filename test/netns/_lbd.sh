@@ -7,7 +7,7 @@ LBD_USER=58001 # nobody has it
 SOCKET=$WORK/run/lbd.sock
 STATE=$WORK/state/operator.json
 PIN=$WORK/bpf/lbd # a bpffs of our own, outside /sys so that `ip netns exec` does not hide it
-READY_SECONDS=${READY_SECONDS:-10}
+READY_SECONDS=${READY_SECONDS:-30}
 
 LBD_PID=
 LBD_LOG=
