@@ -189,14 +189,6 @@ static __always_inline bool search(const struct flow *flow, const struct client 
 	return false;
 }
 
-/* What of an entry that was found can leave a global function. */
-struct whereabouts {
-	__u64 head;
-	__u64 state;
-	__u32 turn;
-	__u32 has_siblings;
-};
-
 /*
  * The same in a global function, verified once and not for each kind of packet that comes to it:
  * where one is found. The client is the source of the flow, or its destination with that port.

@@ -28,18 +28,19 @@
  * The entry of a connection by the flow of its requests. `flow` is not the packet's own where that
  * is a reply.
  */
-static __always_inline bool search_requests(const struct flow *flow, struct found *found)
+static __always_inline bool search_requests(struct masquerade_work *known, const struct flow *flow,
+					    struct found *found)
 {
 	const __u64 hash = hash_endpoint(hash_seed, &flow->src, flow->src_port, flow->protocol);
 	struct connection_bucket *bucket = bucket_of(hash);
-	struct whereabouts where = {};
+	struct whereabouts *where = &known->where;
 
-	if (!search_apart(flow, hash, DIRECTION_REQUEST, true, &where) || !bucket)
+	if (!search_apart(flow, hash, DIRECTION_REQUEST, true, where) || !bucket)
 		return false;
-	found->connection = way_of(bucket, hash, where.turn);
-	found->head = where.head;
-	found->state.word = where.state;
-	found->backend = backend_of((__u32)where.head);
+	found->connection = way_of(bucket, hash, where->turn);
+	found->head = where->head;
+	found->state.word = where->state;
+	found->backend = backend_of((__u32)found->head);
 	return found->backend;
 }
 
@@ -64,7 +65,7 @@ static __always_inline enum verdict follow_reply(struct packet *packet,
 	struct found found;
 	__u32 idle;
 
-	if (!search_requests(&known->other, &found) || (__u32)found.head != known->backend)
+	if (!search_requests(known, &known->other, &found) || (__u32)found.head != known->backend)
 		return VERDICT_PASS_NO_SERVICE;
 	idle = connection_idle(packet->now, found.state.last_seen);
 	if (is_over(&found, idle))
@@ -202,7 +203,7 @@ static __always_inline enum verdict follow_or_start(struct packet *packet,
 	struct found found;
 	__u32 idle;
 
-	if (!search_requests(&packet->flow, &found)) {
+	if (!search_requests(known, &packet->flow, &found)) {
 		packet->has_siblings = true; /* perhaps: those with aliases, too */
 		known->backend = is_of_old_connection(packet) ? known->backend : 0;
 		return balance_masqueraded(packet, known);

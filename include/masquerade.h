@@ -33,6 +33,14 @@ struct masquerade_ports {
 	__u32 second_count;
 };
 
+/* What of an entry that was found can leave a global function. */
+struct whereabouts {
+	__u64 head;
+	__u64 state;
+	__u32 turn;
+	__u32 has_siblings;
+};
+
 /* What a CPU knows of the connection of a packet: too much for its stack. */
 struct masquerade_work {
 	struct flow other; /* of packets that come the other way; protocol 0: it is ordinary */
@@ -41,5 +49,6 @@ struct masquerade_work {
 	struct masquerade_record entry; /* one that is being made, ... */
 	struct flow flow;               /* ... its key, ... */
 	struct flow request;            /* ... and that of requests */
+	struct whereabouts where;       /* of the entry that was found */
 	struct connection wanted;       /* the entry that is to be made */
 };
