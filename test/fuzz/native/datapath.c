@@ -58,6 +58,10 @@ struct native_map native_maps[] = {
 	MAP_OF(bridge, sizeof(native_program)),
 	MAP(refused),
 	MAP(error_budget),
+	MAP(networks),
+	MAP(masquerades),
+	MAP(masquerade_sources),
+	MAP(masquerade_work),
 	{},
 };
 
@@ -65,7 +69,7 @@ const native_program native_lb = lb, native_cross = cross, native_bring = bring;
 
 const native_program native_programs[_PROGRAM_COUNT] = {
 	[PROGRAM_ICMP] = icmp,     [PROGRAM_RARE] = rare, [PROGRAM_STATELESS] = stateless,
-	[PROGRAM_ANSWER] = answer, [PROGRAM_GONE] = gone,
+	[PROGRAM_ANSWER] = answer, [PROGRAM_GONE] = gone, [PROGRAM_MASQUERADE] = masquerade,
 };
 
 void native_set_knobs(const struct native_knobs *knobs)

@@ -7,7 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include "test/fuzz/native/native.h"
 
-#define MAX_MAPS 32
+#define MAX_MAPS 48
 #define ALIGNMENT_MAX 64
 
 struct element {
@@ -225,6 +225,20 @@ void *bpf_map_lookup_elem(const void *map, const void *key)
 
 long bpf_map_update_elem(const void *map, const void *key, const void *value, __u64 flags)
 {
-	native_must(flags == BPF_ANY, "a program writes whatever is there");
-	return put(index_of(map), key, value);
+	const uint32_t index = index_of(map);
+
+	native_must(flags == BPF_ANY || flags == BPF_NOEXIST, "a program writes or claims");
+	if (flags == BPF_NOEXIST && *find_link(index, key))
+		return -EEXIST;
+	return put(index, key, value);
+}
+
+long bpf_map_delete_elem(const void *map, const void *key)
+{
+	struct element **link = find_link(index_of(map), key);
+
+	if (!*link)
+		return -ENOENT;
+	drop_element(index_of(map), link);
+	return 0;
 }

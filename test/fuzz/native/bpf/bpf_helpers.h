@@ -20,6 +20,7 @@
 
 void *bpf_map_lookup_elem(const void *map, const void *key);
 long bpf_map_update_elem(const void *map, const void *key, const void *value, __u64 flags);
+long bpf_map_delete_elem(const void *map, const void *key);
 long bpf_redirect_map(const void *map, __u64 key, __u64 flags);
 void bpf_tail_call(struct xdp_md *ctx, const void *map, __u32 index);
 
