@@ -30,6 +30,7 @@ static const char *const PLAIN[] = {
 	"munmap",
 	"restart_syscall",
 	"rseq",
+	"sched_getaffinity",
 	"sched_yield",
 	"set_robust_list",
 	/* signals and time */

@@ -143,5 +143,6 @@ bool kube_node_equal(const struct kube_node *a, const struct kube_node *b)
 {
 	return a->is_leaving == b->is_leaving && kube_texts_equal(a->zone, b->zone) &&
 	       a->address_count == b->address_count && ranges_equal(a, b) &&
-	       !memcmp(a->addresses, b->addresses, a->address_count * sizeof(*a->addresses));
+	       (!a->address_count ||
+		!memcmp(a->addresses, b->addresses, a->address_count * sizeof(*a->addresses)));
 }
