@@ -63,8 +63,8 @@ struct health_service {
 
 /*
  * From here on just these are answered for: ports are opened and closed as they come and go. The
- * addresses that they are opened at are set first; none are all. What cannot be opened is logged,
- * and tried again. 0 or -ENOMEM.
+ * addresses that they are opened at are set first; NULL: at all. What others have, or what is no
+ * address of the node yet, is tried again. 0 or -ENOMEM.
  */
 int health_set_addresses(struct health *health, const struct address *addresses, size_t count);
 int health_set_services(struct health *health, const struct health_service *services, size_t count);

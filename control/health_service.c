@@ -55,14 +55,14 @@ static int open_listeners(struct health_port *port)
 {
 	static const struct address any;
 	const struct health *health = port->health;
-	const size_t count = health->address_count ? health->address_count : 1;
+	const size_t count = health->addresses ? health->address_count : 1;
 
-	port->listeners = calloc(count, sizeof(struct http_listener *));
+	port->listeners = calloc(count + 1, sizeof(struct http_listener *));
 	if (!port->listeners)
 		return -ENOMEM;
 	port->listener_count = count;
 	for (size_t i = 0; i < count; i++)
-		open_at(port, i, health->address_count ? &health->addresses[i] : &any);
+		open_at(port, i, health->addresses ? &health->addresses[i] : &any);
 	return 0;
 }
 
@@ -151,11 +151,13 @@ int health_set_addresses(struct health *health, const struct address *addresses,
 	struct address *copy = NULL;
 	int error = 0;
 
-	if (count == health->address_count &&
+	if (!addresses)
+		count = 0;
+	if (!addresses == !health->addresses && count == health->address_count &&
 	    (!count || !memcmp(health->addresses, addresses, count * sizeof(*addresses))))
 		return 0;
-	if (count) {
-		copy = malloc(count * sizeof(*copy));
+	if (addresses) {
+		copy = calloc(count + 1, sizeof(*copy));
 		if (!copy)
 			return -ENOMEM;
 		memcpy(copy, addresses, count * sizeof(*copy));

@@ -16,14 +16,6 @@
 #define RETRY_INTERVAL_MS 5000
 #define BACKLOG 128
 
-static bool is_unspecified(const struct address *address)
-{
-	struct address none = {}, none_of_ipv4;
-
-	address_parse("0.0.0.0", &none_of_ipv4);
-	return address_equal(address, &none) || address_equal(address, &none_of_ipv4);
-}
-
 /* One of IPv6 takes IPv4 as well, where the kernel has both. */
 static int make_socket(const struct http_endpoint *endpoint)
 {
@@ -31,7 +23,8 @@ static int make_socket(const struct http_endpoint *endpoint)
 	const int on = 1, both = 0;
 	int fd = socket(AF_INET6, type, 0);
 
-	if (fd < 0 && (address_is_ipv4(&endpoint->address) || is_unspecified(&endpoint->address)))
+	if (fd < 0 &&
+	    (address_is_ipv4(&endpoint->address) || address_is_unspecified(&endpoint->address)))
 		fd = socket(AF_INET, type, 0);
 	if (fd < 0)
 		return -errno;
@@ -45,7 +38,7 @@ static int bind_both(int fd, const struct http_endpoint *endpoint)
 {
 	struct sockaddr_in6 name = {.sin6_family = AF_INET6, .sin6_port = endpoint->port};
 
-	if (!is_unspecified(&endpoint->address))
+	if (!address_is_unspecified(&endpoint->address))
 		memcpy(&name.sin6_addr, &endpoint->address, sizeof(name.sin6_addr));
 	return bind(fd, (struct sockaddr *)&name, sizeof(name)) ? -errno : 0;
 }
@@ -54,7 +47,7 @@ static int bind_ipv4(int fd, const struct http_endpoint *endpoint)
 {
 	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = endpoint->port};
 
-	if (!is_unspecified(&endpoint->address))
+	if (!address_is_unspecified(&endpoint->address))
 		memcpy(&name.sin_addr, (const char *)&endpoint->address + 12,
 		       sizeof(name.sin_addr));
 	return bind(fd, (struct sockaddr *)&name, sizeof(name)) ? -errno : 0;

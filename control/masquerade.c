@@ -46,8 +46,6 @@ bool masquerade_choose_ports(struct masquerade_ports *ports)
 		ports->second_first = FIRST_PORT;
 	if (ports->second_first < PORTS_END)
 		ports->second_count = PORTS_END - ports->second_first;
-	if (last < FIRST_PORT)
-		ports->count = 0;
 	if (ports->count + ports->second_count >= FEWEST)
 		return true;
 	*ports = (struct masquerade_ports){.first = UPPER_FIRST, .count = PORTS_END - UPPER_FIRST};

@@ -56,7 +56,7 @@ static void own_addresses_changed(void *context, const struct own_address *addre
 	}
 	if (!error)
 		error = networks_set(daemon->networks, NETWORKS_OF_ADDRESSES, hosts, count);
-	if (plain)
+	if (hosts && plain)
 		kube_local_set_addresses(daemon->kube_local, plain, count);
 	free(hosts);
 	free(plain);

@@ -27,6 +27,29 @@ bool address_equal(const struct address *a, const struct address *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
+bool address_is_unspecified(const struct address *address)
+{
+	const __be32 *word = address->word;
+
+	return !word[0] && !word[1] && !word[3] && (!word[2] || address_is_ipv4(address));
+}
+
+bool address_is_loopback(const struct address *address)
+{
+	const __be32 *word = address->word;
+
+	if (address_is_ipv4(address))
+		return ntohl(word[3]) >> 24 == 127;
+	return !word[0] && !word[1] && !word[2] && word[3] == htonl(1);
+}
+
+bool address_is_link_local(const struct address *address)
+{
+	if (address_is_ipv4(address))
+		return ntohl(address->word[3]) >> 16 == 0xa9fe;
+	return ntohl(address->word[0]) >> 22 == 0xfe80 >> 6;
+}
+
 int address_parse(const char *text, struct address *address)
 {
 	struct address parsed = {.word = {0, 0, htonl(0xffff), 0}};

@@ -20,6 +20,9 @@ struct prefix {
 
 bool address_is_ipv4(const struct address *address);
 bool address_equal(const struct address *a, const struct address *b);
+bool address_is_unspecified(const struct address *address); /* 0.0.0.0, :: */
+bool address_is_loopback(const struct address *address);    /* 127.0.0.0/8, ::1 */
+bool address_is_link_local(const struct address *address);  /* 169.254.0.0/16, fe80::/10 */
 
 /* Text without port or brackets. 0, or -EINVAL with *address untouched. */
 int address_parse(const char *text, struct address *address);

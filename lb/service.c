@@ -99,13 +99,6 @@ int service_set_name(struct service *service, const char *name, struct refusal *
 	return 0;
 }
 
-static bool is_unspecified(const struct address *address)
-{
-	const __be32 *word = address->word;
-
-	return !word[0] && !word[1] && !word[3] && (!word[2] || address_is_ipv4(address));
-}
-
 static bool is_multicast(const struct address *address)
 {
 	if (address_is_ipv4(address))
@@ -113,19 +106,10 @@ static bool is_multicast(const struct address *address)
 	return (ntohl(address->word[0]) >> 24) == 0xff;
 }
 
-static bool is_loopback(const struct address *address)
-{
-	const __be32 *word = address->word;
-
-	if (address_is_ipv4(address))
-		return (ntohl(word[3]) >> 24) == 127;
-	return !word[0] && !word[1] && !word[2] && word[3] == htonl(1);
-}
-
 /* What makes it no destination of unicast packets, or NULL. */
 static const char *find_fault(const struct address *address)
 {
-	if (is_unspecified(address))
+	if (address_is_unspecified(address))
 		return "an unspecified";
 	if (is_multicast(address))
 		return "a multicast";
@@ -275,7 +259,8 @@ int service_add_source_range(struct service *service, const struct prefix *prefi
 
 int service_key_check(const struct service_key *key, struct refusal *refusal)
 {
-	const char *fault = is_loopback(&key->address) ? "a loopback" : find_fault(&key->address);
+	const char *fault =
+		address_is_loopback(&key->address) ? "a loopback" : find_fault(&key->address);
 	char text[ADDRESS_TEXT_MAX];
 
 	address_format(&key->address, text);

@@ -7,7 +7,7 @@
 #include <utlist.h>
 #include "control/kube/leaving.h"
 
-struct claim *claims_find(const struct claims *claims, const struct service_key *key)
+static struct claim *find_claim(const struct claims *claims, const struct service_key *key)
 {
 	struct claim *found;
 
@@ -17,7 +17,7 @@ struct claim *claims_find(const struct claims *claims, const struct service_key 
 
 struct claim *claims_get(struct claims *claims, const struct service_key *key)
 {
-	struct claim *claim = claims_find(claims, key);
+	struct claim *claim = find_claim(claims, key);
 
 	if (claim)
 		return claim;
@@ -92,6 +92,11 @@ void claims_block(struct claims *claims, struct claim *claim)
 {
 	clean(claims, claim);
 	set_blocked(claims, claim, true);
+}
+
+void claims_note_change(struct claims *claims, struct claim *claim, const struct service *in_force)
+{
+	set_leaving(claims, claim, in_force && leaving_any(in_force));
 }
 
 void claims_remove(struct claims *claims, struct claim *claim)

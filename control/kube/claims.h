@@ -39,8 +39,6 @@ struct claims {
 	size_t blocked;
 };
 
-/* NULL where there is none. */
-struct claim *claims_find(const struct claims *claims, const struct service_key *key);
 /* One of nobody, if there is none yet. NULL: out of memory. */
 struct claim *claims_get(struct claims *claims, const struct service_key *key);
 
@@ -54,6 +52,8 @@ void claims_want(struct claims *claims, struct claim *claim, struct service *wan
 void claims_settle(struct claims *claims, struct claim *claim, const struct service *in_force,
 		   uint32_t pass);
 void claims_block(struct claims *claims, struct claim *claim);
+/* Something else was written there (`in_force`); what is wanted waits as it did. */
+void claims_note_change(struct claims *claims, struct claim *claim, const struct service *in_force);
 /* Nobody's, and nothing is there. */
 void claims_remove(struct claims *claims, struct claim *claim);
 

@@ -70,26 +70,26 @@ static int add_backends(struct part *part, const struct front *front, struct ser
 	return 0;
 }
 
-static int add_ranges(const struct part *part, struct service *service)
+static int add_ranges(const struct part *part, struct service *service, struct refusal *refusal)
 {
 	const struct kube_service *from = part->service;
-	struct refusal refusal;
 	int error;
 
 	for (size_t i = 0; i < from->range_count; i++) {
 		if (prefix_is_ipv4(&from->source_ranges[i]) == part->is_ipv6)
 			continue;
-		error = service_add_source_range(service, &from->source_ranges[i], &refusal);
+		error = service_add_source_range(service, &from->source_ranges[i], refusal);
 		if (error && error != -EEXIST)
 			return error;
 	}
 	return 0;
 }
 
-static int fill(struct part *part, const struct front *front, struct service *service)
+/* 0, -ENOMEM, or an error with a refusal. */
+static int fill(struct part *part, const struct front *front, struct service *service,
+		struct refusal *refusal)
 {
 	const struct kube_targets *targets = &part->targets;
-	struct refusal refusal;
 	int error;
 
 	service->source = SOURCE_KUBERNETES;
@@ -98,9 +98,9 @@ static int fill(struct part *part, const struct front *front, struct service *se
 	service->affinity_seconds = part->service->affinity_seconds;
 	service->drops_unserved =
 		front->is_local && !targets->local_count && targets->cluster_count;
-	error = service_set_name(service, part->service->name, &refusal);
+	error = service_set_name(service, part->service->name, refusal);
 	if (!error && front->is_limited)
-		error = add_ranges(part, service);
+		error = add_ranges(part, service, refusal);
 	return error ? error : add_backends(part, front, service);
 }
 
@@ -131,7 +131,7 @@ int front_add(struct part *part, const struct front *front)
 	error = service_key_check(&key, &refusal);
 	if (!error) {
 		service = service_new(&key);
-		error = service ? fill(part, front, service) : -ENOMEM;
+		error = service ? fill(part, front, service, &refusal) : -ENOMEM;
 		if (!error)
 			return append(translation, service);
 		service_free(service);

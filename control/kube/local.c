@@ -21,33 +21,23 @@ struct kube_local {
 	uint64_t *used; /* a bit for each backend: of the pass */
 };
 
-static bool is_loopback_or_link(const struct address *address)
-{
-	const uint32_t first = ntohl(address->word[0]), last = ntohl(address->word[3]);
-
-	if (address_is_ipv4(address))
-		return last >> 24 == 127;
-	return first >> 22 == 0xfe80 >> 6 ||
-	       (!address->word[0] && !address->word[1] && !address->word[2] && last == 1);
-}
-
 /* --nodeport-address, or all but those that nobody reaches from elsewhere. */
 static bool takes_node_ports(const struct options *options, const struct address *address)
 {
 	const struct prefix_list *ranges = &options->nodeport_addresses;
 
 	if (!ranges->count)
-		return !is_loopback_or_link(address);
+		return !address_is_loopback(address) && !address_is_link_local(address);
 	for (size_t i = 0; i < ranges->count; i++)
 		if (prefix_covers(&ranges->items[i], address))
 			return true;
 	return false;
 }
 
-static bool has_address(const struct kube_local *local, const struct address *address)
+static bool has_address(const struct address *list, size_t count, const struct address *address)
 {
-	for (size_t i = 0; i < local->address_count; i++)
-		if (address_equal(&local->addresses[i], address))
+	for (size_t i = 0; i < count; i++)
+		if (address_equal(&list[i], address))
 			return true;
 	return false;
 }
@@ -196,11 +186,13 @@ static int tell_health(struct kube_local *local, const struct kube_health_check 
 static void note_health(void *context)
 {
 	struct kube_local *local = context;
-	size_t count;
-	struct kube_health_check *checks =
-		kube_store_list_health(kube_sync_store(local->sync), &count);
+	struct kube_health_check *checks = NULL;
+	size_t count = 0;
+	int error = kube_store_list_health(kube_sync_store(local->sync), &checks, &count);
 
-	if (tell_health(local, checks, count))
+	if (!error)
+		error = tell_health(local, checks, count);
+	if (error)
 		log_error("out-of-memory", "what=%s", log_quote("health checks of services"));
 	free(checks);
 }
@@ -249,30 +241,42 @@ static void set_health_addresses(const struct kube_local *local)
 {
 	const bool is_limited = local->daemon->options.nodeport_addresses.count;
 
-	if (health_set_addresses(local->daemon->health, local->addresses,
-				 is_limited ? local->address_count : 0))
+	if (health_set_addresses(local->daemon->health, is_limited ? local->addresses : NULL,
+				 local->address_count))
 		log_error("out-of-memory", "what=%s", log_quote("addresses of health checks"));
 }
 
+static bool are_same(const struct kube_local *local, const struct address *addresses, size_t count)
+{
+	return local->addresses && count == local->address_count &&
+	       !memcmp(addresses, local->addresses, count * sizeof(*addresses));
+}
+
+/* The kernel tells of addresses of pods' links all the time: mostly nothing changes here. */
 void kube_local_set_addresses(struct kube_local *local, const struct address *addresses,
 			      size_t count)
 {
-	struct address *before;
+	struct address *taken, *before;
+	size_t taken_count = 0;
 
 	if (!local)
 		return;
-	before = local->addresses;
-	local->addresses = calloc(count + 1, sizeof(*local->addresses));
-	if (!local->addresses) {
+	taken = calloc(count + 1, sizeof(*taken));
+	if (!taken) {
 		log_error("out-of-memory", "what=%s", log_quote("addresses of node ports"));
-		local->addresses = before;
 		return;
 	}
-	local->address_count = 0;
 	for (size_t i = 0; i < count; i++)
 		if (takes_node_ports(&local->daemon->options, &addresses[i]) &&
-		    !has_address(local, &addresses[i]))
-			local->addresses[local->address_count++] = addresses[i];
+		    !has_address(taken, taken_count, &addresses[i]))
+			taken[taken_count++] = addresses[i];
+	if (are_same(local, taken, taken_count)) {
+		free(taken);
+		return;
+	}
+	before = local->addresses;
+	local->addresses = taken;
+	local->address_count = taken_count;
 	set_rules(local);
 	set_health_addresses(local);
 	free(before);

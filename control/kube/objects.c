@@ -51,23 +51,6 @@ char *kube_object_name(const json_t *object)
 	return reader_name(&reader, metadata, reader_text(&reader, metadata, "name", ""));
 }
 
-/* What text means no address (a host's name) is left out: a Node has some of those, too. */
-static void read_addresses(struct reader *reader, const json_t *status, struct kube_node *node)
-{
-	const json_t *list = reader_list(reader, status, "addresses");
-
-	node->addresses = reader_room(reader, json_array_size(list), sizeof(*node->addresses));
-	for (size_t i = 0; node->addresses && i < json_array_size(list); i++) {
-		const json_t *item = reader_item(reader, list, i);
-		const char *type = reader_text(reader, item, "type", "");
-		const char *text = reader_text(reader, item, "address", "");
-
-		if (strstr(type, "IP") &&
-		    reader_address(reader, text, &node->addresses[node->address_count]))
-			node->address_count++;
-	}
-}
-
 static void add_range(struct reader *reader, const char *text, struct kube_node *node)
 {
 	if (text[0] && reader_prefix(reader, text, &node->pod_ranges[node->range_count]))
@@ -110,7 +93,6 @@ int kube_node_decode(const json_t *object, struct kube_node **decoded, struct re
 	if (!node)
 		return reader.error;
 	node->zone = reader_copy(&reader, reader_text(&reader, labels, ZONE_LABEL, ""));
-	read_addresses(&reader, reader_object(&reader, object, "status"), node);
 	read_ranges(&reader, spec, node);
 	node->is_leaving = reader_text(&reader, metadata, "deletionTimestamp", NULL) ||
 			   has_taint(&reader, spec);
@@ -126,7 +108,6 @@ void kube_node_free(struct kube_node *node)
 	if (!node)
 		return;
 	free(node->zone);
-	free(node->addresses);
 	free(node->pod_ranges);
 	free(node);
 }
@@ -142,7 +123,5 @@ static bool ranges_equal(const struct kube_node *a, const struct kube_node *b)
 bool kube_node_equal(const struct kube_node *a, const struct kube_node *b)
 {
 	return a->is_leaving == b->is_leaving && kube_texts_equal(a->zone, b->zone) &&
-	       a->address_count == b->address_count && ranges_equal(a, b) &&
-	       (!a->address_count ||
-		!memcmp(a->addresses, b->addresses, a->address_count * sizeof(*a->addresses)));
+	       ranges_equal(a, b);
 }

@@ -66,9 +66,8 @@ struct kube_slice {
 /* A node's own. */
 struct kube_node {
 	char *zone; /* NULL: not known */
-	struct address *addresses;
 	struct prefix *pod_ranges;
-	uint16_t address_count, range_count;
+	uint16_t range_count;
 	bool is_leaving; /* it is being deleted, or the autoscaler is about to */
 };
 

@@ -134,6 +134,8 @@ static void put_node(struct kube_store *store, const json_t *object)
 		refuse_object(store, "Node", object, &refusal);
 		return;
 	}
+	complaints_settle(&store->writer.complaints, "Node", store->node_name);
+	complaints_settle(&store->writer.complaints, "kube-no-node", store->node_name);
 	same = store->node && kube_node_equal(store->node, node);
 	if (same) {
 		kube_node_free(node);
@@ -172,12 +174,23 @@ void kube_store_remove(struct kube_store *store, enum kube_kind kind, const json
 	free(name);
 }
 
+/* Without it no endpoint is this node's: the name is wrong, most likely. */
+static void miss_node(struct kube_store *store)
+{
+	if (complaints_raise(&store->writer.complaints, "kube-no-node", store->node_name))
+		log_warning("kube-no-node", "name=%s why=%s", log_quote(store->node_name),
+			    log_quote("the cluster has no such Node, so no endpoint is taken for "
+				      "one of this node; --node says its name"));
+}
+
 void kube_store_end(struct kube_store *store, enum kube_kind kind)
 {
 	const uint32_t list = store->list[kind];
 	struct kube_group *group, *next;
 
 	store->is_listed[kind] = true;
+	if (kind == KUBE_NODES && !store->node)
+		miss_node(store);
 	if (kind == KUBE_SLICES)
 		store_end_slices(store);
 	if (kind != KUBE_SERVICES)

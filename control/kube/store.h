@@ -76,7 +76,7 @@ void kube_store_set_rules(struct kube_store *store, const struct kube_rules *rul
 /*
  * Finds the services of some that are queued, and writes what has changed. Whether there are more.
  */
-bool kube_store_sync(struct kube_store *store, size_t most);
+int kube_store_sync(struct kube_store *store, size_t most);
 /* What could not be written is queued again. Whether there was any. */
 bool kube_store_retry(struct kube_store *store);
 
@@ -90,5 +90,6 @@ void kube_store_take_orphans(struct kube_store *store);
 
 void kube_store_count(const struct kube_store *store, struct kube_counts *counts);
 const struct kube_node *kube_store_node(const struct kube_store *store);
-/* For the caller to free; NULL with *count 0: there are none, or no memory. */
-struct kube_health_check *kube_store_list_health(const struct kube_store *store, size_t *count);
+/* For the caller to free. 0 or -ENOMEM. */
+int kube_store_list_health(const struct kube_store *store, struct kube_health_check **checks,
+			   size_t *count);

@@ -2,6 +2,7 @@
  * From the store to the tables: what is queued, what could not be written, what drains. See
  * store.h.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -48,13 +49,15 @@ static void tell_programmed(struct kube_store *store)
 	store->counts.service_changes_pending = store->counts.endpoint_changes_pending = 0;
 }
 
-bool kube_store_sync(struct kube_store *store, size_t most)
+int kube_store_sync(struct kube_store *store, size_t most)
 {
 	struct kube_group *group;
+	int error = 0;
 
 	for (size_t i = 0; i < most && store->queue; i++) {
 		group = store->queue;
-		if (store_translate(store, group)) {
+		error = store_translate(store, group);
+		if (error) {
 			log_error("out-of-memory", "what=%s", log_quote(group->name));
 			break;
 		}
@@ -63,13 +66,15 @@ bool kube_store_sync(struct kube_store *store, size_t most)
 		store_release_group(store, group);
 	}
 	writer_flush(&store->writer);
+	if (error)
+		return error;
 	if (store->queue)
-		return true;
+		return 1;
 	tell_programmed(store);
 	if (store->health_changed)
 		store->hooks.health_changed(store->hooks.context);
 	store->health_changed = false;
-	return false;
+	return 0;
 }
 
 bool kube_store_retry(struct kube_store *store)
@@ -121,21 +126,23 @@ static bool has_health_check(const struct kube_group *group)
 	return group->service && !group->service->is_skipped && group->service->health_port;
 }
 
-struct kube_health_check *kube_store_list_health(const struct kube_store *store, size_t *count)
+int kube_store_list_health(const struct kube_store *store, struct kube_health_check **checks,
+			   size_t *count)
 {
 	struct kube_group *group, *next;
 	struct kube_health_check *list;
-	size_t room = 0;
+	size_t room = 1;
 
-	*count = 0;
 	HASH_ITER (hh, store->groups, group, next)
 		room += has_health_check(group);
-	list = room ? calloc(room, sizeof(*list)) : NULL;
+	list = calloc(room, sizeof(*list));
 	if (!list)
-		return NULL;
+		return -ENOMEM;
+	*count = 0;
 	HASH_ITER (hh, store->groups, group, next)
 		if (has_health_check(group))
 			list[(*count)++] = (struct kube_health_check){
 				group->name, group->service->health_port, group->local_endpoints};
-	return list;
+	*checks = list;
+	return 0;
 }

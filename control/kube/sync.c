@@ -32,9 +32,8 @@ struct kube_sync {
 	bool has_begun;  /* lists were complete */
 	bool is_complete;
 	int timer, retry_timer;
-	uint64_t listed_ms; /* when Services and slices were; 0: not yet */
 	uint64_t began_ms, ended_ms;
-	int64_t queued_ms, synced_ms; /* of the wall clock */
+	int64_t queued_ms; /* of the wall clock */
 	uint64_t syncs;
 };
 
@@ -123,7 +122,6 @@ static void finish(struct kube_sync *sync)
 
 	sync->is_syncing = false;
 	sync->ended_ms = now_ms();
-	sync->synced_ms = wall_clock_ms();
 	sync->syncs++;
 	kube_store_count(sync->store, &counts);
 	if (counts.blocked)
@@ -139,6 +137,7 @@ static void finish(struct kube_sync *sync)
 static void run(void *context, uint32_t events)
 {
 	struct kube_sync *sync = context;
+	int answer;
 
 	(void)events;
 	sync->is_armed = false;
@@ -147,8 +146,9 @@ static void run(void *context, uint32_t events)
 	if (!sync->has_begun)
 		tell(sync, sync->hooks.begin);
 	sync->has_begun = sync->is_syncing = true;
-	if (kube_store_sync(sync->store, STEP_GROUPS))
-		arm(sync, SOON_MS);
+	answer = kube_store_sync(sync->store, STEP_GROUPS);
+	if (answer)
+		arm(sync, answer > 0 ? SOON_MS : RETRY_MS); /* without memory it is no use sooner */
 	else
 		finish(sync);
 }
@@ -268,7 +268,6 @@ void kube_sync_describe(const struct kube_sync *sync, struct kube_sync_status *s
 {
 	*status = (struct kube_sync_status){
 		.queued_ms = sync->queued_ms,
-		.synced_ms = sync->synced_ms,
 		.syncs = sync->syncs,
 		.is_complete = sync->is_complete,
 	};

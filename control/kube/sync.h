@@ -24,7 +24,7 @@ struct kube_sync_hooks {
 	void (*begin)(void *context);
 	void (*complete)(void *context);
 	void (*node_changed)(void *context, const struct kube_node *node);
-	/* kube_sync_list_health has others. */
+	/* kube_store_list_health has others. */
 	void (*health_changed)(void *context);
 };
 
@@ -38,7 +38,7 @@ struct kube_observer {
 /* Numbers for metrics and `lbctl status`; times in milliseconds of the wall clock, 0: never. */
 struct kube_sync_status {
 	struct kube_counts counts;
-	int64_t queued_ms, synced_ms;
+	int64_t queued_ms;
 	uint64_t syncs;
 	bool is_complete; /* the first lists are in the tables */
 };

@@ -32,11 +32,18 @@ static void complain(struct writer *writer, const struct claim *claim, const cha
 			    log_quote(name_of(claim)), log_quote(reason));
 }
 
+/* Of ours; NULL: none. */
+static const struct entry *find_own(const struct writer *writer, const struct claim *claim)
+{
+	const struct entry *found = reconcile_find(writer->reconcile, &claim->key);
+
+	return is_foreign(found) ? NULL : found;
+}
+
 /* From what is in force there of ours. */
 static void settle(struct writer *writer, struct claim *claim)
 {
-	const struct entry *found = reconcile_find(writer->reconcile, &claim->key);
-	const struct entry *entry = is_foreign(found) ? NULL : found;
+	const struct entry *entry = find_own(writer, claim);
 	char text[ENDPOINT_TEXT_MAX];
 
 	if (writer->complaints)
@@ -63,7 +70,8 @@ static int find_change(struct writer *writer, struct claim *claim, struct change
 		error = leaving_keep(in_force, &change->service);
 	}
 	if (!error) {
-		claim->begins = change->service && leaving_begins(change->service, in_force);
+		/* Also where some of it is in force by now, and it is written by halves. */
+		claim->begins |= change->service && leaving_begins(change->service, in_force);
 		return 0;
 	}
 	service_free(change->service);
@@ -165,14 +173,25 @@ void writer_flush(struct writer *writer)
 		write_some(writer, batch, count);
 }
 
+/* What could not be written there is still to be: what has gone may have made the room for it. */
+static void settle_dropped(struct writer *writer, struct claim *claim)
+{
+	const struct entry *entry = find_own(writer, claim);
+
+	if (claim->is_blocked)
+		claims_note_change(&writer->claims, claim, entry ? entry->service : NULL);
+	else
+		settle(writer, claim);
+}
+
 static void drop_unused(struct writer *writer, struct claim *claim, struct used_backends used)
 {
-	const struct entry *entry = reconcile_find(writer->reconcile, &claim->key);
+	const struct entry *entry = find_own(writer, claim);
 	struct change change = {.key = claim->key};
 	struct refusal refusal;
 
-	if (!entry || is_foreign(entry)) {
-		settle(writer, claim);
+	if (!entry) {
+		settle_dropped(writer, claim);
 		return;
 	}
 	if (leaving_drop_unused(entry->service, entry->placement, used, &change.service) ||
@@ -183,7 +202,7 @@ static void drop_unused(struct writer *writer, struct claim *claim, struct used_
 		change.service = NULL;
 	}
 	if (!apply(writer, &change, 1, &refusal))
-		settle(writer, claim);
+		settle_dropped(writer, claim);
 }
 
 /* A backend that began to drain during the pass may have a connection where the pass had been. */

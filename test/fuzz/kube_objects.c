@@ -112,8 +112,8 @@ static void translate(const struct objects *objects, const struct kube_service *
 	const struct kube_slice *slices[MOST];
 	const struct kube_rules rules = {
 		.zone = objects->node ? objects->node->zone : NULL,
-		.node_addresses = objects->node ? objects->node->addresses : &NODE_ADDRESS,
-		.node_address_count = objects->node ? objects->node->address_count : 1,
+		.node_addresses = &NODE_ADDRESS,
+		.node_address_count = 1,
 		.external_ranges = everywhere,
 		.external_range_count = 2,
 		.knows_cluster = is_reversed,

@@ -35,7 +35,7 @@ static int set_addresses(struct driver *driver, char *words[], size_t count)
 	for (size_t i = 0; i < count; i++)
 		if (address_parse(words[i], &addresses[i]))
 			return -EINVAL;
-	return health_set_addresses(driver->health, addresses, count);
+	return health_set_addresses(driver->health, count ? addresses : NULL, count);
 }
 
 static int set_services(struct driver *driver, char *words[], size_t count)

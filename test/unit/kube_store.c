@@ -227,6 +227,44 @@ static void a_full_table_holds_up_no_other(void **state)
 	assert_int_equal(reconcile_count_services(shop->reconcile), FAKE_SERVICES - 6);
 }
 
+/* The slice of `web`: 10.1.0.5, and so many others. */
+static void put_many(int others)
+{
+	char endpoints[8192] = READY("10.1.0.5"), slice[10240];
+	size_t used = strlen(endpoints);
+
+	for (int i = 1; i <= others; i++)
+		used += (size_t)snprintf(endpoints + used, sizeof(endpoints) - used,
+					 "," READY("10.2.0.%d"), i);
+	snprintf(slice, sizeof(slice), SLICE("TCP", "%s"), endpoints);
+	shop_put(shop, KUBE_SLICES, slice);
+	shop_sync(shop);
+}
+
+static void what_waits_for_room_gets_what_a_draining_backend_leaves(void **state)
+{
+	struct kube_counts counts;
+
+	(void)state;
+	shop_put(shop, KUBE_SERVICES, WEB(TCP));
+	shop_put(shop, KUBE_SLICES, SLICE("TCP", BOTH));
+	shop_sync(shop);
+	put_many(0);
+	put_many(FAKE_BACKENDS - 2); /* and the one that drains: one too many */
+	kube_store_count(shop->store, &counts);
+	assert_int_equal(counts.blocked, 1);
+
+	shop_forget_connections(shop);
+
+	kube_store_count(shop->store, &counts);
+	assert_int_equal(counts.blocked, 1);
+	assert_true(kube_store_retry(shop->store));
+	shop_sync(shop);
+	kube_store_count(shop->store, &counts);
+	assert_int_equal(counts.blocked, 0);
+	assert_int_equal(reconcile_count_backends(shop->reconcile), FAKE_BACKENDS - 1);
+}
+
 static void a_list_takes_back_what_is_not_in_it(void **state)
 {
 	(void)state;
@@ -358,7 +396,7 @@ static void others_are_told(void **state)
 	assert_int_equal(counts.service_changes_pending, 0);
 	assert_int_equal(shop->programmed, 1);
 	assert_int_equal(shop->health_changed, 1);
-	list = kube_store_list_health(shop->store, &count);
+	assert_int_equal(kube_store_list_health(shop->store, &list, &count), 0);
 	assert_int_equal(count, 1);
 	assert_string_equal(list[0].name, "shop/web");
 	assert_int_equal(list[0].port, 31000);
@@ -367,7 +405,9 @@ static void others_are_told(void **state)
 	shop_remove(shop, KUBE_SERVICES, HEALTHY);
 	shop_sync(shop);
 	assert_int_equal(shop->health_changed, 2);
-	assert_null(kube_store_list_health(shop->store, &count));
+	assert_int_equal(kube_store_list_health(shop->store, &list, &count), 0);
+	assert_int_equal(count, 0);
+	free(list);
 }
 
 int main(void)
@@ -388,6 +428,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_another_source_has_stays_when_its_service_goes,
 						begin, end),
 		cmocka_unit_test_setup_teardown(a_full_table_holds_up_no_other, begin, end),
+		cmocka_unit_test_setup_teardown(
+			what_waits_for_room_gets_what_a_draining_backend_leaves, begin, end),
 		cmocka_unit_test_setup_teardown(a_list_takes_back_what_is_not_in_it, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_stays_as_it_was, begin, end),
 		cmocka_unit_test_setup_teardown(a_service_may_change_its_type, begin, end),

@@ -135,7 +135,7 @@ void shop_remove(struct shop *shop, enum kube_kind kind, const char *text)
 
 void shop_sync(struct shop *shop)
 {
-	while (kube_store_sync(shop->store, 2))
+	while (kube_store_sync(shop->store, 2) > 0)
 		;
 	fake_must_be_whole(&shop->datapath);
 }

@@ -384,6 +384,25 @@ static void what_others_ask_for_is_counted(void **state)
 	kube_translation_finish(&translation);
 }
 
+static void more_source_ranges_than_there_may_be_leave_the_address_out_with_a_reason(void **state)
+{
+	char ranges[8192] = "'10.0.0.0/32'", service[10240];
+	size_t used = strlen(ranges);
+	struct kube_translation translation;
+
+	(void)state;
+	for (int i = 1; i <= MAX_SOURCE_RANGES; i++)
+		used += (size_t)snprintf(ranges + used, sizeof(ranges) - used, ",'10.0.%d.%d/32'",
+					 i / 256, i % 256);
+	snprintf(service, sizeof(service),
+		 SERVICE_WITH(IP HTTP ",'loadBalancerSourceRanges':[%s]", "{'ip':'192.0.2.80'}"),
+		 ranges);
+	translate(service, BOTH, &translation);
+	assert_int_equal(translation.count, 1);
+	assert_non_null(strstr(translation.unusable, "one more than the 256 source ranges"));
+	kube_translation_finish(&translation);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +421,9 @@ int main(void)
 		cmocka_unit_test_setup(of_sctp_endpoints_must_have_the_services_port, set_rules),
 		cmocka_unit_test_setup(endpoints_that_are_none_are_left_out, set_rules),
 		cmocka_unit_test_setup(what_others_ask_for_is_counted, set_rules),
+		cmocka_unit_test_setup(
+			more_source_ranges_than_there_may_be_leave_the_address_out_with_a_reason,
+			set_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
