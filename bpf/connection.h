@@ -23,9 +23,6 @@
 #include "include/connection.h"
 #include "include/verdict.h"
 
-/* Bits of enum unknown; lbd sets them while it takes connections over from netfilter. */
-volatile __u32 unknown_to_stack;
-
 /* What this packet adds to what was seen. */
 static __always_inline __u8 see(const struct packet *packet, enum direction direction, __u8 seen)
 {

@@ -92,7 +92,8 @@ static __always_inline void count(const struct packet *packet, enum verdict verd
 	count_verdict(packet, verdict);
 	if (packet->backend) {
 		add_traffic(counter_of(packet->backend), packet);
-	} else if (service && verdict != VERDICT_PASS_OTHER_HOST) {
+	} else if (service && verdict != VERDICT_PASS_OTHER_HOST &&
+		   verdict != VERDICT_PASS_TAKEOVER) {
 		refused = bpf_map_lookup_elem(&service_counters, &service);
 		if (refused)
 			add(&refused->refused, packet->bytes);

@@ -54,6 +54,9 @@ static __always_inline void choose_tags(struct packet *packet, const struct port
 static __always_inline enum verdict leave_otherwise(const struct packet *packet,
 						    const struct port *port)
 {
+	/* Netfilter knows the connection, and would take what we make of it for another. */
+	if (!port && (unknown_to_stack & UNKNOWN_WAYS) && packet->direction == DIRECTION_REPLY)
+		return VERDICT_PASS_TAKEOVER;
 	if (!port || !port->ifindex || (port->flags & HOOK_LEFT_TO_STACK))
 		return VERDICT_CONTINUE;
 	count_start(packet);

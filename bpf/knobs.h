@@ -57,3 +57,6 @@ static __always_inline const struct address *hairpin_of(bool is_ipv6)
 {
 	return (const struct address *)(is_ipv6 ? &hairpin.ipv6 : &hairpin.ipv4);
 }
+
+/* No constant: bits of enum unknown, while lbd takes connections over from netfilter. */
+volatile __u32 unknown_to_stack;

@@ -169,6 +169,8 @@ static __always_inline enum verdict balance_masqueraded(struct packet *packet,
 	wanted->state.last_seen = packet->now;
 	wanted->client = packet->flow.src;
 	verdict = start_any(packet, in, service, wanted, known);
+	if (verdict != VERDICT_CONTINUE)
+		packet->backend = NULL; /* it carries nothing of it */
 	if (packet->is_new && service->affinity_seconds)
 		note_affinity(wanted, packet->service, service->affinity_seconds);
 	return verdict;

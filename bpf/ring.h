@@ -1,5 +1,6 @@
 /*
- * What a slot of a service's ring leads to, for all that pick a backend.
+ * A service for clients inside, and what a slot of a service's ring leads to: for all that pick a
+ * backend.
  */
 #pragma once
 
@@ -8,6 +9,17 @@
 
 /* Slots tried until one gives a backend that serves and whose replies are not another service's. */
 #define MAX_PICKS 16
+
+/* Of a client inside: the service for those, if there is one; `key` is that of `service`. */
+static __always_inline const struct service_record *inside_or(const struct service_record *service,
+							      struct service_key *key)
+{
+	const struct service_record *inside;
+
+	key->scope = SCOPE_INSIDE;
+	inside = bpf_map_lookup_elem(&services, key);
+	return inside ? inside : service;
+}
 
 /* One load: never the offset of one ring with the length of another. */
 static __always_inline struct ring load_ring(const struct ring *ring)

@@ -273,13 +273,9 @@ static __always_inline const struct service_record *find_record(const struct pac
 		.port = packet->flow.dst_port,
 		.protocol = packet->flow.protocol,
 	};
-	const struct service_record *service = bpf_map_lookup_elem(&services, &key), *inside;
+	const struct service_record *service = bpf_map_lookup_elem(&services, &key);
 
-	if (!service || !has_another(packet, service))
-		return service;
-	key.scope = SCOPE_INSIDE;
-	inside = bpf_map_lookup_elem(&services, &key);
-	return inside ? inside : service;
+	return service && has_another(packet, service) ? inside_or(service, &key) : service;
 }
 
 /* Whether its client's address is to become ours, if its backend is elsewhere. */

@@ -53,8 +53,10 @@ static __always_inline int lead_connect(struct bpf_sock_addr *ctx, bool is_ipv6)
 		forget_peer(ctx);
 		return ALLOW;
 	}
-	if (!lead(ctx, service, &to))
+	if (!lead(ctx, service, &to)) {
+		forget_peer(ctx);
 		return refuse_socket(service);
+	}
 	if (!note_peer(ctx, &to))
 		return refuse_memory();
 	write_end(ctx, &to.backend_address, to.backend_port, is_ipv6);

@@ -21,13 +21,22 @@ static __always_inline struct socket_leads *find_peers(struct bpf_sock_addr *ctx
 	return socket ? bpf_sk_storage_get(&socket_peers, socket, NULL, flags) : NULL;
 }
 
-/* A socket that connects anew, to nothing of ours, is not where it was led before. */
+/*
+ * A socket that connects anew, to nothing of ours, is not where it was led before: nor is it ended
+ * when the backend goes that it had then.
+ */
 static __always_inline void forget_peer(struct bpf_sock_addr *ctx)
 {
 	struct socket_lead *peer = find_peer(ctx);
+	__u64 cookie;
 
-	if (peer)
-		peer->backend = 0;
+	if (!peer || !peer->backend)
+		return;
+	peer->backend = 0;
+	if (ctx->protocol != IPPROTO_UDP)
+		return;
+	cookie = bpf_get_socket_cookie(ctx);
+	bpf_map_delete_elem(&udp_sockets, &cookie);
 }
 
 static __always_inline void note_udp(struct bpf_sock_addr *ctx, __u32 backend)

@@ -26,10 +26,8 @@ static __always_inline const struct service_record *find_asked(const struct end 
 			hash_endpoint(hash_seed, &end->address, end->port, end->protocol)))
 		return NULL;
 	service = bpf_map_lookup_elem(&services, &key);
-	if (service && (service->flags & SERVICE_HAS_INSIDE)) {
-		key.scope = SCOPE_INSIDE;
-		service = bpf_map_lookup_elem(&services, &key);
-	}
+	if (service && (service->flags & SERVICE_HAS_INSIDE))
+		service = inside_or(service, &key);
 	return service && !(service->flags & SERVICE_HAS_SOURCE_RANGES) ? service : NULL;
 }
 

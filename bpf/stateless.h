@@ -97,6 +97,18 @@ static __always_inline struct service_key end_of(const struct backend_record *ba
 }
 
 /*
+ * Whether packets for this backend leave by a port of ours. A process of this node answers by the
+ * stack, where without an entry nobody knows whose replies those are.
+ */
+static __always_inline bool is_away(const struct backend_record *backend)
+{
+	const __u32 index = backend->nexthop;
+	const struct nexthop *hop = bpf_map_lookup_elem(&nexthops, &index);
+
+	return hop && hop->port;
+}
+
+/*
  * A packet that would start a connection to this backend: if it is one too many and can do without
  * an entry, it goes on in the program `stateless` and does not come back.
  */
@@ -108,7 +120,8 @@ static __always_inline void part_with_one_too_many(const struct packet *packet,
 
 	if (max_new_connections && is_stable(service) && !packet->has_siblings &&
 	    is_one_too_many(service->service, packet->now) &&
-	    (__u32)backend_of_end(&end) == (backend->handle & BACKEND_INDEX_MASK))
+	    (__u32)backend_of_end(&end) == (backend->handle & BACKEND_INDEX_MASK) &&
+	    is_away(backend))
 		part(packet, PROGRAM_STATELESS);
 }
 

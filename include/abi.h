@@ -432,6 +432,7 @@ enum unknown {
 	UNKNOWN_TCP = 1 << 0, /* but for SYNs */
 	UNKNOWN_OTHERS = 1 << 1,
 	UNKNOWN_SYNS = 1 << 2,
+	UNKNOWN_WAYS = 1 << 3, /* replies of connections of which no request has come by us yet */
 };
 
 /* What packets hand to lbd through the ring buffer events: each begins with its kind. */

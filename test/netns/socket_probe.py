@@ -10,6 +10,7 @@
     socket_probe.py late ADDRESS PORT                reads the answer after a line from stdin
     socket_probe.py stay [--seconds S] ADDRESS PORT  a connected UDP socket: a datagram each 0.1 s,
                                                      and connects anew when the kernel ends it
+    socket_probe.py stay --then ADDRESS:PORT …       once it has had an answer, it connects there
 
 --mapped: by an IPv6 socket that is given an IPv4-mapped address
 peer      what getpeername() says
@@ -129,6 +130,9 @@ def stay(options):
         try:
             while not end or time.monotonic() < end:
                 backend = exchange(client, b"still")[0]
+                if not end and options.then:
+                    then, port = options.then.rsplit(":", 1)
+                    client.connect((then, int(port)))
                 end = end or time.monotonic() + options.seconds
                 if backend not in backends:
                     backends.append(backend)
@@ -149,6 +153,7 @@ def main():
     parser.add_argument("--udp", action="store_true")
     parser.add_argument("--timeout", type=float, default=2)
     parser.add_argument("-n", dest="count", type=int, default=1)
+    parser.add_argument("--then")
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("address")
     parser.add_argument("port", type=int)

@@ -126,11 +126,13 @@ test_refused() {
 
 # The backend that a connected UDP socket of NAME has is taken away by lbctl COMMAND…; what becomes
 # of the socket is in $WORK/stay.json.
+THEN=()
 take_away() { # NAME COMMAND…, behind the backend what is in AFTER
     local name=$1 stay backend
     shift
     rm -f "$WORK/stay.backends"
-    probe "$name" stay --seconds 2.5 10.96.0.10 53 >"$WORK/stay.json" 2>"$WORK/stay.backends" &
+    probe "$name" stay "${THEN[@]}" --seconds 2.5 10.96.0.10 53 \
+        >"$WORK/stay.json" 2>"$WORK/stay.backends" &
     stay=$!
     within 10 test -s "$WORK/stay.backends"
     backend=$(head -n 1 "$WORK/stay.backends")
@@ -155,6 +157,13 @@ test_lost() { # NAME
     take_away "$1" backend set
     check "not so when it drains" says "$WORK/stay.json" \
         '.told == [] and (.backends | length) == 1'
+    AFTER=(--state down)
+    THEN=(--then 10.1.0.13:8053)
+    take_away "$1" backend set
+    check "nor when it talks to somebody else by then" says "$WORK/stay.json" '.told == []'
+    lbctl backend set "$UDP_SERVICE" "$(pod_address "$(jq -r '.backends[0]' \
+        "$WORK/stay.json")"):8053" --state active
+    THEN=()
     AFTER=()
     take_away "$1" backend del
     check "but when it is removed" is_told_and_goes_elsewhere
