@@ -262,8 +262,11 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 		error = tc_load(datapath, TC_EGRESS, refusal);
 	if (!error)
 		error = sockets_load(datapath, options, refusal);
-	if (error)
+	if (error) {
+		if (!*adopted)
+			datapath_forget(datapath);
 		return error;
+	}
 	error = keep_seed(datapath);
 	if (!error)
 		error = layouts_note(datapath);

@@ -96,8 +96,9 @@ int datapath_move(struct datapath *datapath, uint32_t *missed, struct refusal *r
 
 void datapath_end_move(struct datapath *datapath)
 {
+	masquerades_open(
+		datapath); /* what began with the earlier programs since ours were loaded */
 	pins_drop_others(datapath);
-	tc_drop_earlier(datapath);
 	lb_bpf__destroy(datapath->bridge);
 	datapath->bridge = NULL;
 }

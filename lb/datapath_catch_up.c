@@ -9,13 +9,6 @@
 #include "lb/address.h"
 #include "lb/datapath_internal.h"
 
-/* One of the old table, as it was read. */
-struct comer {
-	struct connection entry;
-	struct backend_record backend;
-	uint64_t hash;
-};
-
 static bool is_established(union connection_state state)
 {
 	return (state.seen & TCP_SEEN_ESTABLISHED) && !connection_is_closed(state.seen);
@@ -75,6 +68,15 @@ static bool read_comer(const struct datapath *datapath, const struct old_entry *
 	return true;
 }
 
+/* As in bpf/claim.h: a masqueraded connection's replies come to another port, its own. */
+static bool has_own_replies(const struct connection *way, const struct comer *comer)
+{
+	const union connection_state state = {
+		.word = __atomic_load_n(&way->state.word, __ATOMIC_RELAXED)};
+
+	return state.may_be_masqueraded || comer->entry.state.may_be_masqueraded;
+}
+
 static bool has_same_replies(const struct backend_record *a, const struct backend_record *b)
 {
 	return a->port == b->port && a->protocol == b->protocol &&
@@ -101,7 +103,7 @@ static bool is_in_the_way(const struct datapath *datapath, const struct connecti
 	    !address_equal(&way->client, &comer->entry.client))
 		return false;
 	datapath_get_backend(datapath, index, &theirs);
-	return has_same_replies(&theirs, &comer->backend) ||
+	return (has_same_replies(&theirs, &comer->backend) && !has_own_replies(way, comer)) ||
 	       (head.tag == comer->entry.head.tag && is_of_same_service(&theirs, &comer->backend));
 }
 
@@ -120,6 +122,9 @@ static bool stays(struct connection *way, const struct comer *comer)
 	if ((int32_t)(newer.last_seen - state.last_seen) <= 0 || head & HEAD_UNSETTLED)
 		return true;
 	newer.owner = state.owner;
+	newer.may_be_masqueraded |= state.may_be_masqueraded;
+	if (!newer.client_hop)
+		newer.client_hop = state.client_hop;
 	if (head == comer->entry.head.word) {
 		__atomic_compare_exchange_n(&way->state.word, &state.word, newer.word, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
@@ -129,7 +134,8 @@ static bool stays(struct connection *way, const struct comer *comer)
 					    __ATOMIC_RELAXED);
 }
 
-bool entry_fill(struct connection *way, const struct connection *entry)
+/* Claims a free entry and fills it, which is then not settled yet. */
+static bool fill(struct connection *way, const struct connection *entry)
 {
 	union connection_state state = entry->state;
 	union connection_state old;
@@ -146,51 +152,57 @@ bool entry_fill(struct connection *way, const struct connection *entry)
 	return true;
 }
 
-/* Whether one is that stays. Of an entry that is not settled yet, any that is there. */
-static bool is_one_in_the_way(const struct datapath *datapath, struct connection_bucket *bucket,
-			      const struct comer *comer, const struct connection *own)
+/* What is there that stays; 0: nothing. For an entry that is not settled yet, any that is there. */
+static int meet(const struct datapath *datapath, struct connection_bucket *bucket,
+		const struct comer *comer, const struct connection *own)
 {
 	for (uint32_t i = 0; i < CONNECTION_WAYS; i++) {
 		struct connection *way = &bucket->way[i];
+		uint64_t head;
 
-		if (way != own && is_in_the_way(datapath, way, comer) && (own || stays(way, comer)))
-			return true;
+		if (way == own || !is_in_the_way(datapath, way, comer) ||
+		    (!own && !stays(way, comer)))
+			continue;
+		head = __atomic_load_n(&way->head.word, __ATOMIC_ACQUIRE) & ~HEAD_UNSETTLED;
+		return head == comer->entry.head.word ? TAKEN_IS_THERE : TAKEN_IS_IN_THE_WAY;
 	}
-	return false;
+	return 0;
 }
 
-/* False: there is no room in its bucket. Who begins another meanwhile sees this one, or is seen. */
-static bool put(const struct datapath *datapath, struct connection_bucket *bucket,
-		const struct comer *comer)
+/* Who begins another meanwhile sees this one, or is seen. */
+int connections_put(const struct datapath *datapath, struct connection_bucket *buckets,
+		    const struct comer *comer)
 {
-	if (is_one_in_the_way(datapath, bucket, comer, NULL))
-		return true;
+	const uint32_t count = bpf_map__max_entries(datapath->skeleton->maps.connections);
+	struct connection_bucket *bucket = &buckets[hash_bucket(comer->hash, count)];
+	int met = meet(datapath, bucket, comer, NULL);
+
+	if (met)
+		return met;
 	for (uint32_t turn = 0; turn < CONNECTION_WAYS; turn++) {
 		struct connection *way =
 			&bucket->way[((uint32_t)comer->hash + turn) % CONNECTION_WAYS];
-		uint64_t head = comer->entry.head.word;
 
-		if (!entry_fill(way, &comer->entry))
+		if (!fill(way, &comer->entry))
 			continue;
-		if (is_one_in_the_way(datapath, bucket, comer, way))
-			head = 0;
-		__atomic_store_n(&way->head.word, head, __ATOMIC_RELEASE);
-		return true;
+		met = meet(datapath, bucket, comer, way);
+		__atomic_store_n(&way->head.word, met ? 0 : comer->entry.head.word,
+				 __ATOMIC_RELEASE);
+		return met;
 	}
-	return false;
+	return -ENOSPC;
 }
 
 /* True: it is not to have a place now, or it has one. */
 static bool bring(const struct datapath *datapath, const struct old_entry *from, bool established,
 		  struct connection_bucket *room)
 {
-	const uint32_t buckets = bpf_map__max_entries(datapath->skeleton->maps.connections);
 	struct comer comer;
 
 	if (!*from->head || !read_comer(datapath, from, &comer) ||
 	    is_established(comer.entry.state) != established)
 		return true;
-	return put(datapath, &room[hash_bucket(comer.hash, buckets)], &comer);
+	return connections_put(datapath, room, &comer) >= 0;
 }
 
 /* Established ones, which have more to lose, take their places before the others do. */

@@ -99,9 +99,17 @@ void ends_mend(struct datapath *datapath); /* what could not be written */
 /* datapath_connections.c: jiffies, as packets see them; only the kernel can tell. 0 or -errno. */
 int clock_read(struct datapath *datapath, uint32_t *now);
 
-/* datapath_catch_up.c: claims a free entry and fills it, which is not settled yet. False: it was
- * not free. */
-bool entry_fill(struct connection *way, const struct connection *entry);
+/*
+ * datapath_catch_up.c: a connection that comes to our table from elsewhere. 0, or as struct taken
+ * has it: TAKEN_IS_THERE, TAKEN_IS_IN_THE_WAY, -ENOSPC.
+ */
+struct comer {
+	struct connection entry;
+	struct backend_record backend;
+	uint64_t hash;
+};
+int connections_put(const struct datapath *datapath, struct connection_bucket *buckets,
+		    const struct comer *comer);
 
 /* datapath_events.c. */
 void events_close(struct datapath *datapath);

@@ -283,9 +283,11 @@ static void unpin_map(const struct datapath *datapath, const char *name)
 		unlink(path);
 }
 
-/* Those of the other kind hold all the maps of the lbd that had them. */
+/* Those of the other kind, or of a hook no more in use, hold all the maps of the lbd that had them.
+ */
 static void unpin_other_programs(const struct datapath *datapath)
 {
+	tc_unpin_unused(datapath);
 	unpin_map(datapath, datapath->linear ? "programs" : LINEAR_PROGRAMS);
 	unpin_map(datapath, datapath->linear ? "programs_new" : LINEAR_PROGRAMS "_new");
 }

@@ -21,10 +21,12 @@ SAME_PLACE(metadata_missing, tc);
 SAME_PLACE(denied_prefixes, tc);
 SAME_PLACE(virtual_filter, tc);
 SAME_PLACE(masquerading, tc);
+SAME_PLACE(unknown_to_stack, tc);
 SAME_PLACE(metadata_missing, egress);
 SAME_PLACE(denied_prefixes, egress);
 SAME_PLACE(virtual_filter, egress);
 SAME_PLACE(masquerading, egress);
+SAME_PLACE(unknown_to_stack, egress);
 _Static_assert(sizeof(struct lb_bpf__bss) == sizeof(struct tc_bpf__bss), "variables");
 _Static_assert(sizeof(struct lb_bpf__bss) == sizeof(struct egress_bpf__bss), "variables");
 
@@ -152,17 +154,15 @@ static int open_pinned_parts(const struct datapath *datapath, enum tc_side side)
 /* While tables move, what programs of an earlier lbd call must not be ours, whose tables differ. */
 static int take_parts(struct datapath *datapath, enum tc_side side, struct bpf_map *map)
 {
-	struct tc_object *tc = &datapath->tc.side[side];
 	const int pinned = open_pinned_parts(datapath, side);
 	int error;
 
 	if (pinned < 0)
 		return pinned == -ENOENT ? 0 : pinned;
-	if (datapath_is_moving(datapath)) {
-		tc->earlier = pinned;
-		return 0;
-	}
-	error = bpf_map__reuse_fd(map, pinned);
+	if (datapath_is_moving(datapath))
+		error = pins_add_bridge(datapath, pinned);
+	else
+		error = bpf_map__reuse_fd(map, pinned);
 	close(pinned);
 	return error;
 }
@@ -280,7 +280,6 @@ int tc_load(struct datapath *datapath, enum tc_side side, struct refusal *refusa
 	size_t size;
 	int error;
 
-	tc->earlier = -1;
 	bytes = OBJECTS[side].elf_bytes(&size);
 	tc->object = bpf_object__open_mem(bytes, size, &options);
 	if (!tc->object)
@@ -296,15 +295,14 @@ int tc_load(struct datapath *datapath, enum tc_side side, struct refusal *refusa
 		     : 0;
 }
 
-void tc_drop_earlier(struct datapath *datapath)
+void tc_unpin_unused(const struct datapath *datapath)
 {
-	for (int side = 0; side < _TC_SIDE_COUNT; side++) {
-		struct tc_object *tc = &datapath->tc.side[side];
+	char path[PIN_PATH_MAX];
 
-		if (tc->object && tc->earlier >= 0)
-			close(tc->earlier);
-		tc->earlier = -1;
-	}
+	for (enum tc_side side = 0; side < _TC_SIDE_COUNT; side++)
+		if (!datapath->tc.side[side].object &&
+		    !datapath_pin_path(datapath, "map", OBJECTS[side].pin, path))
+			unlink(path);
 }
 
 void tc_audit(struct datapath *datapath, struct repairs *repairs)
@@ -322,7 +320,6 @@ void tc_audit(struct datapath *datapath, struct repairs *repairs)
 
 void tc_close(struct datapath *datapath)
 {
-	tc_drop_earlier(datapath);
 	for (int side = 0; side < _TC_SIDE_COUNT; side++)
 		bpf_object__close(datapath->tc.side[side].object);
 }

@@ -17,8 +17,6 @@ struct tc_object {
 	struct bpf_object *object; /* NULL: not loaded */
 	struct bpf_program *program;
 	uint32_t program_id;
-	int earlier; /* the parts that an earlier lbd's programs call, until those are gone; or -1
-		      */
 };
 
 struct tc {
@@ -28,9 +26,9 @@ struct tc {
 
 /* datapath_tc.c. 0 or -errno with a refusal. */
 int tc_load(struct datapath *datapath, enum tc_side side, struct refusal *refusal);
-/* All interfaces have ours: what earlier programs call is not needed any more. */
-void tc_drop_earlier(struct datapath *datapath);
 void tc_close(struct datapath *datapath);
+/* The parts of sides that are not loaded. */
+void tc_unpin_unused(const struct datapath *datapath);
 /* Puts back the parts, and their map's pin. */
 void tc_audit(struct datapath *datapath, struct repairs *repairs);
 
