@@ -111,6 +111,7 @@ static int read_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *entr
 	const struct conntrack *conntrack = context;
 	struct tracked tracked = {};
 	struct address client;
+	__be16 port;
 
 	(void)type;
 	if (!(nfct_get_attr_u32(entry, ATTR_STATUS) & IPS_DST_NAT))
@@ -119,9 +120,11 @@ static int read_entry(enum nf_conntrack_msg_type type, struct nf_conntrack *entr
 	tracked.backend_address = read_address(entry, ATTR_REPL_IPV4_SRC, ATTR_REPL_IPV6_SRC);
 	tracked.backend_port = nfct_get_attr_u16(entry, ATTR_REPL_PORT_SRC);
 	client = read_address(entry, ATTR_REPL_IPV4_DST, ATTR_REPL_IPV6_DST);
-	tracked.keeps_client =
-		address_equal(&client, &tracked.flow.src) &&
-		nfct_get_attr_u16(entry, ATTR_REPL_PORT_DST) == tracked.flow.src_port;
+	port = nfct_get_attr_u16(entry, ATTR_REPL_PORT_DST);
+	if (!address_equal(&client, &tracked.flow.src) || port != tracked.flow.src_port) {
+		tracked.known_address = client;
+		tracked.known_port = port;
+	}
 	read_state(entry, &tracked);
 	conntrack->visit(conntrack->context, &tracked);
 	return NFCT_CB_CONTINUE;
@@ -210,6 +213,10 @@ int conntrack_add(struct conntrack *conntrack, const struct tracked *tracked)
 	nfct_setobjopt(entry, NFCT_SOPT_SETUP_REPLY);
 	set_address(entry, &tracked->backend_address, ATTR_DNAT_IPV4, ATTR_DNAT_IPV6);
 	nfct_set_attr_u16(entry, ATTR_DNAT_PORT, tracked->backend_port);
+	if (tracked->known_port) {
+		set_address(entry, &tracked->known_address, ATTR_SNAT_IPV4, ATTR_SNAT_IPV6);
+		nfct_set_attr_u16(entry, ATTR_SNAT_PORT, tracked->known_port);
+	}
 	nfct_set_attr_u32(entry, ATTR_TIMEOUT, tcp ? KEPT_TCP_SECONDS : KEPT_OTHER_SECONDS);
 	nfct_set_attr_u32(entry, ATTR_STATUS, IPS_CONFIRMED | IPS_SEEN_REPLY | IPS_ASSURED);
 	if (tcp)

@@ -12,9 +12,10 @@ struct tracked {
 	struct flow flow; /* of its requests, to the service */
 	struct address backend_address;
 	__be16 backend_port;
-	bool keeps_client; /* the backend knows the client by its own address and port */
-	bool is_over;      /* TCP: closed, or in TIME_WAIT */
-	__u8 seen;         /* enum tcp_seen */
+	struct address known_address; /* by which the backend knows the client, if ... */
+	__be16 known_port;            /* ... this is not 0; else by its own */
+	bool is_over;                 /* TCP: closed, or in TIME_WAIT */
+	__u8 seen;                    /* enum tcp_seen */
 };
 
 struct conntrack;

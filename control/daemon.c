@@ -28,6 +28,7 @@
 #include "control/syscalls.h"
 #include "control/takeover.h"
 #include "control/upkeep.h"
+#include "control/wall_clock.h"
 #include "control/wanted.h"
 #include "lb/bpffs.h"
 #include "lb/privilege.h"
@@ -387,6 +388,7 @@ int daemon_start(struct daemon *daemon, struct refusal *refusal)
 	if (error)
 		return error;
 	daemon->started_ns = monotonic_ns();
+	daemon->started_wall_ms = wall_clock_ms();
 	daemon->loop = loop_new();
 	if (!daemon->loop || listen_to_signals(daemon))
 		return refuse_with(refusal, errno, "cannot start: %s", strerror(errno));

@@ -44,6 +44,7 @@ struct daemon {
 	struct proxy_metrics proxy;
 	struct conntrack *conntrack;    /* while connections are taken over from it; else NULL */
 	uint64_t started_ns;            /* CLOCK_MONOTONIC */
+	int64_t started_wall_ms;        /* the same of the wall clock */
 	struct connection_cursor sweep; /* where the sweep of the connection table goes on */
 	struct masquerade_cursor masquerade_sweep; /* and that of masquerades */
 	uint64_t connections;                      /* that the last sweep has left */

@@ -4,9 +4,12 @@
  */
 #include "control/doctor.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "control/kube/kube.h"
+#include "control/kube/local.h"
 #include "control/netfilter.h"
 
 #define PROXY_TABLES 8
@@ -109,6 +112,9 @@ static void look_at_netfilter(struct findings *findings)
 		find(findings, SEVERITY_NOTE, "takeover",
 		     "leave netfilter's rules until this is gone",
 		     "connections that netfilter translates are being taken over");
+	if (count < 0 && count != -EPROTONOSUPPORT)
+		find(findings, SEVERITY_NOTE, "netfilter", NULL,
+		     "could not be asked for rules of kube-proxy: %s", strerror(-count));
 	for (int i = 0; i < count; i++) {
 		snprintf(about, sizeof(about), "table %s %s", tables[i].family, tables[i].name);
 		find(findings, takes_over ? SEVERITY_NOTE : SEVERITY_WARNING, about,
@@ -116,6 +122,56 @@ static void look_at_netfilter(struct findings *findings)
 				: "stop kube-proxy, then kube-proxy --cleanup",
 		     "%u chains of kube-proxy translate for services beside lbd", tables[i].chains);
 	}
+}
+
+static void look_at_watch(struct findings *findings, const json_t *watch)
+{
+	const char *error = json_string_value(json_object_get(watch, "last_error"));
+	const char *resource = json_string_value(json_object_get(watch, "resource"));
+	const char *state = json_string_value(json_object_get(watch, "state"));
+	char about[64];
+
+	if (!state || !resource || strcmp(state, "waiting"))
+		return;
+	snprintf(about, sizeof(about), "watch of %.48s", resource);
+	find(findings, SEVERITY_WARNING, about, "what is in force goes on; lbd tries again",
+	     "the API server does not answer: %s", error ? error : "not yet");
+}
+
+static void look_at_cluster(struct findings *findings)
+{
+	const struct daemon *daemon = findings->daemon;
+	json_t *watch, *report = kube_report(daemon->kube), *tables;
+	json_int_t blocked;
+	size_t i;
+
+	if (!report)
+		return;
+	tables = kube_local_report(daemon->kube_local);
+	blocked = json_integer_value(json_object_get(tables, "blocked"));
+	json_decref(tables);
+	json_array_foreach (json_object_get(report, "watches"), i, watch)
+		look_at_watch(findings, watch);
+	if (blocked)
+		find(findings, SEVERITY_ERROR, "kubernetes",
+		     "the log names them: event=kube-blocked, kube-clash",
+		     "%lld services of the cluster cannot be written", (long long)blocked);
+	if (daemon->options.datapath.socket_lb == SOCKET_LB_OFF)
+		find(findings, SEVERITY_WARNING, "--socket-lb", "--socket-lb host-only",
+		     "processes of this node reach no Service by lbd");
+	json_decref(report);
+}
+
+static void look_at_sockets(struct findings *findings)
+{
+	struct socket_status status;
+
+	datapath_get_sockets(findings->daemon->datapath, &status);
+	if (status.attached < status.wanted)
+		find(findings, SEVERITY_ERROR, "sockets",
+		     "lbd tries again; the log names what is in the way",
+		     "%u of %u programs are attached to the cgroup", status.attached,
+		     status.wanted);
 }
 
 static void look_at_repairs(struct findings *findings)
@@ -142,6 +198,8 @@ json_t *doctor_report(struct daemon *daemon)
 	look_at_neighbours(&findings);
 	look_at_limits(&findings);
 	look_at_netfilter(&findings);
+	look_at_cluster(&findings);
+	look_at_sockets(&findings);
 	look_at_repairs(&findings);
 	for (size_t i = 0; i < _SEVERITY_COUNT; i++) {
 		json_array_extend(all, findings.lists[i]);

@@ -158,6 +158,11 @@ int interfaces_want(struct interfaces *interfaces, const char *pattern, bool by_
 		if (!strcmp(wish->pattern, pattern))
 			return refuse_with(refusal, EEXIST, "interface %s is asked for already",
 					   pattern);
+	if (by_tc && !datapath_has_tc(interfaces->datapath, TC_INGRESS))
+		return refuse_with(refusal, EOPNOTSUPP,
+				   "interface %s: lbd was started without --tc-interface, and may "
+				   "load no programs any more",
+				   pattern);
 	error = wish_add(interfaces, pattern, by_tc, refusal);
 	if (error)
 		return error;
@@ -165,8 +170,7 @@ int interfaces_want(struct interfaces *interfaces, const char *pattern, bool by_
 		error = attach_named(interfaces, pattern, refusal);
 	if (error)
 		wish_remove(interfaces, pattern);
-	else
-		attach_matching(interfaces);
+	attach_matching(interfaces); /* after an error: what a glob had wanted there */
 	return error;
 }
 

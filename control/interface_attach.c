@@ -112,7 +112,6 @@ int interface_follow_egress(struct interfaces *interfaces, struct interface *int
 	int error;
 
 	if (!wanted) {
-		interface->has_egress = false;
 		datapath_detach_tc(interfaces->datapath, interface->link.name, TC_EGRESS);
 		return 0;
 	}
@@ -121,7 +120,6 @@ int interface_follow_egress(struct interfaces *interfaces, struct interface *int
 	if (error)
 		log_error("no-egress", "interface=%s reason=%s", interface->link.name,
 			  log_quote(refusal.text));
-	interface->has_egress = !error;
 	return error;
 }
 
@@ -160,7 +158,7 @@ int interface_attach(struct interfaces *interfaces, struct interface *interface)
 
 void interface_detach(struct interfaces *interfaces, struct interface *interface)
 {
-	interface->attached = interface->has_egress = false;
+	interface->attached = false;
 	interface->error[0] = '\0';
 	if (!datapath_detach(interfaces->datapath, interface->link.name))
 		log_info("detached", "interface=%s", interface->link.name);

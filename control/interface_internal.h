@@ -15,7 +15,6 @@ struct interface {
 	uint16_t port; /* 0: none yet */
 	bool attached;
 	bool receives;   /* frames redirected to it arrive */
-	bool has_egress; /* the program for what leaves is there, too */
 	enum datapath_mode mode;
 	char peer[REASON_MAX];
 	char error[REASON_MAX];

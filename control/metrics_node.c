@@ -45,7 +45,8 @@ static void write_process(struct metrics_text *text, const struct daemon *daemon
 	metrics_add(text, "lbd_build_info", (struct metric_labels){&version, 1}, 1);
 	add_real(text, "lbd_uptime_seconds", METRIC_GAUGE, "How long lbd has been running", uptime);
 	add_real(text, "process_start_time_seconds", METRIC_GAUGE,
-		 "Start time of the process since the epoch", seconds_of(CLOCK_REALTIME) - uptime);
+		 "Start time of the process since the epoch",
+		 (double)daemon->started_wall_ms / 1e3);
 	add_real(text, "process_cpu_seconds_total", METRIC_COUNTER, "User and system CPU time",
 		 seconds_of(CLOCK_PROCESS_CPUTIME_ID));
 	metrics_add_single(text, "process_resident_memory_bytes", METRIC_GAUGE,

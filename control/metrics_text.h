@@ -35,7 +35,7 @@ struct metric_labels {
 /* Begins a metric; its samples follow. */
 void metrics_describe(struct metrics_text *text, const char *name, enum metric_type type,
 		      const char *help);
-/* One sample; `suffix` is of histograms. */
+/* One sample. */
 void metrics_add(struct metrics_text *text, const char *name, struct metric_labels labels,
 		 uint64_t value);
 void metrics_add_real(struct metrics_text *text, const char *name, struct metric_labels labels,

@@ -14,8 +14,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define CHAIN_PREFIX "KUBE-"    /* in mode iptables */
-#define TABLE_NAME "kube-proxy" /* in mode nftables */
+#define CHAIN_NAME "KUBE-SERVICES" /* in mode iptables; kubelet has chains of its own */
+#define TABLE_NAME "kube-proxy"    /* in mode nftables */
 
 struct search {
 	struct proxy_table *tables;
@@ -62,7 +62,7 @@ static int look_at(struct nl_msg *message, void *context)
 
 	if (!table || !chain)
 		return NL_OK;
-	if (!strncmp(nla_get_string(chain), CHAIN_PREFIX, strlen(CHAIN_PREFIX)) ||
+	if (!strcmp(nla_get_string(chain), CHAIN_NAME) ||
 	    !strcmp(nla_get_string(table), TABLE_NAME))
 		note(context, family_name(kind->nfgen_family), nla_get_string(table));
 	return NL_OK;

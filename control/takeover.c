@@ -5,6 +5,8 @@
  * packets of services that are of no connection we know are left to the stack.
  *   2. Once all are there SYNs begin connections of ours. What netfilter has by then is put into
  * our table, and from then on others than TCP begin here, too.
+ *      Replies go on by netfilter until a request has shown us their way: it would take what we
+ *      make of them for another connection's, and drop them.
  *   3. Every few seconds what we hold is forgotten by netfilter: not at once, since packets that
  *      came before may still be on their way to it. While it holds connections of our services that
  *      we cannot take, TCP packets of unknown connections are left to the stack.
@@ -104,7 +106,7 @@ static void look_at(void *context, const struct tracked *tracked)
 	backend = find_ours(round->daemon, tracked, &is_ours);
 	if (!is_ours)
 		return;
-	if (!backend || !tracked->keeps_client) {
+	if (!backend || tracked->known_port) {
 		round->left += tracked->flow.protocol == IPPROTO_TCP;
 		return;
 	}
@@ -170,15 +172,22 @@ static void tell_left(const struct round *round)
 
 static void end(struct daemon *daemon)
 {
+	log_info("takeover-ended", "why=%s",
+		 log_quote("netfilter has no connection of our services any more"));
 	datapath_leave_unknown(daemon->datapath, 0);
 	takeover_finish(daemon);
 }
 
-void takeover_finish(struct daemon *daemon)
+static void stop_rounds(struct daemon *daemon)
 {
 	if (daemon->takeover_timer)
 		loop_remove_timer(daemon->loop, daemon->takeover_timer);
 	daemon->takeover_timer = 0;
+}
+
+void takeover_finish(struct daemon *daemon)
+{
+	stop_rounds(daemon);
 	conntrack_close(daemon->conntrack);
 	daemon->conntrack = NULL;
 }
@@ -188,17 +197,17 @@ static void run_round(void *context, uint32_t events)
 	struct daemon *daemon = context;
 	struct round round = {.daemon = daemon};
 	size_t taken;
-	int error = take(&round);
+	int error;
 
 	(void)events;
+	/* Rather a reply that netfilter drops than one that it has forgotten how to translate. */
+	datapath_leave_unknown(daemon->datapath, UNKNOWN_TCP);
+	error = take(&round);
 	taken = error ? 0 : count_taken(&round);
 	if (!error)
 		forget_held(&round);
-	if (!error && !taken && !round.left) {
-		log_info("takeover-ended", "why=%s",
-			 log_quote("netfilter has no connection of our services any more"));
+	if (!error && !taken && !round.left)
 		end(daemon);
-	}
 	finish(&round);
 }
 
@@ -219,6 +228,7 @@ void takeover_begin(struct daemon *daemon)
 {
 	if (!daemon->conntrack && !has_tracked())
 		return;
+	stop_rounds(daemon); /* what they would find now is not all there is to be */
 	if (!daemon->conntrack)
 		daemon->conntrack = conntrack_open();
 	if (daemon->conntrack)
@@ -236,7 +246,7 @@ void takeover_run(struct daemon *daemon)
 
 	if (!daemon->conntrack)
 		return;
-	datapath_leave_unknown(daemon->datapath, UNKNOWN_TCP | UNKNOWN_OTHERS);
+	datapath_leave_unknown(daemon->datapath, UNKNOWN_TCP | UNKNOWN_OTHERS | UNKNOWN_WAYS);
 	datapath_settle(daemon->datapath);
 	error = take(&round);
 	if (error)
@@ -245,8 +255,9 @@ void takeover_run(struct daemon *daemon)
 	if (taken)
 		log_info("taken-over", "connections=%zu from=netfilter", taken);
 	tell_left(&round);
-	datapath_leave_unknown(daemon->datapath, UNKNOWN_TCP);
-	if (error || !(round.count + round.left) || start_rounds(daemon))
+	datapath_leave_unknown(daemon->datapath, UNKNOWN_TCP | UNKNOWN_WAYS);
+	/* What could not be read is asked for again. */
+	if ((!error && !(round.count + round.left)) || start_rounds(daemon))
 		end(daemon);
 	finish(&round);
 }
@@ -261,18 +272,23 @@ struct handing_over {
 static bool hand_over(void *context, const struct connection_view *view)
 {
 	struct handing_over *over = context;
-	const struct tracked tracked = {
+	struct tracked tracked = {
 		.flow = view->flow,
 		.backend_address = view->backend_address,
 		.backend_port = view->backend_port,
+		.known_address = view->flow.src,
+		.known_port = view->alias_port,
 		.seen = view->seen,
 	};
 	int error;
 
 	if (view->is_expired || view->is_lost || connection_is_closed(view->seen))
 		return false;
-	/* By another port its backend would not know the client. */
-	error = view->alias_port ? -EOPNOTSUPP : conntrack_add(over->conntrack, &tracked);
+	if (view->masquerade_port) {
+		tracked.known_address = view->masquerade_address;
+		tracked.known_port = view->masquerade_port;
+	}
+	error = conntrack_add(over->conntrack, &tracked);
 	over->handed += !error;
 	over->failed += error && error != -EEXIST;
 	return false;

@@ -23,10 +23,16 @@ steps() { # WORD
     sed -e ':a' -e '/\\$/N; s/\\\n *//; ta' "$DOCKERFILE" | sed -n "s/^$1 //p"
 }
 
+# Both ways, but for what a build needs no headers of.
 packages_are_known() {
-    local package
-    for package in $(steps RUN | sed -n 's/.*apt-get install -y --no-install-recommends //p'); do
+    local package installed
+    installed=$(steps RUN | sed -n 's/.*apt-get install -y --no-install-recommends //p')
+    for package in $installed; do
         [[ " ${BUILD_PACKAGES[*]} " == *" $package "* ]] || { echo "$package"; return 1; }
+    done
+    for package in "${BUILD_PACKAGES[@]}"; do
+        [[ $package != *-dev || " $installed " == *" $package "* ]] ||
+            { echo "without $package"; return 1; }
     done
 }
 

@@ -109,6 +109,7 @@ def main():
     settings = json.loads(objects["ConfigMap"]["data"]["lbd.json"])
     check("lbd takes the settings, and they name a cluster",
           settings["kubernetes"] is True and is_accepted(settings))
+    check("processes of the node reach Services, too", settings["socket-lb"] != "off")
     sys.exit(bool(FAILED))
 
 

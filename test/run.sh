@@ -262,7 +262,7 @@ run_all() {
 
 # Those that tell how long something takes.
 is_timed() { # NAME
-    [[ $1 =~ ^(netns/)?(bulk|limits|mac|restart|scale|upgrade)$ ]]
+    [[ $1 =~ ^(netns/)?(bulk|limits|mac|restart|scale|takeover|upgrade)$ ]]
 }
 
 # Mostly they wait. Where others run beside them, lbd may take longer to be ready.

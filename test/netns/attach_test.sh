@@ -113,6 +113,17 @@ test_conntrack() {
     check "the node's conntrack table is empty" fails grep . "$WORK/conntrack.txt"
 }
 
+# Programs for tc are loaded at a start with --tc-interface, or not at all.
+test_tc_later() {
+    lbctl interface add veth-a --hook tc >"$WORK/out.txt" 2>"$WORK/err.txt"
+    check "an interface is not added by tc later" test $? = 1
+    check "which says what would be right" grep -q -- "--tc-interface" "$WORK/err.txt"
+    check "and stays what it is" lbctl_says \
+        'any(.interfaces[]; .name == "veth-a" and .mode != "none" and .transmit == "redirect")' \
+        interface list
+    check "and serves" within 5 answers client "$HTTP_SERVICE"
+}
+
 test_foreign_program() {
     check "a program of somebody else is on other0" attach_foreign_program other0
     lbctl interface add other0 >"$WORK/out.txt" 2>"$WORK/err.txt"
@@ -150,6 +161,7 @@ check "the foreign program is loaded" load_foreign_program
 test_names_and_globs
 test_coming_and_going
 test_conntrack
+test_tc_later
 test_foreign_program
 test_unknown_interface
 

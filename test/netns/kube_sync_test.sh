@@ -112,6 +112,8 @@ test_away() {
     check "the endpoint comes back" within 5 at_both 10.96.0.10 80
     api_server_stop
     check "without the API server all goes on" at_both 10.96.0.10 80
+    check "which the doctor tells" within 10 lbctl_says \
+        '[.findings[].about] | index("watch of services") and index("--socket-lb")' doctor
     lbd_kill KILL
     check "also when lbd starts" node_lbd "${NODE_OPTIONS[@]}"
     check "with what it finds" at_both 10.96.0.10 80

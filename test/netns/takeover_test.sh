@@ -56,7 +56,11 @@ def service(address, port, protocol, backends):
     return {"address": address, "port": port, "protocol": protocol,
             "backends": [{"address": one, "port": port} for one in backends]}
 four = ["10.1.0.11", "10.1.0.12", "10.1.0.13"]
+ours = service("10.96.0.22", 9000, "tcp", ["10.1.0.11"])
+ours["masquerade"] = "others"
+ours["backends"][0]["remote"] = True
 print(json.dumps({"services": [
+    ours,
     service("10.96.0.20", 9000, "tcp", four), service("10.96.0.20", 9001, "tcp", four),
     service("10.96.0.20", 9002, "udp", four), service("10.96.0.21", 9000, "tcp", four),
     service("fd00:96::20", 9100, "tcp", ["fd00:1::11", "fd00:1::12", "fd00:1::13"])]}))
@@ -115,6 +119,10 @@ doctor_warns() {
 # As CNI plugins have it. Without any rule that translates the kernel would do so no more.
 other_rules() {
     inside node nft -f - <<EOF
+table ip mangle {
+    chain KUBE-KUBELET-CANARY {
+    }
+}
 table inet cni {
     chain masquerading {
         type nat hook postrouting priority 100
@@ -153,6 +161,7 @@ sleep 1
 check "IPv6 goes on" talks six three
 check "and so does what is masqueraded" talks masqueraded three
 check "nothing is lost on the way in" nothing_is_lost "$WORK/in.json"
+check "kubelet's own chain is no finding" fails doctor_says '.about | startswith("table ip ")'
 check "the doctor has seen them go" fails doctor_says '.about == "table inet kube-proxy"'
 kill "$TALKER"
 check "the last one ends, and with it the takeover" \
@@ -168,10 +177,13 @@ load_start "$WORK/out.json"
 sleep 1
 check "the rules are back" rules
 check "IPv6 goes on by lbd" talks six four
+talk_start ours 10.96.0.22:9000
+check "what lbd masquerades" talks ours four
 lbd_kill TERM
 check "it has handed connections over" says_hundreds handed-over
 check "IPv6 goes on by netfilter" talks six five
 sleep 1
+check "and so does what lbd has masqueraded" talks ours five
 check "netfilter has them" test "$(tracked_to 10.96.0.20)" -gt "$LONG"
 check "nothing is lost on the way out" nothing_is_lost "$WORK/out.json"
 finish

@@ -33,12 +33,13 @@ reach_node_ports() { # SERVICE PORT, of the families that it has
 }
 
 sample() { # NAME
-    local name address port
+    local name address port reached=0
     expect "kubectl applies it" kube apply -n "$NS" -f "$KUBE/samples/$1.yaml"
     ask_server '["get", "endpointslices"]' |
         jq -c "{items: [.items[] | select(.metadata.namespace == \"$NS\")]}" >"$WORK/slices.json"
     ask_server '["get", "services"]' >"$WORK/services.json"
     while read -r name address port; do
+        reached=$((reached + 1))
         case $address in
         node) reach_node_ports "$name" "$port" ;;
         *) reach_address "$name" "$address" "$port" ;;
@@ -48,6 +49,7 @@ sample() { # NAME
         \"\(\$name) \(\$address) \(.spec.ports[0].port)\",
         (.spec.ports[0].nodePort | select(.) | \"\(\$name) node \(.)\")" "$WORK/services.json" |
         sort -u)
+    expect "it has addresses to reach" test "$reached" -gt 0
 }
 
 sample_guestbook() {
