@@ -67,13 +67,13 @@ static int audit_pin(const char *path, const char *fresh, int ours, int (*id)(in
 	return bpf_obj_pin(ours, fresh) || rename(fresh, path) ? -errno : 1;
 }
 
-int audit_map_pin(const struct datapath *datapath, const struct bpf_map *map)
+int audit_map_pin(const struct datapath *datapath, const char *name, const struct bpf_map *map)
 {
 	char path[PIN_PATH_MAX], fresh[PIN_PATH_MAX];
 	int error = datapath_pin_path(datapath, "map", "audit", fresh);
 
 	if (!error)
-		error = datapath_pin_path(datapath, "map", bpf_map__name(map), path);
+		error = datapath_pin_path(datapath, "map", name, path);
 	return error ? error : audit_pin(path, fresh, bpf_map__fd(map), map_id);
 }
 
@@ -99,6 +99,7 @@ void datapath_audit_pins(struct datapath *datapath, struct repairs *repairs)
 	error = datapath_pin_path(datapath, "program", "lb", path);
 	repairs_note(repairs, REPAIR_PINS,
 		     error ? error : audit_pin(path, fresh, bpf_program__fd(program), program_id));
+	tc_audit_pins(datapath, repairs);
 }
 
 static int audit_part(const struct datapath *datapath, __u32 index)

@@ -274,4 +274,4 @@ void sockets_detach(const struct datapath *datapath);
 void sockets_close(struct datapath *datapath);
 
 /* datapath_audit.c: a map that is to be pinned by its name. 0, 1: it is again, or -errno. */
-int audit_map_pin(const struct datapath *datapath, const struct bpf_map *map);
+int audit_map_pin(const struct datapath *datapath, const char *name, const struct bpf_map *map);

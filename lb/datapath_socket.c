@@ -124,7 +124,8 @@ static int pin_maps(const struct datapath *datapath)
 	int answer;
 
 	while ((map = bpf_object__next_map(datapath->sockets->obj, map))) {
-		answer = is_own(datapath, map) ? audit_map_pin(datapath, map) : 0;
+		answer = is_own(datapath, map) ? audit_map_pin(datapath, bpf_map__name(map), map)
+					       : 0;
 		if (answer < 0)
 			return answer;
 	}
@@ -351,5 +352,6 @@ void datapath_audit_sockets(struct datapath *datapath, struct repairs *repairs)
 		repairs_note(repairs, REPAIR_LINKS, attach(datapath, program));
 	while ((map = bpf_object__next_map(datapath->sockets->obj, map)))
 		if (is_own(datapath, map))
-			repairs_note(repairs, REPAIR_PINS, audit_map_pin(datapath, map));
+			repairs_note(repairs, REPAIR_PINS,
+				     audit_map_pin(datapath, bpf_map__name(map), map));
 }

@@ -232,27 +232,7 @@ static int write_parts(const struct tc_object *tc, enum tc_side side)
 /* 1: it was not pinned, 0: it was, or -errno. */
 static int pin_parts(const struct datapath *datapath, enum tc_side side)
 {
-	const int map = bpf_map__fd(parts_of(&datapath->tc.side[side]));
-	struct bpf_map_info wanted = {}, found = {};
-	__u32 size = sizeof(wanted);
-	char path[PIN_PATH_MAX];
-	int pinned, error = datapath_pin_path(datapath, "map", OBJECTS[side].pin, path);
-
-	if (error)
-		return error;
-	pinned = open_pinned_parts(datapath, side);
-	if (bpf_obj_get_info_by_fd(map, &wanted, &size))
-		error = -errno;
-	if (pinned >= 0 && bpf_obj_get_info_by_fd(pinned, &found, &size))
-		error = -errno;
-	if (pinned >= 0)
-		close(pinned);
-	else if (!pin_is_not_ours(-pinned))
-		error = pinned;
-	if (error || found.id == wanted.id)
-		return error;
-	unlink(path);
-	return bpf_obj_pin(map, path) ? -errno : 1;
+	return audit_map_pin(datapath, OBJECTS[side].pin, parts_of(&datapath->tc.side[side]));
 }
 
 static int start(struct datapath *datapath, enum tc_side side)
@@ -305,6 +285,13 @@ void tc_unpin_unused(const struct datapath *datapath)
 			unlink(path);
 }
 
+void tc_audit_pins(struct datapath *datapath, struct repairs *repairs)
+{
+	for (enum tc_side side = 0; side < _TC_SIDE_COUNT; side++)
+		if (datapath->tc.side[side].object)
+			repairs_note(repairs, REPAIR_PINS, pin_parts(datapath, side));
+}
+
 void tc_audit(struct datapath *datapath, struct repairs *repairs)
 {
 	for (enum tc_side side = 0; side < _TC_SIDE_COUNT; side++) {
@@ -312,7 +299,6 @@ void tc_audit(struct datapath *datapath, struct repairs *repairs)
 
 		if (!tc->object)
 			continue;
-		repairs_note(repairs, REPAIR_PINS, pin_parts(datapath, side));
 		for (__u32 i = 0; i < _PROGRAM_COUNT; i++)
 			repairs_note(repairs, REPAIR_PROGRAMS, write_part(tc, side, i));
 	}

@@ -29,8 +29,9 @@ int tc_load(struct datapath *datapath, enum tc_side side, struct refusal *refusa
 void tc_close(struct datapath *datapath);
 /* The parts of sides that are not loaded. */
 void tc_unpin_unused(const struct datapath *datapath);
-/* Puts back the parts, and their map's pin. */
+/* Put back the parts, and their maps' pins. */
 void tc_audit(struct datapath *datapath, struct repairs *repairs);
+void tc_audit_pins(struct datapath *datapath, struct repairs *repairs);
 
 /*
  * datapath_clsact.c: filters, DIR/filter_SIDE/IFINDEX:INTERFACE, and the qdiscs that we have made

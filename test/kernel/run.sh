@@ -18,9 +18,9 @@ HERE=test/kernel
 SECONDS_AT_MOST=${SECONDS_AT_MOST:-180}
 MEMORY=2G
 FAILED=0
-TOPICS=(knobs connection move alias)
+TOPICS=(knobs connection move)
 # A load of all programs takes the guest 7 s and more: of those that load often, what tells most.
-ONLY=('bpf_knobs every_knob_*' 'bpf_move what_begins_meanwhile_comes_too')
+ONLY=('bpf_knobs every_knob_on_*' 'bpf_move what_begins_meanwhile_comes_too')
 
 . "$HERE/packages.sh"
 

@@ -75,7 +75,7 @@ test_set_and_clear() {
 }
 
 test_deadline() {
-    http_load_start "$WORK/trickle.json" client -n 6 -c 6 --timeout 3 \
+    http_load_start "$WORK/trickle.json" client -n 12 -c 12 --timeout 3 \
         --path '/trickle?seconds=2' 10.96.0.10 80
     local short=$LOAD_PID
     sleep 0.5
