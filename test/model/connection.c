@@ -205,16 +205,23 @@ static enum verdict end(struct walk *walk, struct model_connection *connection)
 	return turn_away(walk, VERDICT_DROP_BACKEND_GONE);
 }
 
+static bool takes_request(const struct walk *walk, const struct model_connection *known)
+{
+	return model_is_live(walk->model, known) && !starts_afresh(walk, known);
+}
+
 static enum verdict meet_request(struct walk *walk, struct model_connection *known)
 {
+	const bool is_known = known && takes_request(walk, known);
+
 	walk->direction = DIRECTION_REQUEST;
-	if (known && model_is_live(walk->model, known) && !starts_afresh(walk, known))
+	if (is_known)
 		walk->connection = known;
 	if (known && ends_with_backend(walk, known))
 		return end(walk, known);
 	if (!is_to_us(walk))
 		return VERDICT_PASS_OTHER_HOST;
-	if (!known || !model_is_live(walk->model, known) || starts_afresh(walk, known))
+	if (!is_known)
 		return begin_connection(walk, known);
 	use(walk, known);
 	track(walk);
@@ -259,26 +266,63 @@ static enum verdict meet_stray(struct walk *walk)
 	return turn_away(walk, late(LATE_DROP_NOT_SERVED));
 }
 
-static struct service_key key_of(const struct flow *flow)
+static struct model_service *find_service(struct model *model, const struct flow *flow,
+					  enum scope scope)
 {
-	return (struct service_key){
-		.address = flow->dst, .port = flow->dst_port, .protocol = flow->protocol};
+	const struct service_key key = {.address = flow->dst,
+					.port = flow->dst_port,
+					.protocol = flow->protocol,
+					.scope = (__u8)scope};
+
+	return model_find_service(model, &key);
 }
 
+/* Everybody's, or for clients inside, if they are to have one of their own, that. */
+static struct model_service *service_for(const struct walk *walk)
+{
+	const struct flow *flow = &walk->packet.flow;
+	struct model_service *any = find_service(walk->model, flow, SCOPE_ANY), *inside;
+
+	if (!any || !any->has_inside || network_of_source(walk) == NETWORK_NONE)
+		return any;
+	inside = find_service(walk->model, flow, SCOPE_INSIDE);
+	return inside ? inside : any;
+}
+
+/*
+ * A connection stays what it is, whosoever its client becomes: no scope tells which are of these
+ * two ends, as long as either service is there.
+ */
+static struct model_connection *find_request(struct walk *walk)
+{
+	const struct flow *flow = &walk->packet.flow;
+
+	if (!find_service(walk->model, flow, SCOPE_ANY) &&
+	    !find_service(walk->model, flow, SCOPE_INSIDE))
+		return NULL;
+	return find_by_service(walk->model, flow);
+}
+
+static bool is_request_of(const struct walk *walk, const struct model_connection *known)
+{
+	return known && (takes_request(walk, known) || ends_with_backend(walk, known));
+}
+
+/* Of a connection, either way; else of a service. */
 enum verdict find_connection(struct walk *walk)
 {
 	const struct flow *flow = &walk->packet.flow;
-	const struct service_key key = key_of(flow);
-	struct model_connection *known;
+	struct model_connection *request = find_request(walk);
+	struct model_connection *reply = find_reply(walk->model, flow);
+	const bool is_reply = reply && !is_expired(walk->model, reply);
 
-	walk->service = model_find_service(walk->model, &key);
-	if (walk->service)
-		return meet_request(walk, find_by_service(walk->model, flow));
-	known = find_reply(walk->model, flow);
-	if ((!known || is_expired(walk->model, known)) && features[FEATURE_REFUSAL] &&
-	    is_virtual(walk->model, &flow->dst))
+	if (is_request_of(walk, request) || !is_reply)
+		walk->service = service_for(walk);
+	if (walk->service || is_request_of(walk, request))
+		return meet_request(walk, request);
+	if (!is_reply && features[FEATURE_REFUSAL] && is_virtual(walk->model, &flow->dst))
 		return meet_stray(walk);
-	return meet_reply(walk, known);
+	return meet_reply(walk, reply);
 }
 
 /*

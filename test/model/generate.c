@@ -8,6 +8,7 @@
 
 #define LEAST_LEFT 12
 #define MORE_LEFT 20
+#define MOST_NETWORKS 3
 
 static const enum station CLIENTS[] = {STATION_C1, STATION_C1, STATION_C2, STATION_C3,
 				       STATION_C4, STATION_A,  STATION_B};
@@ -39,6 +40,16 @@ static void choose_services(struct generator *generator)
 			.port = ONE_OF(generator, SERVICE_PORTS),
 		};
 	}
+}
+
+/* Two of the services have one end: for clients inside, and for the others. */
+static void part_inside(struct generator *generator)
+{
+	if (generator->service_count == 1)
+		generator->service_count++;
+	generator->services[1] = generator->services[0];
+	generator->services[1].scope = SCOPE_INSIDE;
+	generator->networks = chance_below(&generator->chance, MOST_NETWORKS + 1);
 }
 
 static void choose_backends(struct generator *generator)
@@ -97,13 +108,15 @@ void generate_begin(struct generator *generator, const struct model *model, uint
 {
 	*generator = (struct generator){.chance = chance_of(stream), .model = model};
 	choose_services(generator);
+	if (chance_percent(&generator->chance, 25))
+		part_inside(generator);
 	choose_backends(generator);
 	choose_calls(generator);
 	if (chance_percent(&generator->chance, 25))
 		crowd(generator);
 	generator->setup = generator->service_count;
-	generator->left =
-		generator->setup + LEAST_LEFT + chance_below(&generator->chance, MORE_LEFT);
+	generator->left = generator->networks + generator->setup + LEAST_LEFT +
+			  chance_below(&generator->chance, MORE_LEFT);
 }
 
 static uint16_t choose_weight(struct chance *chance)
@@ -136,12 +149,34 @@ static struct op_prefix choose_prefix(struct generator *generator, enum family f
 	};
 }
 
+static bool has_inside(const struct generator *generator, uint32_t service)
+{
+	return service + 1 < generator->service_count &&
+	       generator->services[service + 1].scope == SCOPE_INSIDE;
+}
+
+static void choose_network(struct generator *generator, struct op *op)
+{
+	static const enum network NETWORKS[] = {NETWORK_CLUSTER, NETWORK_CLUSTER, NETWORK_NODE,
+						NETWORK_NODE, NETWORK_NONE};
+
+	enum family family = generator->services[0].family;
+
+	if (chance_percent(&generator->chance, 20))
+		family = (enum family)chance_below(&generator->chance, _FAMILY_COUNT);
+	op->kind = OP_NETWORK;
+	op->network.prefix = choose_prefix(generator, family);
+	op->network.network = ONE_OF(generator, NETWORKS);
+}
+
 static void choose_offer(struct generator *generator, struct op_offer *offer, uint32_t service)
 {
 	static const uint32_t AFFINITIES[] = {5, 30, 100, 86400};
 	struct chance *chance = &generator->chance;
 
 	offer->service = generator->services[service];
+	offer->has_inside = chance_percent(chance, has_inside(generator, service) ? 85 : 5);
+	offer->drops_unserved = chance_percent(chance, 20);
 	offer->algorithm = chance_percent(chance, 60)
 				   ? ALGORITHM_MAGLEV
 				   : (enum algorithm)chance_below(chance, _ALGORITHM_COUNT);
@@ -197,8 +232,10 @@ static void choose_change(struct generator *generator, struct op *op)
 	} else if (draw < 72) {
 		op->kind = OP_DENY;
 		op->prefix = choose_prefix(generator, generator->services[service].family);
-	} else if (draw < 82) {
+	} else if (draw < 80) {
 		op->kind = OP_ALLOW;
+	} else if (draw < 86) {
+		choose_network(generator, op);
 	} else if (draw < 91) {
 		choose_move(generator, op);
 	} else {
@@ -214,7 +251,10 @@ bool generate_next(struct generator *generator, struct op *op)
 	if (!generator->left--)
 		return false;
 	*op = (struct op){.kind = OP_PACKET};
-	if (generator->setup) {
+	if (generator->networks) {
+		choose_network(generator, op);
+		generator->networks--;
+	} else if (generator->setup) {
 		op->kind = OP_OFFER;
 		choose_offer(generator, &op->offer, generator->service_count - generator->setup);
 		generator->setup--;

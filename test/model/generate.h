@@ -25,8 +25,9 @@ struct call {
 struct generator {
 	struct chance chance;
 	const struct model *model;
-	uint32_t setup; /* offers still to be made before anything else happens */
-	uint32_t left;  /* operations still to come */
+	uint32_t networks; /* still to be told, first of all */
+	uint32_t setup;    /* offers still to be made before anything else happens */
+	uint32_t left;     /* operations still to come */
 	uint32_t service_count;
 	struct op_service services[POOL_SERVICES];
 	uint32_t backend_count;

@@ -39,6 +39,7 @@ void model_reset(struct model *model)
 {
 	model->neighbour_count = 0;
 	model->denied_count = 0;
+	model->network_count = 0;
 	model->backend_count = 0;
 	model->connection_count = 0;
 	model->note_count = 0;
@@ -109,7 +110,8 @@ static void add(struct counter *counter, size_t bytes)
 static bool is_refused(enum verdict verdict)
 {
 	return verdict == VERDICT_DROP_MARTIAN || verdict == VERDICT_DROP_SOURCE_RANGE ||
-	       verdict == VERDICT_DROP_NO_BACKEND || verdict == VERDICT_DROP_COLLISION;
+	       verdict == VERDICT_DROP_NO_BACKEND || verdict == VERDICT_DROP_COLLISION ||
+	       verdict == VERDICT_DROP_UNSERVED;
 }
 
 static bool is_flooded_counted(const struct walk *walk)

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "include/abi.h"
+#include "include/network.h"
 #include "include/verdict.h"
 #include "test/bpf/packet_builder.h"
 
@@ -21,6 +22,7 @@
 #define MODEL_CONNECTIONS 512
 #define MODEL_NEIGHBOURS 64
 #define MODEL_PREFIXES 16
+#define MODEL_NETWORKS 16
 #define MODEL_RING 1024 /* slots */
 #define MODEL_PORTS 6
 #define MODEL_OF_CLIENT CONNECTION_WAYS /* connections of one client's port at most */
@@ -71,6 +73,12 @@ struct model_prefix {
 	bool is_ipv4;
 };
 
+/* Whose the addresses of a prefix are. */
+struct model_network {
+	struct model_prefix prefix;
+	enum network network;
+};
+
 #define MODEL_TAGS 2
 #define TAG_LENGTH 4 /* bytes: IEEE 802.1Q, 9.3 */
 
@@ -98,7 +106,9 @@ struct model_backend {
 
 struct model_service {
 	bool is_used;
-	bool is_own; /* the node has its address itself */
+	bool is_own;         /* the node has its address itself */
+	bool has_inside;     /* clients inside get the service of SCOPE_INSIDE, if there is one */
+	bool drops_unserved; /* where it has nobody, nobody hears of it */
 	struct service_key key;
 	enum algorithm algorithm;
 	struct model_prefix ranges[MODEL_PREFIXES];
@@ -155,6 +165,8 @@ struct model {
 	struct model_prefix denied[MODEL_PREFIXES];
 	struct counter denied_counters[MODEL_PREFIXES];
 	uint32_t denied_count;
+	struct model_network networks[MODEL_NETWORKS];
+	uint32_t network_count;
 	struct model_service services[MODEL_SERVICES];
 	struct model_backend backends[MODEL_BACKENDS];
 	uint32_t backend_count;

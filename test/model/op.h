@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include "include/network.h"
 #include "test/model/station.h"
 
 #define OP_BACKENDS 6
@@ -28,6 +29,7 @@ struct op_service {
 	enum family family;
 	uint8_t protocol;
 	uint16_t port;
+	enum scope scope;
 };
 
 struct op_backend {
@@ -46,6 +48,8 @@ struct op_prefix {
 struct op_offer {
 	struct op_service service;
 	enum algorithm algorithm;
+	bool has_inside;
+	bool drops_unserved;
 	uint32_t affinity_seconds;
 	uint32_t backend_count;
 	struct op_backend backends[OP_BACKENDS];
@@ -109,10 +113,11 @@ enum op_kind {
 	OP_OFFER,    /* a service, new or changed */
 	OP_WITHDRAW, /* a service */
 	OP_DENY,
-	OP_ALLOW, /* what was denied last */
-	OP_MOVE,  /* a station is behind another interface from now on */
-	OP_PORT,  /* flags and MTU of an interface */
-	OP_PASS,  /* time, without packets */
+	OP_ALLOW,   /* what was denied last */
+	OP_NETWORK, /* whose the addresses of a prefix are from now on */
+	OP_MOVE,    /* a station is behind another interface from now on */
+	OP_PORT,    /* flags and MTU of an interface */
+	OP_PASS,    /* time, without packets */
 	OP_PACKET,
 	_OP_KIND_COUNT,
 };
@@ -123,6 +128,10 @@ struct op {
 		struct op_offer offer;
 		struct op_service service; /* that is withdrawn */
 		struct op_prefix prefix;
+		struct {
+			struct op_prefix prefix;
+			enum network network;
+		} network;
 		struct {
 			enum station station;
 			enum interface interface;

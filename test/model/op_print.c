@@ -10,6 +10,8 @@ static void print_service(FILE *file, const struct op_service *service)
 {
 	fprintf(file, " %s:%u/%s%c", station_name(service->station), service->port,
 		protocol_name(service->protocol), service->family == IPV6 ? '6' : '4');
+	if (service->scope == SCOPE_INSIDE)
+		fprintf(file, "/inside");
 }
 
 static void print_prefix(FILE *file, const struct op_prefix *prefix)
@@ -32,6 +34,10 @@ static void print_offer(FILE *file, const struct op_offer *offer)
 	fprintf(file, "offer");
 	print_service(file, &offer->service);
 	fprintf(file, " %s", algorithm_name(offer->algorithm));
+	if (offer->has_inside)
+		fprintf(file, " has-inside");
+	if (offer->drops_unserved)
+		fprintf(file, " unserved=drop");
 	if (offer->affinity_seconds)
 		fprintf(file, " affinity=%u", offer->affinity_seconds);
 	for (uint32_t i = 0; i < offer->range_count; i++) {
@@ -126,6 +132,11 @@ void op_print(FILE *file, const struct op *op)
 		break;
 	case OP_ALLOW:
 		fprintf(file, "allow");
+		break;
+	case OP_NETWORK:
+		fprintf(file, "network ");
+		print_prefix(file, &op->network.prefix);
+		fprintf(file, " %s", OP_NETWORKS[op->network.network]);
 		break;
 	case OP_MOVE:
 		fprintf(file, "move %s %s", station_name(op->move.station),

@@ -11,8 +11,8 @@
 
 static const char *const OP_WORDS[_OP_KIND_COUNT] = {
 	[OP_OFFER] = "offer", [OP_WITHDRAW] = "withdraw", [OP_DENY] = "deny",
-	[OP_ALLOW] = "allow", [OP_MOVE] = "move",         [OP_PORT] = "port",
-	[OP_PASS] = "pass",   [OP_PACKET] = "packet",
+	[OP_ALLOW] = "allow", [OP_NETWORK] = "network",   [OP_MOVE] = "move",
+	[OP_PORT] = "port",   [OP_PASS] = "pass",         [OP_PACKET] = "packet",
 };
 
 static bool read_family(const char *text, enum family *family)
@@ -23,10 +23,16 @@ static bool read_family(const char *text, enum family *family)
 
 static bool read_service(char *text, struct op_service *service)
 {
-	char *rest, *family;
+	char *rest, *family, *scope;
 
 	if (!text || !op_read_end(text, &service->station, &service->port, &rest))
 		return false;
+	scope = *rest ? strchr(rest + 1, '/') : NULL;
+	if (scope && strcmp(scope, "/inside") != 0)
+		return false;
+	service->scope = scope ? SCOPE_INSIDE : SCOPE_ANY;
+	if (scope)
+		*scope = 0;
 	family = rest + strcspn(rest, "46");
 	if (*rest != '/' || !read_family(family, &service->family))
 		return false;
@@ -63,6 +69,16 @@ static bool read_backend(char *text, struct op_backend *backend)
 	return state != _BACKEND_STATE_COUNT && state != BACKEND_NONE;
 }
 
+/* What an offer has beside its backends. */
+static bool read_flag(const char *word, struct op_offer *offer)
+{
+	if (!strcmp(word, "has-inside"))
+		return offer->has_inside = true;
+	if (!strcmp(word, "unserved=drop"))
+		return offer->drops_unserved = true;
+	return false;
+}
+
 static bool read_offer(struct op_offer *offer)
 {
 	char *word;
@@ -80,6 +96,8 @@ static bool read_offer(struct op_offer *offer)
 		} else if (!strncmp(word, "affinity=", 9)) {
 			if (!op_read_number(word + 9, 10, &offer->affinity_seconds))
 				return false;
+		} else if (read_flag(word, offer)) {
+			continue;
 		} else if (offer->backend_count == OP_BACKENDS ||
 			   !read_backend(word, &offer->backends[offer->backend_count++])) {
 			return false;
@@ -102,6 +120,18 @@ static bool read_port(struct op *op)
 		return false;
 	op->port.flags = (uint16_t)value;
 	return true;
+}
+
+static bool read_network(struct op *op)
+{
+	const char *network;
+
+	if (!read_prefix(strtok(NULL, SPACE), &op->network.prefix))
+		return false;
+	network = strtok(NULL, SPACE);
+	op->network.network =
+		(enum network)op_index_of(OP_NETWORKS, _NETWORK_COUNT, network ? network : "");
+	return op->network.network != _NETWORK_COUNT;
 }
 
 static bool read_move(struct op *op)
@@ -127,6 +157,8 @@ static bool read_rest(struct op *op)
 		return read_prefix(strtok(NULL, SPACE), &op->prefix);
 	case OP_ALLOW:
 		return true;
+	case OP_NETWORK:
+		return read_network(op);
 	case OP_MOVE:
 		return read_move(op);
 	case OP_PORT:

@@ -36,6 +36,12 @@ const char *const OP_INTERFACES[OP_PORT_COUNT] = {
 	[UPLINK_VLAN] = "uplink.200.20",
 };
 
+const char *const OP_NETWORKS[_NETWORK_COUNT] = {
+	[NETWORK_NONE] = "none",
+	[NETWORK_CLUSTER] = "cluster",
+	[NETWORK_NODE] = "node",
+};
+
 const char *const OP_STATES[_BACKEND_STATE_COUNT] = {
 	[BACKEND_NONE] = "none",
 	[BACKEND_ACTIVE] = "active",

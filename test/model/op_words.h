@@ -29,6 +29,7 @@ uint32_t op_get(const struct op_number *number, const void *owner);
 void op_set(const struct op_number *number, void *owner, uint32_t value);
 
 extern const char *const OP_INTERFACES[OP_PORT_COUNT];
+extern const char *const OP_NETWORKS[_NETWORK_COUNT];
 extern const char *const OP_STATES[_BACKEND_STATE_COUNT];
 
 /* Words of a line are taken by strtok, one after another. */

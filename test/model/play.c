@@ -26,6 +26,9 @@ void play_op(struct world *world, const struct op *op, bool careful, struct diff
 	case OP_ALLOW:
 		world_allow(world);
 		break;
+	case OP_NETWORK:
+		world_set_network(world, &op->network.prefix, op->network.network);
+		break;
 	case OP_MOVE:
 		world_move(world, op->move.station, op->move.interface);
 		break;

@@ -45,6 +45,13 @@ static bool is_remembered(const struct walk *walk)
 	return walk->packet.protocol != IPPROTO_TCP || !(walk->tcp_flags & (FIN | RST));
 }
 
+/* Other nodes may have somebody, so the sender is to try again, or is told that nobody is there. */
+static enum verdict leave_unserved(const struct walk *walk)
+{
+	return walk->service->drops_unserved ? VERDICT_DROP_UNSERVED
+					     : turn_away(walk, VERDICT_DROP_NO_BACKEND);
+}
+
 /*
  * Where the client belongs, be it by another port; where the ring before led, where this one leads;
  * or by another port.
@@ -62,7 +69,7 @@ static enum verdict choose(struct walk *walk, struct model_backend *home)
 		return VERDICT_CONTINUE;
 	}
 	if (!walk->backend && !walk->service->ring_length && !home)
-		return turn_away(walk, VERDICT_DROP_NO_BACKEND);
+		return leave_unserved(walk);
 	if (!walk->backend)
 		walk->backend = pick(walk, &first);
 	if (walk->backend) {

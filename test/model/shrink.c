@@ -133,6 +133,12 @@ static bool simplify_offer(struct world *world, struct sequence *sequence, uint3
 	op.offer.range_count = 0;
 	changed = keep(world, sequence, at, &op);
 	op = sequence->ops[at];
+	op.offer.has_inside = false;
+	changed |= keep(world, sequence, at, &op);
+	op = sequence->ops[at];
+	op.offer.drops_unserved = false;
+	changed |= keep(world, sequence, at, &op);
+	op = sequence->ops[at];
 	op.offer.affinity_seconds = 0;
 	changed |= keep(world, sequence, at, &op);
 	op = sequence->ops[at];

@@ -102,6 +102,9 @@ enum verdict parse_icmp(struct walk *walk);
 /* deny.c */
 enum verdict check_denied(struct walk *walk);
 
+/* network.c: whose the source of the packet is. */
+enum network network_of_source(const struct walk *walk);
+
 /* connection.c */
 enum verdict find_connection(struct walk *walk);
 enum verdict find_connection_of_error(struct walk *walk);

@@ -161,6 +161,7 @@ void world_reset(struct world *world)
 	world_withdraw_all(world);
 	while (world->model.denied_count)
 		world_allow(world);
+	world_forget_networks(world);
 	if (world->are_ports_changed)
 		set_back_ports(world);
 	for (int station = 0; station < _STATION_COUNT; station++)

@@ -84,9 +84,14 @@ void world_tell_model(struct world *world, uint32_t service, struct difference *
 /* Backends that `after` (NULL: nothing) does not have are gone; what they carried stays. */
 void model_retire_backends(struct model *model, struct model_service *service,
 			   const struct service *after);
+
+/* world_network.c */
+struct model_prefix model_prefix_of(const struct prefix *prefix);
 void world_deny(struct world *world, const struct op_prefix *prefix);
 /* Takes back what was denied last. */
 void world_allow(struct world *world);
+void world_set_network(struct world *world, const struct op_prefix *prefix, enum network network);
+void world_forget_networks(struct world *world);
 
 /* world_packet.c. `careful`: verdicts are read after each packet, and named. */
 void world_send(struct world *world, const struct op_packet *packet, bool careful,

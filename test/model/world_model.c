@@ -1,17 +1,8 @@
 /*
- * What the model is told of the datapath's tables, and denied prefixes, in both: see world.h.
+ * What the model is told of the datapath's tables: see world.h.
  */
 #include <string.h>
 #include "test/model/world.h"
-
-static struct model_prefix model_prefix_of(const struct prefix *prefix)
-{
-	return (struct model_prefix){
-		.address = prefix->address,
-		.length = prefix->length,
-		.is_ipv4 = prefix_is_ipv4(prefix),
-	};
-}
 
 static void add_traffic(struct traffic_counter *sum, const struct traffic_counter *more)
 {
@@ -105,6 +96,8 @@ void world_tell_model(struct world *world, uint32_t index, struct difference *di
 	service->is_used = true;
 	service->key = wanted->key;
 	service->algorithm = wanted->algorithm;
+	service->has_inside = wanted->has_inside;
+	service->drops_unserved = wanted->drops_unserved;
 	service->affinity_seconds = wanted->affinity_seconds;
 	service->range_count = (uint32_t)wanted->source_range_count;
 	for (uint32_t i = 0; i < service->range_count; i++)
@@ -116,48 +109,4 @@ void world_tell_model(struct world *world, uint32_t index, struct difference *di
 	service->ring_length = read_ring(world, &held->placement->ring, service->ring);
 	service->previous_length = read_ring(world, &held->placement->previous, service->previous);
 	check_ring(&world->model, service, difference);
-}
-
-static uint32_t find_denied(const struct model *model, const struct model_prefix *prefix)
-{
-	uint32_t i = 0;
-
-	while (i < model->denied_count &&
-	       (model->denied[i].length != prefix->length ||
-		model->denied[i].is_ipv4 != prefix->is_ipv4 ||
-		!address_equal(&model->denied[i].address, &prefix->address)))
-		i++;
-	return i;
-}
-
-/* Prefixes count by their place, which starts with 1. */
-void world_deny(struct world *world, const struct op_prefix *op)
-{
-	const struct prefix prefix = world_prefix(op);
-	const struct model_prefix wanted = model_prefix_of(&prefix);
-	struct model *model = &world->model;
-	const uint32_t place = model->denied_count;
-
-	if (place == MODEL_PREFIXES || find_denied(model, &wanted) != place)
-		return;
-	assert_int_equal(datapath_deny(world->scene->datapath, &prefix, place + 1), 0);
-	model->denied[place] = wanted;
-	model->denied_counters[place] = (struct counter){};
-	model->denied_count++;
-}
-
-/* The last one, so that the others keep their places. */
-void world_allow(struct world *world)
-{
-	struct model *model = &world->model;
-	struct prefix prefix;
-
-	if (!model->denied_count)
-		return;
-	model->denied_count--;
-	prefix = (struct prefix){
-		.address = model->denied[model->denied_count].address,
-		.length = model->denied[model->denied_count].length,
-	};
-	assert_int_equal(datapath_allow(world->scene->datapath, &prefix), 0);
 }

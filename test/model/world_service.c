@@ -58,6 +58,7 @@ static struct service_key key_of(const struct op_service *service)
 		.address = station_address(service->station, service->family),
 		.port = htons(service->port),
 		.protocol = service->protocol,
+		.scope = (__u8)service->scope,
 	};
 }
 
@@ -82,6 +83,8 @@ static struct service *service_of(const struct op_offer *offer)
 
 	assert_non_null(service);
 	service->algorithm = offer->algorithm;
+	service->has_inside = offer->has_inside && !key.scope;
+	service->drops_unserved = offer->drops_unserved;
 	service->affinity_seconds = offer->affinity_seconds;
 	for (uint32_t i = 0; i < offer->backend_count; i++) {
 		const struct op_backend *wanted = &offer->backends[i];

@@ -138,6 +138,8 @@ static bool read_service(struct datapath *datapath, const struct service_key *ke
 	service->is_used = true;
 	service->is_own = is_own(datapath, &key->address);
 	service->key = *key;
+	service->has_inside = record->flags & SERVICE_HAS_INSIDE;
+	service->drops_unserved = record->flags & SERVICE_DROPS_UNSERVED;
 	service->algorithm = (enum algorithm)record->algorithm;
 	service->affinity_seconds = record->affinity_seconds;
 	service->turns = read_turns(datapath, record->service);
@@ -178,6 +180,16 @@ static void add_denied(void *context, const struct prefix *prefix, uint32_t inde
 	if (model->denied_count < MODEL_PREFIXES)
 		model->denied[model->denied_count] = prefix_of(prefix);
 	model->denied_count++;
+}
+
+static void add_network(void *context, const struct prefix *prefix, enum network network)
+{
+	struct model *model = context;
+
+	if (model->network_count < MODEL_NETWORKS)
+		model->networks[model->network_count] =
+			(struct model_network){.prefix = prefix_of(prefix), .network = network};
+	model->network_count++;
 }
 
 static uint32_t read_clock(const struct datapath *datapath)
@@ -337,6 +349,9 @@ bool shadow_read(struct datapath *datapath, const struct datapath_options *optio
 		datapath_get_port(datapath, i, &model->ports[i]);
 	read_backends(datapath, model);
 	datapath_visit_denied(datapath, add_denied, model);
+	if (datapath_visit_networks(datapath, add_network, model) ||
+	    model->network_count > MODEL_NETWORKS)
+		return false;
 	return model->denied_count <= MODEL_PREFIXES && read_services(datapath, model) &&
 	       read_connections(datapath, model) && read_affinity(datapath, model) &&
 	       shadow_read_fragments(datapath, model);
