@@ -2,13 +2,17 @@
  * The programs for tc as filters of the clsact qdisc, for kernels before 6.6. A filter is not held
  * by a pin: it stays until somebody removes it or its interface goes. So what says that we have put
  * one there is a pin of the program, named after the interface's index and name; and another one
- * says that the qdisc is ours, too, and goes with the last filter.
+ * says that the qdisc is ours, too, and goes with the last filter, whoever's that is.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netlink/msg.h>
+#include <netlink/netlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +118,31 @@ static int make_qdisc(const struct datapath *datapath, const char *interface, ui
 	return error ? error : pin(datapath, QDISC_PINS, interface, ifindex, program);
 }
 
+static int note_filter(struct nl_msg *message, void *context)
+{
+	(void)message;
+	*(bool *)context = true;
+	return NL_OK;
+}
+
+/* Of any kind, while libbpf only tells of BPF's. True where the kernel does not say. */
+static bool has_filters(uint32_t ifindex, uint32_t side)
+{
+	struct tcmsg question = {.tcm_ifindex = (int)ifindex,
+				 .tcm_parent = TC_H_MAKE(TC_H_CLSACT, side)};
+	struct nl_sock *socket = nl_socket_alloc();
+	bool found = false;
+
+	if (!socket || nl_connect(socket, NETLINK_ROUTE) ||
+	    nl_socket_modify_cb(socket, NL_CB_VALID, NL_CB_CUSTOM, note_filter, &found) ||
+	    nl_send_simple(socket, RTM_GETTFILTER, NLM_F_DUMP, &question, sizeof(question)) < 0 ||
+	    nl_recvmsgs_default(socket) < 0)
+		found = true;
+	nl_socket_free(socket);
+	return found;
+}
+
+/* What others have put there while it was ours makes it theirs. */
 static void remove_qdisc(const struct datapath *datapath, const char *interface, uint32_t ifindex)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
@@ -123,7 +152,8 @@ static void remove_qdisc(const struct datapath *datapath, const char *interface,
 	    find_pin(datapath, SIDES[TC_EGRESS].pins, interface) ||
 	    find_pin(datapath, QDISC_PINS, interface) != ifindex)
 		return;
-	bpf_tc_hook_destroy(&hook);
+	if (!has_filters(ifindex, TC_H_MIN_INGRESS) && !has_filters(ifindex, TC_H_MIN_EGRESS))
+		bpf_tc_hook_destroy(&hook);
 	unpin(datapath, QDISC_PINS, interface, ifindex);
 }
 

@@ -144,12 +144,22 @@ test_hooks() {
     set_forwarding 0
 }
 
+# It matches nothing, so that whatever comes after it is asked as well.
+add_filter() { # INTERFACE SIDE
+    inside node tc filter add dev "$1" "$2" protocol all prio 7 bpf bytecode '1,6 0 0 0' flowid 1:1
+}
+
+has_filter() { # INTERFACE SIDE [PRIORITY]
+    inside node tc filter show dev "$1" "$2" | grep -q "pref ${3:-}"
+}
+
 test_clsact() {
     inside node tc qdisc add dev veth-b clsact # somebody else's
     check "lbd becomes ready with filters" node_lbd_bare "${TC_LBD[@]}" --tc-attach clsact
     check "every interface is attached by tc" are_attached_by_tc
-    check "there is a filter" sh -c "$(printf '%q ' nsenter "--net=/run/netns/$PREFIX-node" \
-        tc filter show dev veth-a ingress) | grep -q 'bpf'"
+    check "there is a filter" has_filter veth-a ingress
+    check "somebody adds one to lbd's qdisc" add_filter veth-c ingress
+    check "and one to another, on the way out" add_filter uplink0 egress
     check "the service answers" within 5 answers pod-x "$HTTP_SERVICE"
     check "a large download is whole" download_is_whole pod-x "$HTTP_SERVICE"
     test_restart --tc-attach clsact
@@ -157,6 +167,9 @@ test_clsact() {
     test_cleanup
     check "nor a qdisc" fails has_clsact veth-a
     check "but for that of somebody else" has_clsact veth-b
+    check "and those where somebody has added a filter" has_filter veth-c ingress 7
+    check "on either side" has_filter uplink0 egress 7
+    check "where ours is gone" fails has_filter veth-c ingress 27746
 }
 
 make_topology
