@@ -81,7 +81,7 @@ static inline bool options_name_cluster(const struct options *options)
 /* What --help prints. */
 const char *options_help(void);
 
-/* For the two files behind this header. */
+/* For the files behind this header. */
 int text_list_add(struct text_list *list, const char *text);
 void text_list_clear(struct text_list *list);
 /* Adds the prefix that a text says. 0, or an error with a refusal that names `name`. */
