@@ -19,11 +19,18 @@ static int refuse_key(const struct options *options, const char *key, const char
 	return refuse(refusal, "%s: %.64s: not %s", options->config_path, key, wanted);
 }
 
+static bool is_word(const json_t *value)
+{
+	return json_is_string(value) && json_string_length(value);
+}
+
 static int read_text(const struct options *options, const char *key, const json_t *value,
 		     char **target, struct refusal *refusal)
 {
-	if (!json_is_string(value) || !json_string_length(value))
-		return refuse_key(options, key, "a path", refusal);
+	const bool is_name = !strcmp(key, "node") || !strcmp(key, "socket-group");
+
+	if (!is_word(value))
+		return refuse_key(options, key, is_name ? "a name" : "a path", refusal);
 	return option_set_text(target, json_string_value(value), refusal);
 }
 
@@ -41,22 +48,29 @@ static int read_number(const struct options *options, const struct number_range 
 	return 0;
 }
 
-/* A text, or a list of them. */
+static int add_word(struct text_list *list, const json_t *value, struct refusal *refusal)
+{
+	return text_list_add(list, json_string_value(value))
+		       ? refuse_with(refusal, ENOMEM, "out of memory")
+		       : 0;
+}
+
+/* A text, or a list of them, none of them empty. */
 static int read_list(const struct options *options, const char *key, const json_t *value,
 		     struct text_list *list, struct refusal *refusal)
 {
 	const json_t *item;
 	size_t i;
 
-	if (json_is_string(value))
-		return text_list_add(list, json_string_value(value)) ? -ENOMEM : 0;
+	if (is_word(value))
+		return add_word(list, value, refusal);
 	if (!json_is_array(value))
 		return refuse_key(options, key, "a text or a list of texts", refusal);
 	json_array_foreach ((json_t *)value, i, item) {
-		if (!json_is_string(item))
+		if (!is_word(item))
 			return refuse_key(options, key, "a list of texts", refusal);
-		if (text_list_add(list, json_string_value(item)))
-			return refuse_with(refusal, ENOMEM, "out of memory");
+		if (add_word(list, item, refusal))
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -66,10 +80,14 @@ static int read_prefixes(const struct options *options, const char *key, const j
 			 struct prefix_list *list, struct refusal *refusal)
 {
 	struct text_list texts = {};
+	struct refusal why;
 	int error = read_list(options, key, value, &texts, refusal);
 
-	for (size_t i = 0; !error && i < texts.count; i++)
-		error = option_add_prefix(list, key, texts.items[i], refusal);
+	for (size_t i = 0; !error && i < texts.count; i++) {
+		error = option_add_prefix(list, key, texts.items[i], &why);
+		if (error)
+			refuse(refusal, "%s: %s", options->config_path, why.text);
+	}
 	text_list_clear(&texts);
 	return error;
 }
@@ -196,20 +214,11 @@ static int read_group_may(struct options *options, const json_t *value, struct r
 	return 0;
 }
 
-static int read_node(struct options *options, const json_t *value, struct refusal *refusal)
-{
-	if (!json_is_string(value) || !json_string_length(value))
-		return refuse_key(options, "node", "a name", refusal);
-	return option_set_text(&options->node, json_string_value(value), refusal);
-}
-
 static int read_listen(const struct options *options, const char *key, const json_t *value,
 		       struct listen_option *listen, struct refusal *refusal)
 {
-	struct refusal why;
-
-	if (!json_is_string(value) || option_parse_listen(json_string_value(value), listen, &why))
-		return refuse_key(options, key, "ADDR:PORT or off", refusal);
+	if (!json_is_string(value) || option_parse_listen(json_string_value(value), listen))
+		return refuse_key(options, key, LISTEN_WANTED, refusal);
 	return 0;
 }
 
@@ -237,21 +246,22 @@ static struct prefix_list *prefixes_named(struct options *options, const char *k
 	return strcmp(key, "external-ip-range") ? NULL : &options->external_ranges;
 }
 
-/* What a key that is a path sets; NULL: it is none. */
-static char **path_of(struct options *options, const char *key)
+/* What a key that is a path or a name sets; NULL: it is none. */
+static char **text_of(struct options *options, const char *key)
 {
 	const struct {
 		const char *name;
 		char **target;
-	} paths[] = {
+	} texts[] = {
 		{"socket", &options->socket_path}, {"socket-group", &options->socket_group},
 		{"pin", &options->pin_path},       {"state", &options->state_path},
 		{"cgroup", &options->cgroup},      {"kubeconfig", &options->kubeconfig},
+		{"node", &options->node},
 	};
 
-	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
-		if (!strcmp(key, paths[i].name))
-			return paths[i].target;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (!strcmp(key, texts[i].name))
+			return texts[i].target;
 	return NULL;
 }
 
@@ -265,14 +275,12 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		return read_prefixes(options, key, value, prefixes, refusal);
 	if (flag)
 		return read_flag(options, key, value, flag, refusal);
-	if (path_of(options, key))
-		return read_text(options, key, value, path_of(options, key), refusal);
+	if (text_of(options, key))
+		return read_text(options, key, value, text_of(options, key), refusal);
 	if (!strcmp(key, "socket-group-may"))
 		return read_group_may(options, value, refusal);
 	if (!strcmp(key, "tables"))
 		return read_list(options, key, value, &options->tables, refusal);
-	if (!strcmp(key, "node"))
-		return read_node(options, value, refusal);
 	if (!strcmp(key, "interface"))
 		return read_list(options, key, value, &options->interfaces, refusal);
 	if (!strcmp(key, "tc-interface"))

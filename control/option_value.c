@@ -69,17 +69,16 @@ int option_parse_group_may(const char *text, bool *changes)
 	return 0;
 }
 
-int option_parse_listen(const char *text, struct listen_option *listen, struct refusal *refusal)
+int option_parse_listen(const char *text, struct listen_option *listen)
 {
 	struct listen_option wanted = {.given = true, .on = strcmp(text, "off") != 0};
-	int error = 0;
+	struct refusal why;
 
-	if (wanted.on)
-		error = endpoint_parse(text, &wanted.endpoint.address, &wanted.endpoint.port,
-				       refusal);
-	if (!error)
-		*listen = wanted;
-	return error;
+	if (wanted.on &&
+	    endpoint_parse(text, &wanted.endpoint.address, &wanted.endpoint.port, &why))
+		return -EINVAL;
+	*listen = wanted;
+	return 0;
 }
 
 int option_parse_egress(const char *text, enum egress *egress)

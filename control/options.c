@@ -136,6 +136,21 @@ static int set_path(const char *name, const char *value, char **target, struct r
 	return option_set_text(target, value, refusal);
 }
 
+static int set_name(const char *option, const char *value, char **target, struct refusal *refusal)
+{
+	if (!value[0])
+		return refuse(refusal, "--%s \"\": not a name", option);
+	return option_set_text(target, value, refusal);
+}
+
+static int set_listen(const char *name, const char *value, struct listen_option *listen,
+		      struct refusal *refusal)
+{
+	if (option_parse_listen(value, listen))
+		return refuse(refusal, "--%s %.64s: not " LISTEN_WANTED, name, value);
+	return 0;
+}
+
 static int set_ports(struct options *options, const char *value, struct refusal *refusal)
 {
 	if (!masquerade_parse_ports(value, &options->datapath.masquerade_ports))
@@ -161,9 +176,11 @@ static int apply_number(struct options *options, enum number_option option, cons
 }
 
 /* A list on the command line takes the place of the config file's. */
-static int add_text(struct text_list *list, bool *replaced, const char *value,
+static int add_text(struct text_list *list, bool *replaced, const char *name, const char *value,
 		    struct refusal *refusal)
 {
+	if (!value[0])
+		return refuse(refusal, "--%s \"\": not a name", name);
 	if (!*replaced)
 		text_list_clear(list);
 	*replaced = true;
@@ -232,7 +249,8 @@ static int apply_tc(struct options *options, int id, const char *value, struct l
 		    struct refusal *refusal)
 {
 	if (id == OPTION_TC_INTERFACE)
-		return add_text(&options->tc_interfaces, &given->tc_interfaces, value, refusal);
+		return add_text(&options->tc_interfaces, &given->tc_interfaces, "tc-interface",
+				value, refusal);
 	if (id == OPTION_EGRESS)
 		return option_parse_egress(value, &options->egress)
 			       ? refuse(refusal, "--egress %.64s: not auto, on or off", value)
@@ -282,13 +300,14 @@ static int apply(struct options *options, int id, const char *value, struct list
 	}
 	switch (id) {
 	case OPTION_TABLES:
-		return add_text(&options->tables, &given->tables, value, refusal);
+		return add_text(&options->tables, &given->tables, "tables", value, refusal);
 	case OPTION_KUBECONFIG:
 		return set_path("kubeconfig", value, &options->kubeconfig, refusal);
 	case OPTION_NODE:
-		return option_set_text(&options->node, value, refusal);
+		return set_name("node", value, &options->node, refusal);
 	case OPTION_INTERFACE:
-		return add_text(&options->interfaces, &given->interfaces, value, refusal);
+		return add_text(&options->interfaces, &given->interfaces, "interface", value,
+				refusal);
 	case OPTION_CLUSTER_CIDR:
 	case OPTION_NODEPORT_ADDRESS:
 	case OPTION_EXTERNAL_IP_RANGE:
@@ -300,15 +319,15 @@ static int apply(struct options *options, int id, const char *value, struct list
 	case OPTION_SOCKET:
 		return set_path("socket", value, &options->socket_path, refusal);
 	case OPTION_SOCKET_GROUP:
-		return set_path("socket-group", value, &options->socket_group, refusal);
+		return set_name("socket-group", value, &options->socket_group, refusal);
 	case OPTION_PIN:
 		return set_path("pin", value, &options->pin_path, refusal);
 	case OPTION_STATE:
 		return set_path("state", value, &options->state_path, refusal);
 	case OPTION_HEALTHZ:
-		return option_parse_listen(value, &options->healthz, refusal);
+		return set_listen("healthz", value, &options->healthz, refusal);
 	case OPTION_METRICS:
-		return option_parse_listen(value, &options->metrics, refusal);
+		return set_listen("metrics", value, &options->metrics, refusal);
 	case OPTION_CGROUP:
 		return set_path("cgroup", value, &options->cgroup, refusal);
 	case OPTION_CONFIG:
@@ -318,11 +337,13 @@ static int apply(struct options *options, int id, const char *value, struct list
 	}
 }
 
-/* Names the word as it was typed: getopt only tells the last character or the index. */
+/* Names the word as it was typed: getopt only tells the last character or the option's id. */
 static int refuse_option(const char *word, int answer, struct refusal *refusal)
 {
 	if (answer == ':')
 		return refuse(refusal, "%.64s needs a value; see lbd --help", word);
+	if (optopt >= OPTION_CONFIG)
+		return refuse(refusal, "%.64s: the option takes no value", word);
 	return refuse(refusal, "%.64s: no such option; see lbd --help", word);
 }
 

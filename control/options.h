@@ -91,7 +91,9 @@ void prefix_list_clear(struct prefix_list *list);
 int option_set_text(char **target, const char *value, struct refusal *refusal);
 /* `read`, `change`; 0 or -EINVAL. */
 int option_parse_group_may(const char *text, bool *changes);
-int option_parse_listen(const char *text, struct listen_option *listen, struct refusal *refusal);
+#define LISTEN_WANTED "ADDR:PORT, like 127.0.0.1:9000 or [::1]:9000, or off"
+/* 0 or -EINVAL. */
+int option_parse_listen(const char *text, struct listen_option *listen);
 /* `auto`, `on`, `off`; 0 or -EINVAL. */
 int option_parse_egress(const char *text, enum egress *egress);
 /* `auto`, `clsact`; 0 or -EINVAL. */
