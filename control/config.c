@@ -337,5 +337,8 @@ int options_read_config(struct options *options, struct refusal *refusal)
 				break;
 		}
 	json_decref(document);
+	if (!error && options->kubernetes && options->kubeconfig)
+		return refuse(refusal, "%s: kubernetes and kubeconfig: one of them",
+			      options->config_path);
 	return error;
 }

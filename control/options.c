@@ -187,17 +187,18 @@ static int add_text(struct text_list *list, bool *replaced, const char *name, co
 	return text_list_add(list, value) ? refuse_with(refusal, ENOMEM, "out of memory") : 0;
 }
 
-struct lists_given {
+struct given {
 	bool cluster;
 	bool nodeport_addresses;
 	bool external_ranges;
 	bool tables;
 	bool interfaces;
 	bool tc_interfaces;
+	bool source; /* --kubernetes or --kubeconfig */
 };
 
 /* Likewise. */
-static int add_prefix(struct options *options, int id, const char *value, struct lists_given *given,
+static int add_prefix(struct options *options, int id, const char *value, struct given *given,
 		      struct refusal *refusal)
 {
 	const char *name = "--cluster-cidr";
@@ -224,8 +225,6 @@ static int add_prefix(struct options *options, int id, const char *value, struct
 static bool *flag_of(struct options *options, int id)
 {
 	switch (id) {
-	case OPTION_KUBERNETES:
-		return &options->kubernetes;
 	case OPTION_METADATA:
 		return &options->datapath.metadata;
 	case OPTION_REPLACE:
@@ -245,7 +244,7 @@ static bool *flag_of(struct options *options, int id)
 	}
 }
 
-static int apply_tc(struct options *options, int id, const char *value, struct lists_given *given,
+static int apply_tc(struct options *options, int id, const char *value, struct given *given,
 		    struct refusal *refusal)
 {
 	if (id == OPTION_TC_INTERFACE)
@@ -289,7 +288,23 @@ static int apply_choice(struct options *options, int id, const char *value, stru
 	}
 }
 
-static int apply(struct options *options, int id, const char *value, struct lists_given *given,
+/* Either takes the place of both of the config file's. */
+static int name_cluster(struct options *options, const char *kubeconfig, struct given *given,
+			struct refusal *refusal)
+{
+	if (!given->source) {
+		options->kubernetes = false;
+		free(options->kubeconfig);
+		options->kubeconfig = NULL;
+	}
+	given->source = true;
+	if (kubeconfig)
+		return set_path("kubeconfig", kubeconfig, &options->kubeconfig, refusal);
+	options->kubernetes = true;
+	return 0;
+}
+
+static int apply(struct options *options, int id, const char *value, struct given *given,
 		 struct refusal *refusal)
 {
 	bool *flag = flag_of(options, id);
@@ -301,8 +316,9 @@ static int apply(struct options *options, int id, const char *value, struct list
 	switch (id) {
 	case OPTION_TABLES:
 		return add_text(&options->tables, &given->tables, "tables", value, refusal);
+	case OPTION_KUBERNETES:
 	case OPTION_KUBECONFIG:
-		return set_path("kubeconfig", value, &options->kubeconfig, refusal);
+		return name_cluster(options, value, given, refusal);
 	case OPTION_NODE:
 		return set_name("node", value, &options->node, refusal);
 	case OPTION_INTERFACE:
@@ -382,7 +398,7 @@ static void set_cluster_defaults(struct options *options)
 
 int options_parse(int argc, char *const argv[], struct options *options, struct refusal *refusal)
 {
-	struct lists_given given = {};
+	struct given given = {};
 	int id, error;
 
 	error = set_defaults(options, refusal);
@@ -394,7 +410,8 @@ int options_parse(int argc, char *const argv[], struct options *options, struct 
 	while (!error && (id = getopt_long(argc, argv, SHORT_OPTIONS, LONG_OPTIONS, NULL)) != -1)
 		error = apply(options, id, optarg, &given, refusal);
 	if (!error && options->kubernetes && options->kubeconfig)
-		return refuse(refusal, "--kubernetes and --kubeconfig: one of them");
+		return refuse(refusal, "--kubernetes and --kubeconfig %.64s: one of them",
+			      options->kubeconfig);
 	if (!error && options_name_cluster(options))
 		set_cluster_defaults(options);
 	return error;

@@ -92,9 +92,20 @@ static void a_cluster_is_named_in_one_way_only(void **state)
 	assert_false(options_name_cluster(&options));
 	given_line("--kubernetes");
 	assert_true(options.kubernetes && options_name_cluster(&options));
-	assert_refused("--kubernetes --kubeconfig /k", "--kubernetes and --kubeconfig: one of");
+	assert_refused("--kubernetes --kubeconfig /k", "--kubernetes and --kubeconfig /k: one of");
+	assert_refused("--kubeconfig /k --kubernetes", "--kubernetes and --kubeconfig /k: one of");
+	given_config("{\"kubernetes\": true, \"kubeconfig\": \"/f\"}");
+	assert_refused("--config CONFIG", "kubernetes and kubeconfig: one of");
 	given_config("{\"kubernetes\": true}");
-	assert_refused("--kubeconfig /k --config CONFIG", "--kubernetes and --kubeconfig: one of");
+	given_line("--kubeconfig /k --config CONFIG");
+	assert_false(options.kubernetes);
+	assert_string_equal(options.kubeconfig, "/k");
+	given_config("{\"kubeconfig\": \"/f\"}");
+	given_line("--config CONFIG --kubernetes");
+	assert_true(options.kubernetes);
+	assert_null(options.kubeconfig);
+	given_line("--config CONFIG --kubeconfig /k --kubeconfig /l");
+	assert_string_equal(options.kubeconfig, "/l");
 	assert_refused("--kubeconfig ''", "--kubeconfig \"\": not a path");
 }
 
