@@ -77,7 +77,7 @@ static bool remember_version(struct kube_watch *watch, const char *version)
 	char *copy = strdup(version);
 
 	if (!copy)
-		return kube_watch_reject(watch, KUBE_FAILURE_MEMORY, "out of memory");
+		return kube_watch_reject_memory(watch);
 	free(watch->resource_version);
 	watch->resource_version = copy;
 	return true;
@@ -101,7 +101,7 @@ static bool take_change(struct kube_watch *watch, const json_t *event, enum even
 {
 	const json_t *object = json_object_get(event, "object");
 	const char *version = kube_object_version(object);
-	int order;
+	int order, error;
 
 	if (!version || !kube_object_has_name(object))
 		return reject_malformed(watch);
@@ -112,12 +112,12 @@ static bool take_change(struct kube_watch *watch, const json_t *event, enum even
 		return kube_watch_reject(watch, KUBE_FAILURE_ORDER, "events out of their order");
 	if (type == EVENT_PUT) {
 		watch->objects += is_added(event);
-		watch->hooks.put(watch->hooks.context, object);
+		error = watch->hooks.put(watch->hooks.context, object);
 	} else {
 		watch->objects -= watch->objects > 0;
-		watch->hooks.remove(watch->hooks.context, object);
+		error = watch->hooks.remove(watch->hooks.context, object);
 	}
-	return remember_version(watch, version);
+	return error ? kube_watch_reject_memory(watch) : remember_version(watch, version);
 }
 
 static bool take_parsed(struct kube_watch *watch, const json_t *event)

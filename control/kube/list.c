@@ -16,6 +16,7 @@ static bool take_object(void *context, const char *text, size_t size)
 {
 	struct kube_watch *watch = context;
 	json_t *object = kube_object_parse(text, size);
+	int error;
 
 	if (!kube_object_has_name(object)) {
 		json_decref(object);
@@ -23,9 +24,9 @@ static bool take_object(void *context, const char *text, size_t size)
 					 "the list holds what is no object of Kubernetes");
 	}
 	watch->listed++;
-	watch->hooks.put(watch->hooks.context, object);
+	error = watch->hooks.put(watch->hooks.context, object);
 	json_decref(object);
-	return true;
+	return error ? kube_watch_reject_memory(watch) : true;
 }
 
 /* The others are not to go without because of one. */

@@ -3,6 +3,7 @@
  */
 #include "control/kube/store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -88,7 +89,8 @@ static void change_service(struct kube_store *store, struct kube_group *group,
 	store_queue(store, group);
 }
 
-static void put_service(struct kube_store *store, const json_t *object)
+/* 0 or -ENOMEM: what was there before is there still. */
+static int put_service(struct kube_store *store, const json_t *object)
 {
 	struct kube_service *service = NULL;
 	struct kube_group *group;
@@ -96,6 +98,10 @@ static void put_service(struct kube_store *store, const json_t *object)
 	char *name = kube_object_name(object);
 	int error = kube_service_decode(object, &service, &refusal);
 
+	if (error == -ENOMEM) {
+		free(name);
+		return error;
+	}
 	if (error)
 		refuse_object(store, "Service", object, &refusal);
 	else if (name)
@@ -104,7 +110,7 @@ static void put_service(struct kube_store *store, const json_t *object)
 	free(name);
 	if (!group) {
 		kube_service_free(service);
-		return;
+		return -ENOMEM;
 	}
 	group->list = store->list[KUBE_SERVICES];
 	if (error || (group->service && kube_service_equal(group->service, service)))
@@ -112,6 +118,7 @@ static void put_service(struct kube_store *store, const json_t *object)
 	else
 		change_service(store, group, service);
 	store_release_group(store, group);
+	return 0;
 }
 
 static void remove_service(struct kube_store *store, const char *name)
@@ -124,27 +131,31 @@ static void remove_service(struct kube_store *store, const char *name)
 		change_service(store, group, NULL);
 }
 
-static void put_node(struct kube_store *store, const json_t *object)
+static int put_node(struct kube_store *store, const json_t *object)
 {
 	struct kube_node *node = NULL;
 	struct refusal refusal;
+	int error = kube_node_decode(object, &node, &refusal);
 	bool same;
 
-	if (kube_node_decode(object, &node, &refusal)) {
+	if (error == -ENOMEM)
+		return error;
+	if (error) {
 		refuse_object(store, "Node", object, &refusal);
-		return;
+		return 0;
 	}
 	complaints_settle(&store->writer.complaints, "Node", store->node_name);
 	complaints_settle(&store->writer.complaints, "kube-no-node", store->node_name);
 	same = store->node && kube_node_equal(store->node, node);
 	if (same) {
 		kube_node_free(node);
-		return;
+		return 0;
 	}
 	kube_node_free(store->node);
 	store->node = node;
 	kube_store_set_rules(store, &store->rules);
 	store->hooks.node_changed(store->hooks.context, node);
+	return 0;
 }
 
 void kube_store_begin(struct kube_store *store, enum kube_kind kind)
@@ -152,18 +163,17 @@ void kube_store_begin(struct kube_store *store, enum kube_kind kind)
 	store->list[kind]++;
 }
 
-void kube_store_put(struct kube_store *store, enum kube_kind kind, const json_t *object)
+int kube_store_put(struct kube_store *store, enum kube_kind kind, const json_t *object)
 {
 	if (kind == KUBE_SERVICES)
-		put_service(store, object);
-	else if (kind == KUBE_SLICES)
-		store_put_slice(store, object);
-	else
-		put_node(store, object);
+		return put_service(store, object);
+	if (kind == KUBE_SLICES)
+		return store_put_slice(store, object);
+	return put_node(store, object);
 }
 
 /* A Node that is gone is not ours to judge: lbd would be gone with it. */
-void kube_store_remove(struct kube_store *store, enum kube_kind kind, const json_t *object)
+int kube_store_remove(struct kube_store *store, enum kube_kind kind, const json_t *object)
 {
 	char *name = kube_object_name(object);
 
@@ -172,6 +182,7 @@ void kube_store_remove(struct kube_store *store, enum kube_kind kind, const json
 	if (name && kind == KUBE_SLICES)
 		store_remove_slice(store, name);
 	free(name);
+	return name ? 0 : -ENOMEM;
 }
 
 /* Without it no endpoint is this node's: the name is wrong, most likely. */

@@ -63,8 +63,8 @@ void kube_store_free(struct kube_store *store);
 
 /* As the hooks of a watch have it (watch.h). */
 void kube_store_begin(struct kube_store *store, enum kube_kind kind);
-void kube_store_put(struct kube_store *store, enum kube_kind kind, const json_t *object);
-void kube_store_remove(struct kube_store *store, enum kube_kind kind, const json_t *object);
+int kube_store_put(struct kube_store *store, enum kube_kind kind, const json_t *object);
+int kube_store_remove(struct kube_store *store, enum kube_kind kind, const json_t *object);
 void kube_store_end(struct kube_store *store, enum kube_kind kind);
 
 /*

@@ -63,8 +63,8 @@ void store_queue(struct kube_store *store, struct kube_group *group);
 /* Where nothing needs it any more. */
 void store_release_group(struct kube_store *store, struct kube_group *group);
 
-/* store_slice.c. */
-void store_put_slice(struct kube_store *store, const json_t *object);
+/* store_slice.c. 0 or -ENOMEM: what was there before is there still. */
+int store_put_slice(struct kube_store *store, const json_t *object);
 void store_remove_slice(struct kube_store *store, const char *name);
 void store_end_slices(struct kube_store *store);
 

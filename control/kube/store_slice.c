@@ -1,6 +1,7 @@
 /*
  * The slices of the store: which group each belongs to. See store_internal.h.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
@@ -69,36 +70,42 @@ static struct stored_slice *add_stored(struct kube_store *store, struct kube_sli
 	return NULL;
 }
 
-/* The key is the slice's name, so the entry is made anew. */
+/* The key is the slice's name, so the entry is made anew. NULL: out of memory. */
 static struct stored_slice *replace(struct kube_store *store, struct stored_slice *stored,
 				    struct kube_slice *slice)
 {
+	struct stored_slice *fresh = add_stored(store, slice);
+
+	if (!fresh)
+		return NULL;
 	if (stored)
 		remove_stored(store, stored);
 	else
 		note_change(store);
-	return add_stored(store, slice);
+	return fresh;
 }
 
-static void change_slice(struct kube_store *store, struct stored_slice *stored,
-			 struct kube_slice *slice)
+static int change_slice(struct kube_store *store, struct stored_slice *stored,
+			struct kube_slice *slice)
 {
 	struct kube_group *group = slice->service ? store_get_group(store, slice->service) : NULL;
 
+	if (slice->service && !group)
+		return -ENOMEM;
 	stored = replace(store, stored, slice);
-	if (!stored || (slice->service && !group)) {
-		log_error("out-of-memory", "what=%s", log_quote(slice->name));
-		if (!stored)
-			kube_slice_free(slice);
-		return;
+	if (!stored) {
+		if (group)
+			store_release_group(store, group);
+		return -ENOMEM;
 	}
 	stored->list = store->list[KUBE_SLICES];
 	note_trigger(store, slice);
 	if (!group)
-		return;
+		return 0;
 	stored->group = group;
 	DL_APPEND(group->slices, stored);
 	store_queue(store, group);
+	return 0;
 }
 
 static struct stored_slice *find(const struct kube_store *store, const char *name)
@@ -120,27 +127,34 @@ static void refuse_slice(struct kube_store *store, const char *name, const struc
 			    log_quote(name ? name : ""), log_quote(refusal->text));
 }
 
-void store_put_slice(struct kube_store *store, const json_t *object)
+int store_put_slice(struct kube_store *store, const json_t *object)
 {
 	struct kube_slice *slice = NULL;
 	struct stored_slice *stored;
 	struct refusal refusal;
 	char *name;
+	int error = kube_slice_decode(object, store->node_name, &slice, &refusal);
 
-	if (kube_slice_decode(object, store->node_name, &slice, &refusal)) {
+	if (error == -ENOMEM)
+		return error;
+	if (error) {
 		name = kube_object_name(object);
 		refuse_slice(store, name, &refusal);
+		error = name ? 0 : -ENOMEM;
 		free(name);
-		return;
+		return error;
 	}
 	complaints_settle(&store->writer.complaints, "EndpointSlice", slice->name);
 	stored = find(store, slice->name);
 	if (!stored || !kube_slice_equal(stored->slice, slice)) {
-		change_slice(store, stored, slice);
-		return;
+		error = change_slice(store, stored, slice);
+		if (error)
+			kube_slice_free(slice);
+		return error;
 	}
 	stored->list = store->list[KUBE_SLICES];
 	kube_slice_free(slice);
+	return 0;
 }
 
 void store_remove_slice(struct kube_store *store, const char *name)

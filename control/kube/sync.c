@@ -169,18 +169,18 @@ static void begin_list(void *context)
 	kube_store_begin(feed->sync->store, feed->kind);
 }
 
-static void put_object(void *context, const json_t *object)
+static int put_object(void *context, const json_t *object)
 {
 	const struct feed *feed = context;
 
-	kube_store_put(feed->sync->store, feed->kind, object);
+	return kube_store_put(feed->sync->store, feed->kind, object);
 }
 
-static void remove_object(void *context, const json_t *object)
+static int remove_object(void *context, const json_t *object)
 {
 	const struct feed *feed = context;
 
-	kube_store_remove(feed->sync->store, feed->kind, object);
+	return kube_store_remove(feed->sync->store, feed->kind, object);
 }
 
 static void end_list(void *context)

@@ -42,6 +42,11 @@ bool kube_watch_reject(struct kube_watch *watch, int kind, const char *text)
 	return false;
 }
 
+bool kube_watch_reject_memory(struct kube_watch *watch)
+{
+	return kube_watch_reject(watch, KUBE_FAILURE_MEMORY, "out of memory");
+}
+
 bool kube_watch_feed(struct kube_watch *watch, const char *bytes, size_t size)
 {
 	const int error = kube_stream_feed(&watch->stream, bytes, size);
@@ -49,7 +54,7 @@ bool kube_watch_feed(struct kube_watch *watch, const char *bytes, size_t size)
 	if (!error || error == -ECANCELED)
 		return !error;
 	if (error == -ENOMEM)
-		return kube_watch_reject(watch, KUBE_FAILURE_MEMORY, "out of memory");
+		return kube_watch_reject_memory(watch);
 	return kube_watch_reject(watch, KUBE_FAILURE_MALFORMED, "not what a list or watch is");
 }
 

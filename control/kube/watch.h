@@ -15,10 +15,13 @@ struct kube_watch_hooks {
 	void *context;
 	/* A list begins; also when one before it was broken off. */
 	void (*begin)(void *context);
-	/* Listed, added or modified. The object is the caller's, there only during the call. */
-	void (*put)(void *context, const json_t *object);
-	/* Deleted: what it was in the end. */
-	void (*remove)(void *context, const json_t *object);
+	/*
+	 * Listed, added or modified. The object is the caller's, there only during the call. 0 or
+	 * -ENOMEM: all is listed again.
+	 */
+	int (*put)(void *context, const json_t *object);
+	/* Deleted: what it was in the end. Likewise. */
+	int (*remove)(void *context, const json_t *object);
 	/* The list is complete: what was not put since it began is gone. */
 	void (*end)(void *context);
 };

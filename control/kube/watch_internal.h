@@ -72,6 +72,7 @@ void kube_watch_fail(struct kube_watch *watch, const struct kube_failure *failur
 void kube_watch_fail_by(struct kube_watch *watch, const struct kube_result *result);
 /* For hooks of the stream: notes why no more is wanted. false. */
 bool kube_watch_reject(struct kube_watch *watch, int kind, const char *text);
+bool kube_watch_reject_memory(struct kube_watch *watch);
 /* Feeds what has come; false: no more is wanted. */
 bool kube_watch_feed(struct kube_watch *watch, const char *bytes, size_t size);
 

@@ -4,6 +4,8 @@
  */
 #include "test/unit/kube_store_fixture.h"
 
+#include <errno.h>
+
 #define WEB(spec) SERVICE("web", "10.96.0.10", spec)
 #define SERVICE(name, address, spec) AGED(name, "2026-01-01T00:00:00Z", address, spec)
 #define AGED(name, created, address, spec)                                                         \
@@ -410,6 +412,49 @@ static void others_are_told(void **state)
 	free(list);
 }
 
+/* Each request for memory in turn: what is told of it, what is in force then, and once more. */
+static void lack_memory_for(enum kube_kind kind, const char *text, const char *before,
+			    const char *after)
+{
+	const unsigned int most = 100;
+	unsigned int lacked = 0;
+
+	for (unsigned int nth = 0; nth < most; nth++) {
+		int error;
+
+		shop = shop_open();
+		shop_put(shop, KUBE_SERVICES, WEB(TCP));
+		shop_put(shop, KUBE_SLICES, SLICE("TCP", READY("10.1.0.5")));
+		expect("10.96.0.10:80/tcp shop/web = 10.1.0.5:8080\n");
+		shop_lack_memory(nth);
+		error = shop_put(shop, kind, text);
+		if (!shop_has_lacked_memory())
+			nth = most;
+		lacked += error == -ENOMEM;
+		assert_true(!error || error == -ENOMEM);
+		expect(error ? before : after);
+		assert_int_equal(shop_put(shop, kind, text), 0);
+		expect(after);
+		shop_close(shop);
+	}
+	assert_true(lacked > 0);
+}
+
+static void what_finds_no_memory_leaves_all_as_it_was(void **state)
+{
+	static const char OLD[] = "10.96.0.10:80/tcp shop/web = 10.1.0.5:8080\n";
+
+	(void)state;
+	lack_memory_for(KUBE_SLICES, SLICE("TCP", BOTH), OLD,
+			"10.96.0.10:80/tcp shop/web = 10.1.0.5:8080 10.1.0.6:8080\n");
+	lack_memory_for(KUBE_SERVICES, WEB("'ports':[{'name':'p','port':81}]"), OLD,
+			"10.96.0.10:80/tcp shop/web = 10.1.0.5:8080~\n"
+			"10.96.0.10:81/tcp shop/web = 10.1.0.5:8080\n");
+	lack_memory_for(
+		KUBE_SERVICES, SERVICE("api", "10.96.0.11", TCP), OLD,
+		"10.96.0.10:80/tcp shop/web = 10.1.0.5:8080\n10.96.0.11:80/tcp shop/api =\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +477,7 @@ int main(void)
 			what_waits_for_room_gets_what_a_draining_backend_leaves, begin, end),
 		cmocka_unit_test_setup_teardown(a_list_takes_back_what_is_not_in_it, begin, end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_read_stays_as_it_was, begin, end),
+		cmocka_unit_test(what_finds_no_memory_leaves_all_as_it_was),
 		cmocka_unit_test_setup_teardown(a_service_may_change_its_type, begin, end),
 		cmocka_unit_test_setup_teardown(a_slice_may_go_over_to_another_service, begin, end),
 		cmocka_unit_test_setup_teardown(a_restart_finds_its_connections, begin, end),

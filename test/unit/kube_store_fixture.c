@@ -14,6 +14,59 @@ void __wrap_log_event(enum log_level level, const char *event, const char *field
 	(void)fields;
 }
 
+/* ---- memory, of which some is refused while the store is told of an object */
+
+static bool is_counting, has_lacked;
+static unsigned int until_lack; /* 0: never */
+
+static bool is_refused(void)
+{
+	if (!is_counting || !until_lack || --until_lack)
+		return false;
+	has_lacked = true;
+	return true;
+}
+
+void shop_lack_memory(unsigned int after)
+{
+	until_lack = after + 1;
+	has_lacked = false;
+}
+
+bool shop_has_lacked_memory(void)
+{
+	until_lack = 0;
+	return has_lacked;
+}
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_malloc(size_t size)
+{
+	return is_refused() ? NULL : __real_malloc(size);
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return is_refused() ? NULL : __real_calloc(count, size);
+}
+
+void *__real_reallocarray(void *memory, size_t count, size_t size);
+void *__wrap_reallocarray(void *memory, size_t count, size_t size);
+void *__wrap_reallocarray(void *memory, size_t count, size_t size)
+{
+	return is_refused() ? NULL : __real_reallocarray(memory, count, size);
+}
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+	return is_refused() ? NULL : __real_strdup(text);
+}
+
 static void ignore_destination(void *context, const struct address *address, uint32_t slot)
 {
 	(void)context;
@@ -117,20 +170,28 @@ static json_t *parse(const char *text)
 	return object;
 }
 
-void shop_put(struct shop *shop, enum kube_kind kind, const char *text)
+int shop_put(struct shop *shop, enum kube_kind kind, const char *text)
 {
 	json_t *object = parse(text);
+	int error;
 
-	kube_store_put(shop->store, kind, object);
+	is_counting = true;
+	error = kube_store_put(shop->store, kind, object);
+	is_counting = false;
 	json_decref(object);
+	return error;
 }
 
-void shop_remove(struct shop *shop, enum kube_kind kind, const char *text)
+int shop_remove(struct shop *shop, enum kube_kind kind, const char *text)
 {
 	json_t *object = parse(text);
+	int error;
 
-	kube_store_remove(shop->store, kind, object);
+	is_counting = true;
+	error = kube_store_remove(shop->store, kind, object);
+	is_counting = false;
 	json_decref(object);
+	return error;
 }
 
 void shop_sync(struct shop *shop)

@@ -33,8 +33,11 @@ void shop_close(struct shop *shop);
 void shop_restart(struct shop *shop);
 
 /* Quotes are single. */
-void shop_put(struct shop *shop, enum kube_kind kind, const char *text);
-void shop_remove(struct shop *shop, enum kube_kind kind, const char *text);
+int shop_put(struct shop *shop, enum kube_kind kind, const char *text);
+int shop_remove(struct shop *shop, enum kube_kind kind, const char *text);
+/* The request for memory after so many others fails, once. Whether it has come since. */
+void shop_lack_memory(unsigned int after);
+bool shop_has_lacked_memory(void);
 void shop_sync(struct shop *shop);
 /* Passes over connections, of which there are none. */
 void shop_forget_connections(struct shop *shop);

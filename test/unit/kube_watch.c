@@ -3,6 +3,9 @@
  */
 #include "test/unit/kube_watch_fixture.h"
 
+#include <errno.h>
+#include "control/kube/backoff.h"
+
 static void events_become_puts_and_removals(void **state)
 {
 	(void)state;
@@ -93,6 +96,27 @@ static void a_storm_of_410_is_waited_out_longer_and_longer(void **state)
 		answers(200);
 	}
 	assert_in_range(longest, 15000, 30000);
+}
+
+static void what_found_no_memory_is_listed_again(void **state)
+{
+	static const char *const events[] = {EVENT("ADDED", "c", "8"), EVENT("MODIFIED", "a", "8"),
+					     EVENT("DELETED", "b", "8")};
+
+	(void)state;
+	given_connected();
+	for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		put_error = -ENOMEM;
+		assert_false(sends(events[i]));
+		breaks();
+		assert_string_equal(describe().error, "out of memory");
+		assert_waits(KUBE_BACKOFF_MOST_MS);
+		put_error = 0;
+		pass_time();
+		assert_lists();
+		gives_page(PAGE("\"resourceVersion\":\"7\"", ITEM("a") "," ITEM("b")));
+		answers(200);
+	}
 }
 
 static void errors_that_pass_go_on_from_the_same_version(void **state)
@@ -254,6 +278,7 @@ int main(void)
 		WITH_WATCH(versions_that_are_no_numbers_are_only_compared),
 		WITH_WATCH(what_is_forgotten_is_listed_without_a_gap),
 		WITH_WATCH(a_storm_of_410_is_waited_out_longer_and_longer),
+		WITH_WATCH(what_found_no_memory_is_listed_again),
 		WITH_WATCH(errors_that_pass_go_on_from_the_same_version),
 		WITH_WATCH(malformed_events_are_listed_over_and_told_once),
 		WITH_WATCH(an_event_that_is_too_large_leads_to_a_list),

@@ -21,6 +21,7 @@
 
 static struct kube_watch *watch;
 static char told[TEXT_MAX];             /* by the hooks */
+static int put_error;                   /* what they answer */
 static char logged[TEXT_MAX];           /* names of events */
 static char asked[1024];                /* the path of the request that runs; "": none does */
 static struct kube_request_hooks hooks; /* its */
@@ -132,18 +133,20 @@ static inline void end(void *context)
 	add(context, "%s", "end ");
 }
 
-static inline void put(void *context, const json_t *object)
+static inline int put(void *context, const json_t *object)
 {
 	const json_t *metadata = json_object_get(object, "metadata");
 
 	add(context, "+%s ", json_string_value(json_object_get(metadata, "name")));
+	return put_error;
 }
 
-static inline void take_away(void *context, const json_t *object)
+static inline int take_away(void *context, const json_t *object)
 {
 	const json_t *metadata = json_object_get(object, "metadata");
 
 	add(context, "-%s ", json_string_value(json_object_get(metadata, "name")));
+	return put_error;
 }
 
 static inline void pass_time(void)
@@ -161,6 +164,7 @@ static inline int open_watch(void **state)
 	(void)state;
 	told[0] = logged[0] = asked[0] = '\0';
 	cancelled = renewed = 0;
+	put_error = 0;
 	now_ms = 1000000;
 	watch = kube_watch_open(NULL, "/api/v1/services", "labelSelector=%21a", &watch_hooks);
 	return watch ? 0 : -1;
