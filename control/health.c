@@ -11,21 +11,12 @@
 
 #define MAX_CLIENTS 64
 #define TIME_TEXT_MAX 48
-#define NS_PER_MS 1000000
 #define MS_PER_SECOND 1000
 
 static const char *const PATHS[_HEALTH_PATH_COUNT] = {
 	[HEALTH_HEALTHZ] = "/healthz",
 	[HEALTH_LIVEZ] = "/livez",
 };
-
-uint64_t health_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * MS_PER_SECOND + (uint64_t)now.tv_nsec / NS_PER_MS;
-}
 
 void health_queued(struct health *health, uint64_t now_ms)
 {
@@ -83,7 +74,7 @@ static const char *last_updated(const struct health *health, uint64_t now_ms, st
 static void answer_path(struct health *health, enum health_path path, struct http_reply *reply)
 {
 	const bool is_healthz = path == HEALTH_HEALTHZ;
-	const uint64_t now_ms = health_now_ms();
+	const uint64_t now_ms = loop_now_ms();
 	const bool good = health_is_good(health, now_ms) && (!is_healthz || health->node_eligible);
 	char updated[TIME_TEXT_MAX], current[TIME_TEXT_MAX], eligible[32] = "";
 	struct timespec now;

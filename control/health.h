@@ -36,9 +36,8 @@ int health_listen(struct health *health, const struct http_endpoint *endpoint,
 
 /*
  * A change was heard of; all that were heard of are in force. Milliseconds of CLOCK_MONOTONIC
- * (health_now_ms), so that nothing changes with a clock that is set.
+ * (loop_now_ms), so that nothing changes with a clock that is set.
  */
-uint64_t health_now_ms(void);
 void health_queued(struct health *health, uint64_t now_ms);
 void health_synced(struct health *health, uint64_t now_ms);
 /* The Node is not being deleted, and has no taint ToBeDeletedByClusterAutoscaler. */

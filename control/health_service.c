@@ -17,7 +17,7 @@
 static void answer(void *context, const struct http_request *request, struct http_reply *reply)
 {
 	const struct health_port *port = context;
-	const bool good = health_is_good(port->health, health_now_ms());
+	const bool good = health_is_good(port->health, loop_now_ms());
 
 	(void)request;
 	reply->status = port->local_endpoints && good ? 200 : 503;

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REQUEST_TIME_MS 30000
@@ -21,14 +20,6 @@
 #define MAX_CLIENTS 1024   /* of all sites, which have theirs */
 #define CLIENT_MEMORY 8192 /* bytes: a request's head, an answer's head */
 #define STREAM_BLOCK 32768 /* bytes of a stream in one turn */
-
-uint64_t http_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* The pointer that leads to the client of `fd`; what it points to is NULL where there is none. */
 static struct http_client **find_client(struct http *http, int fd)
@@ -164,7 +155,7 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
 
 static void end_overdue(struct http *http)
 {
-	const uint64_t now = http_now_ms();
+	const uint64_t now = loop_now_ms();
 
 	for (struct http_client *client = http->clients; client; client = client->next)
 		if (now - client->since_ms > REQUEST_TIME_MS)
@@ -250,7 +241,7 @@ void http_welcome(struct http_listener *listener, int fd)
 	*client = (struct http_client){
 		.next = http->clients,
 		.listener = listener,
-		.since_ms = http_now_ms(),
+		.since_ms = loop_now_ms(),
 		.fd = fd,
 	};
 	http->clients = client;

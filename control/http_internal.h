@@ -35,7 +35,6 @@ struct http {
 	int retry; /* runs while a listener is not bound */
 };
 
-uint64_t http_now_ms(void);
 /* A socket that listener has accepted; closed where it cannot be. */
 void http_welcome(struct http_listener *listener, int fd);
 /* Ends those of a listener, who then belong to none; NULL: the idlest of the site. */

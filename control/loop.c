@@ -152,6 +152,14 @@ static int add_own(struct loop *loop, const struct watch *watch)
 	return error;
 }
 
+uint64_t loop_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 int loop_add_timer(struct loop *loop, loop_handler handler, void *context)
 {
 	const struct watch watch = {

@@ -23,6 +23,9 @@ int loop_add(struct loop *loop, int fd, uint32_t events, loop_handler handler, v
 int loop_change(struct loop *loop, int fd, uint32_t events); /* 0, -ENOENT or -errno */
 void loop_remove(struct loop *loop, int fd);
 
+/* By the clock that timers run by. */
+uint64_t loop_now_ms(void);
+
 /*
  * A timer on CLOCK_MONOTONIC, disarmed. `events` of its handler is the number of expirations.
  * Returns its fd (the loop's own: loop_remove_timer closes it) or -errno.

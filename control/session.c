@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include "control/tables.h"
 
@@ -40,14 +39,6 @@ struct session {
 	bool refused;       /* ends after what is still to be written */
 	bool lingering;     /* written: waits for the client to have read it */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void release(struct buffer *buffer)
 {
@@ -128,7 +119,7 @@ static void wait_until_settled(struct session *session)
 {
 	if (session->server.is_settled(session->server.context))
 		return;
-	session->answer_ms = now_ms() + ANSWER_WAIT_MS;
+	session->answer_ms = loop_now_ms() + ANSWER_WAIT_MS;
 	session->hooks.waits(session->hooks.context);
 }
 
@@ -137,7 +128,7 @@ static void answer(struct session *session, size_t length)
 	struct refusal refusal;
 	json_t *request = tables_load_text(session->input.bytes, length, &refusal);
 
-	session->active_ms = now_ms();
+	session->active_ms = loop_now_ms();
 	drop_line(&session->input, length + 1);
 	if (!request) {
 		queue_error(session, refusal.text);
@@ -170,7 +161,7 @@ static bool flush(struct session *session)
 			return false;
 		}
 		output->done += (size_t)written;
-		session->active_ms = now_ms();
+		session->active_ms = loop_now_ms();
 	}
 	release(output);
 	return true;
@@ -180,7 +171,7 @@ static bool flush(struct session *session)
 static void linger(struct session *session)
 {
 	session->lingering = true;
-	session->active_ms = now_ms();
+	session->active_ms = loop_now_ms();
 	release(&session->input);
 	shutdown(session->fd, SHUT_WR);
 }
@@ -228,7 +219,7 @@ static bool receive(struct session *session)
 	if (session->lingering)
 		return true;
 	if (!input->used)
-		session->active_ms = now_ms();
+		session->active_ms = loop_now_ms();
 	input->used += (size_t)got;
 	if (input->used > REQUEST_BYTES_MAX && !find_line(session))
 		queue_error(session, "a request is at most 64 MiB");
@@ -264,7 +255,7 @@ struct session *session_new(struct loop *loop, int fd, const struct server_hooks
 	session->server = *server;
 	session->hooks = *hooks;
 	session->fd = fd;
-	session->active_ms = now_ms();
+	session->active_ms = loop_now_ms();
 	if (!loop_add(loop, fd, EPOLLIN, serve, session))
 		return session;
 	free(session);
@@ -296,7 +287,7 @@ uint64_t session_active_ms(const struct session *session)
 
 void session_watch(struct session *session)
 {
-	uint64_t idle = now_ms() - session->active_ms;
+	uint64_t idle = loop_now_ms() - session->active_ms;
 
 	if (session->lingering && idle > LINGER_MS)
 		end(session);
@@ -314,7 +305,7 @@ bool session_waits(const struct session *session)
 
 void session_settle(struct session *session, bool settled)
 {
-	if (!session->answer_ms || (!settled && now_ms() < session->answer_ms))
+	if (!session->answer_ms || (!settled && loop_now_ms() < session->answer_ms))
 		return;
 	session->answer_ms = 0;
 	if (flush(session))

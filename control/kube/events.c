@@ -171,7 +171,7 @@ static void begin_watch(void *context, long status)
 		return;
 	loop_set_timer(watch->timer, 0, 0);
 	watch->state = KUBE_CONNECTED;
-	watch->began_ms = kube_now_ms();
+	watch->began_ms = loop_now_ms();
 	watch->told = KUBE_FAILURE_NONE;
 	if (!watch->connected)
 		log_info("kube-connected", "resource=%s version=%s", watch->name,
@@ -192,7 +192,7 @@ static void end_watch(void *context, const struct kube_result *result)
 	watch->request = NULL;
 	loop_set_timer(watch->timer, 0, 0);
 	if (good && kube_stream_is_whole(&watch->stream) &&
-	    kube_now_ms() - watch->began_ms >= KUBE_STEADY_MS) {
+	    loop_now_ms() - watch->began_ms >= KUBE_STEADY_MS) {
 		kube_backoff_reset(&watch->backoff);
 		kube_watch_go_on(watch);
 		return;

@@ -75,7 +75,7 @@ static void complete(struct kube_watch *watch, const char *version)
 	watch->lists++;
 	log_info("kube-listed", "resource=%s objects=%zu version=%s ms=%llu", watch->name,
 		 watch->objects, log_quote(version),
-		 (unsigned long long)(kube_now_ms() - watch->began_ms));
+		 (unsigned long long)(loop_now_ms() - watch->began_ms));
 	watch->hooks.end(watch->hooks.context);
 }
 
@@ -153,7 +153,7 @@ void kube_list_begin(struct kube_watch *watch)
 	watch->state = KUBE_LISTING;
 	if (!watch->next_page) {
 		watch->listed = 0;
-		watch->began_ms = kube_now_ms();
+		watch->began_ms = loop_now_ms();
 		watch->hooks.begin(watch->hooks.context);
 	}
 	kube_stream_init(&watch->stream, KUBE_STREAM_LIST, &stream_hooks);

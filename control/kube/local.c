@@ -89,7 +89,7 @@ static void note_queued(void *context)
 	const struct kube_local *local = context;
 
 	count(local);
-	health_queued(local->daemon->health, health_now_ms());
+	health_queued(local->daemon->health, loop_now_ms());
 }
 
 static void observe_sync(void *context, double seconds, bool is_full)
@@ -111,7 +111,7 @@ static void note_synced(void *context)
 	const struct kube_local *local = context;
 
 	count(local);
-	health_synced(local->daemon->health, health_now_ms());
+	health_synced(local->daemon->health, loop_now_ms());
 	if (kube_local_any_leaving(local))
 		upkeep_hasten_sweep(local->daemon);
 }

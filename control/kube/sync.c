@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 #include "control/log.h"
 #include "control/wall_clock.h"
 
@@ -37,14 +36,6 @@ struct kube_sync {
 	uint64_t syncs;
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void tell(const struct kube_sync *sync, void (*hook)(void *context))
 {
 	if (hook)
@@ -62,7 +53,7 @@ static void arm(struct kube_sync *sync, uint64_t delay_ms)
 /* At once where the last time is long ago. */
 static void arm_in_turn(struct kube_sync *sync)
 {
-	const uint64_t since = now_ms() - sync->ended_ms;
+	const uint64_t since = loop_now_ms() - sync->ended_ms;
 
 	arm(sync, since < KUBE_SYNC_INTERVAL_MS ? KUBE_SYNC_INTERVAL_MS - since : SOON_MS);
 }
@@ -121,7 +112,7 @@ static void finish(struct kube_sync *sync)
 	const bool is_first = !sync->is_complete;
 
 	sync->is_syncing = false;
-	sync->ended_ms = now_ms();
+	sync->ended_ms = loop_now_ms();
 	sync->syncs++;
 	kube_store_count(sync->store, &counts);
 	if (counts.blocked)
@@ -142,7 +133,7 @@ static void run(void *context, uint32_t events)
 	(void)events;
 	sync->is_armed = false;
 	if (!sync->is_syncing)
-		sync->began_ms = now_ms();
+		sync->began_ms = loop_now_ms();
 	if (!sync->has_begun)
 		tell(sync, sync->hooks.begin);
 	sync->has_begun = sync->is_syncing = true;

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include "control/kube/watch_internal.h"
 #include "control/log.h"
 
@@ -22,14 +21,6 @@ const char *kube_watch_state_name(enum kube_watch_state state)
 	};
 
 	return NAMES[state];
-}
-
-uint64_t kube_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 bool kube_watch_reject(struct kube_watch *watch, int kind, const char *text)
@@ -96,7 +87,7 @@ static void forget_list(struct kube_watch *watch)
 void kube_watch_fail(struct kube_watch *watch, const struct kube_failure *failure)
 {
 	const bool was_steady =
-		watch->state == KUBE_CONNECTED && kube_now_ms() - watch->began_ms >= KUBE_STEADY_MS;
+		watch->state == KUBE_CONNECTED && loop_now_ms() - watch->began_ms >= KUBE_STEADY_MS;
 	unsigned int wait_ms;
 
 	if (was_steady)

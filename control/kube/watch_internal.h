@@ -58,8 +58,6 @@ struct kube_watch {
 	char error[256];
 };
 
-uint64_t kube_now_ms(void);
-
 /* Starts a page, or a watch, where watch->request is none. */
 void kube_list_begin(struct kube_watch *watch);
 void kube_events_begin(struct kube_watch *watch);

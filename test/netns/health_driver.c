@@ -62,7 +62,7 @@ static int set_services(struct driver *driver, char *words[], size_t count)
 
 static int act(struct driver *driver, char *words[], size_t count)
 {
-	const uint64_t now = health_now_ms();
+	const uint64_t now = loop_now_ms();
 
 	if (!strcmp(words[0], "queued") && count == 2)
 		health_queued(driver->health, now - 1000 * strtoull(words[1], NULL, 10));
