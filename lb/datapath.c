@@ -165,14 +165,14 @@ static int keep_seed(struct datapath *datapath)
 	return bpf_map_update_elem(map, &first, &datapath->seed, BPF_ANY) ? -errno : 0;
 }
 
-static int read_program_id(struct datapath *datapath)
+int program_id(int program, __u32 *id)
 {
 	struct bpf_prog_info info = {};
 	__u32 size = sizeof(info);
 
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(datapath->skeleton->progs.lb), &info, &size))
+	if (bpf_obj_get_info_by_fd(program, &info, &size))
 		return -errno;
-	datapath->program_id = info.id;
+	*id = info.id;
 	return 0;
 }
 
@@ -275,7 +275,8 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	if (!error && !datapath_is_moving(datapath))
 		error = pins_set_program(datapath);
 	if (!error)
-		error = read_program_id(datapath);
+		error = program_id(bpf_program__fd(datapath->skeleton->progs.lb),
+				   &datapath->program_id);
 	if (!error)
 		error = tables_open(datapath);
 	if (!error)

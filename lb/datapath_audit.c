@@ -27,17 +27,6 @@ static int map_id(int map, __u32 *id)
 	return 0;
 }
 
-static int program_id(int program, __u32 *id)
-{
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(program, &info, &size))
-		return -errno;
-	*id = info.id;
-	return 0;
-}
-
 /* Whether it is what is pinned: 1, 0 or -errno. */
 static int is_pinned(const char *path, int ours, int (*id)(int fd, __u32 *id))
 {

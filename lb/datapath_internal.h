@@ -66,6 +66,9 @@ struct datapath {
 	uint64_t own_namespace; /* of the network: its cookie */
 };
 
+/* Of the program of this fd. 0 or -errno. */
+int program_id(int program, __u32 *id);
+
 /* A mapped array of the datapath's own; mapping_close also of one that was not opened. 0/-errno. */
 int mapping_open(struct mapping *mapping, const struct bpf_map *map);
 int mapping_open_fd(struct mapping *mapping, int fd, size_t size);

@@ -166,17 +166,6 @@ void sockets_close(struct datapath *datapath)
 		close(datapath->cgroup);
 }
 
-static int program_id(const struct bpf_program *program, __u32 *id)
-{
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(info);
-
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-		return -errno;
-	*id = info.id;
-	return 0;
-}
-
 /* Whether a link is one of this program's kind on our cgroup: 1, 0 or -errno. Says of which. */
 static int is_link_of(const struct datapath *datapath, int link, const struct bpf_program *program,
 		      __u32 *attached)
@@ -247,7 +236,7 @@ static int adopt_link(const struct datapath *datapath, const struct bpf_program 
 
 	if (link < 0)
 		return pin_is_not_ours(errno) ? ADOPTED_NONE : -errno;
-	answer = program_id(program, &wanted);
+	answer = program_id(bpf_program__fd(program), &wanted);
 	if (!answer)
 		answer = is_link_of(datapath, link, program, &attached);
 	if (answer > 0 && attached != wanted)
@@ -317,7 +306,7 @@ static bool is_attached(const struct datapath *datapath, const struct bpf_progra
 	int link, answer;
 
 	if (datapath_pin_path(datapath, DIRECTORY, bpf_program__name(program), path) ||
-	    program_id(program, &wanted))
+	    program_id(bpf_program__fd(program), &wanted))
 		return false;
 	link = bpf_obj_get(path);
 	if (link < 0)

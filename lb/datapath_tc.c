@@ -206,16 +206,16 @@ static int write_part(const struct tc_object *tc, enum tc_side side, __u32 index
 	const struct bpf_program *part =
 		name ? bpf_object__find_program_by_name(tc->object, name) : NULL;
 	const int map = bpf_map__fd(parts_of(tc));
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(info), found;
-	int fd;
+	__u32 wanted, found;
+	int fd, error;
 
 	if (!part)
 		return 0;
 	fd = bpf_program__fd(part);
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
-		return -errno;
-	if (!bpf_map_lookup_elem(map, &index, &found) && found == info.id)
+	error = program_id(fd, &wanted);
+	if (error)
+		return error;
+	if (!bpf_map_lookup_elem(map, &index, &found) && found == wanted)
 		return 0;
 	return bpf_map_update_elem(map, &index, &fd, BPF_ANY) ? -errno : 1;
 }
@@ -238,15 +238,12 @@ static int pin_parts(const struct datapath *datapath, enum tc_side side)
 static int start(struct datapath *datapath, enum tc_side side)
 {
 	struct tc_object *tc = &datapath->tc.side[side];
-	struct bpf_prog_info info = {};
-	__u32 size = sizeof(info);
 	int error;
 
 	tc->program = bpf_object__find_program_by_name(tc->object, OBJECTS[side].program);
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(tc->program), &info, &size))
-		return -errno;
-	tc->program_id = info.id;
-	error = write_parts(tc, side);
+	error = program_id(bpf_program__fd(tc->program), &tc->program_id);
+	if (!error)
+		error = write_parts(tc, side);
 	if (!error)
 		error = pin_parts(datapath, side);
 	return error < 0 ? error : 0;
