@@ -61,9 +61,9 @@ export_of() { # SOCKET
         sort_by(.name)'
 }
 
-has_listed() { # LOG
-    grep -q 'event=kube-listed resource=services' "$1" &&
-        grep -q 'event=kube-listed resource=endpointslices' "$1"
+# What it has listed is in its tables.
+has_synced() { # LOG
+    grep -q 'event=kube-synced' "$1"
 }
 
 # What an lbd that is started now makes of the objects, beside ours and without interfaces.
@@ -74,7 +74,7 @@ fresh_export() {
         --socket "$at" --state "$WORK/state/fresh.json" "${OPTIONS[@]}" >"$log" 2>&1 &
     pid=$!
     PIDS+=("$pid")
-    within "$PATIENCE" has_listed "$log" && sleep 0.5 && export_of "$at" >"$WORK/fresh.json"
+    within "$PATIENCE" has_synced "$log" && export_of "$at" >"$WORK/fresh.json"
     { kill "$pid" && wait "$pid"; } 2>/dev/null
     unset 'PIDS[-1]'
     rm -rf "$WORK/bpf/fresh"
@@ -186,7 +186,7 @@ chmod 644 "$WORK/kubeconfig"
 OPTIONS=(--kubeconfig "$WORK/kubeconfig" --node node)
 change_all
 check "lbd starts" node_lbd_bare --interface uplink0 "${OPTIONS[@]}"
-check "it lists" within 10 has_listed "$LBD_LOG"
+check "it has all of it" within 30 has_synced "$LBD_LOG"
 check "nothing is wrong: all is as a fresh list has it" converges
 FIRST_KB=$(peak_kb)
 bear_cuts
