@@ -280,6 +280,10 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	if (!error)
 		error = tables_open(datapath);
 	if (!error)
+		error = programs_join(datapath);
+	if (!error)
+		error = tc_join(datapath);
+	if (!error)
 		return 0;
 	if (!*adopted)
 		datapath_forget(datapath); /* nobody else needs what this start has pinned */

@@ -143,6 +143,12 @@ int denied_open(struct datapath *datapath);
 int maps_open(struct datapath *datapath, struct refusal *refusal);
 int maps_load(struct datapath *datapath, struct refusal *refusal);
 int programs_load(struct datapath *datapath, struct refusal *refusal);
+
+/*
+ * Puts the programs that others part to in the places of those of an earlier lbd, whose packets go
+ * to ours from then on: all that ours read must be there. 0 or -errno.
+ */
+int programs_join(const struct datapath *datapath);
 /* libbpf's reason with it; returns the error. */
 int load_complain(struct refusal *refusal, int error, const char *what);
 /* Those that packets cross while they move. */

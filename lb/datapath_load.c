@@ -197,8 +197,7 @@ static void find_parts(struct datapath *datapath)
 	datapath->parts[PROGRAM_MASQUERADE] = second->progs.masquerade;
 }
 
-/* Over what an earlier lbd has left there. */
-static int write_parts(const struct datapath *datapath)
+int programs_join(const struct datapath *datapath)
 {
 	const int map = bpf_map__fd(datapath->skeleton->maps.programs);
 
@@ -215,7 +214,6 @@ int programs_load(struct datapath *datapath, struct refusal *refusal)
 {
 	struct share first = {.datapath = datapath};
 	struct share second = {.datapath = datapath, .is_second = true};
-	int error;
 
 	load_shares(&first, &second);
 	if (first.error || second.error) {
@@ -228,10 +226,7 @@ int programs_load(struct datapath *datapath, struct refusal *refusal)
 	datapath->skeleton = first.object;
 	datapath->second = second.object;
 	find_parts(datapath);
-	error = write_parts(datapath);
-	return error ? refuse_with(refusal, -error, "cannot join the BPF programs: %s",
-				   strerror(-error))
-		     : 0;
+	return 0;
 }
 
 /* The older table, where connections are to be brought out of one; or one that is empty. */

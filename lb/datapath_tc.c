@@ -238,14 +238,22 @@ static int pin_parts(const struct datapath *datapath, enum tc_side side)
 static int start(struct datapath *datapath, enum tc_side side)
 {
 	struct tc_object *tc = &datapath->tc.side[side];
-	int error;
 
 	tc->program = bpf_object__find_program_by_name(tc->object, OBJECTS[side].program);
-	error = program_id(bpf_program__fd(tc->program), &tc->program_id);
-	if (!error)
-		error = write_parts(tc, side);
-	if (!error)
-		error = pin_parts(datapath, side);
+	return program_id(bpf_program__fd(tc->program), &tc->program_id);
+}
+
+int tc_join(struct datapath *datapath)
+{
+	int error = 0;
+
+	for (enum tc_side side = 0; side < _TC_SIDE_COUNT && error >= 0; side++) {
+		if (!datapath->tc.side[side].object)
+			continue;
+		error = write_parts(&datapath->tc.side[side], side);
+		if (!error)
+			error = pin_parts(datapath, side);
+	}
 	return error < 0 ? error : 0;
 }
 

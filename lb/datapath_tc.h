@@ -26,6 +26,9 @@ struct tc {
 
 /* datapath_tc.c. 0 or -errno with a refusal. */
 int tc_load(struct datapath *datapath, enum tc_side side, struct refusal *refusal);
+
+/* As programs_join, of the objects that are loaded; and pins their maps of parts. 0 or -errno. */
+int tc_join(struct datapath *datapath);
 void tc_close(struct datapath *datapath);
 /* The parts of sides that are not loaded. */
 void tc_unpin_unused(const struct datapath *datapath);

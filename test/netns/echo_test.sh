@@ -29,6 +29,19 @@ own() { # add|del ADDRESS/LENGTH
     inside node ip address "$1" "$2" dev lo
 }
 
+# While lbd is killed and comes back; pings are sent for 3 seconds at least.
+restarts_lose_no_ping() { # ADDRESS
+    inside client ping -q -n -c 1500 -i 0.002 -W 1 "$1" >"$WORK/ping" &
+    local pinging=$!
+    for _ in 1 2; do
+        sleep 0.3
+        lbd_kill KILL
+        node_lbd || return
+    done
+    wait "$pinging"
+    grep ' 0% packet loss' "$WORK/ping" || { cat "$WORK/ping"; return 1; }
+}
+
 make_topology
 check "lbd becomes ready" node_lbd
 check "services over IPv4 and IPv6 are added" add_services
@@ -41,6 +54,8 @@ for address in 10.96.0.10 fd00:96::10; do
     check "an odd one, too" are_ours client -s 57 "$address"
 done
 check "a record of the route does not come back" are_ours client -R 10.96.0.10
+check "no ping of 10.96.0.10 is lost while lbd restarts" restarts_lose_no_ping 10.96.0.10
+check "nor of fd00:96::10" restarts_lose_no_ping fd00:96::10
 check "nobody answers for 10.96.0.99" fails pings client 10.96.0.99
 check "nor for fd00:96::99" fails pings client fd00:96::99
 
