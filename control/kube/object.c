@@ -1,14 +1,65 @@
 /*
  * What lists and watches read of any object: its name and its version.
  */
+#include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "control/kube/watch_internal.h"
+
+#define ESCAPE "\\u"
+#define ESCAPE_DIGITS 4
+
+static bool is_escape(const char *at, const char *end)
+{
+	if (end - at < (ptrdiff_t)strlen(ESCAPE) + ESCAPE_DIGITS)
+		return false;
+	at += strlen(ESCAPE);
+	for (size_t i = 0; i < ESCAPE_DIGITS; i++)
+		if (!isxdigit((unsigned char)at[i]))
+			return false;
+	return true;
+}
+
+static void leave_ascii(char *text, size_t size)
+{
+	char *const end = text + size, *at = text;
+
+	for (size_t i = 0; i < size; i++)
+		if (text[i] & 0x80)
+			text[i] = '?';
+	while ((at = memmem(at, (size_t)(end - at), ESCAPE, strlen(ESCAPE)))) {
+		if (is_escape(at, end))
+			memcpy(at + strlen(ESCAPE), "fffd", ESCAPE_DIGITS);
+		at += strlen(ESCAPE);
+	}
+}
+
+/*
+ * What an API server does not read it passes on as somebody wrote it, names of fields in
+ * metadata.managedFields among it, and its parser takes more for JSON than ours: bytes that are no
+ * UTF-8, U+0000 in a key. lbd reads nothing but ASCII, so the rest may be anything.
+ */
+static json_t *parse_ascii(const char *text, size_t size)
+{
+	char *copy = malloc(size);
+	json_t *object;
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, size);
+	leave_ascii(copy, size);
+	object = json_loadb(copy, size, 0, NULL);
+	free(copy);
+	return object;
+}
 
 json_t *kube_object_parse(const char *text, size_t size)
 {
 	/* Annotations may hold U+0000, which is no reason to do without the object. */
-	return json_loadb(text, size, JSON_ALLOW_NUL, NULL);
+	json_t *object = json_loadb(text, size, JSON_ALLOW_NUL, NULL);
+
+	return object ? object : parse_ascii(text, size);
 }
 
 bool kube_object_has_name(const json_t *object)

@@ -236,6 +236,19 @@ test_huge() {
     check "memory is bounded" test "$after" -lt $((before + MORE_KB))
 }
 
+# Whoever may write a Service may have this in it, and the API server passes it on.
+test_odd() {
+    kubectl apply -f - >/dev/null <<'END'
+{"kind": "Service", "metadata": {"name": "odd", "namespace": "default", "managedFields": [
+    {"fieldsV1": {"f:metadata": {"f:annotations": {"f:\u0000": {}}}}}]}, "spec": {}}
+END
+    check "U+0000 in the name of a field does no harm" has $((SERVICES + 1))
+    fault compact
+    check "nor in a list" has $((SERVICES + 1))
+    delete_service odd
+    check "when it is gone it is gone" has "$SERVICES"
+}
+
 # ---- who it is
 
 test_token() {
@@ -343,6 +356,7 @@ test_events
 test_lost
 test_relists
 test_huge
+test_odd
 test_token
 test_away
 test_leaks "$FDS" "$KB"

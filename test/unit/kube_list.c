@@ -91,6 +91,29 @@ static void items_that_are_no_objects_end_the_list(void **state)
 	assert_null(strstr(told, "+"));
 }
 
+/* As an API server passes it on in metadata.managedFields. */
+static void an_object_with_what_is_no_text_is_put(void **state)
+{
+	static const char *const fields[] = {"f:\\u0000", "f:\xff", "f:\xed\xa0\x80", "f:\\ud800",
+					     "f:\xc3\xa4\xc3\\\\u"};
+	char text[256];
+
+	(void)state;
+	pass_time();
+	answers(200);
+	assert_true(sends("{\"kind\":\"ServiceList\",\"metadata\":{\"resourceVersion\":\"7\"},"
+			  "\"items\":["));
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		snprintf(text, sizeof(text),
+			 "%s{\"metadata\":{\"name\":\"%c\",\"fieldsV1\":{\"%s\":{}}}}",
+			 i ? "," : "", (char)('a' + i), fields[i]);
+		assert_true(sends(text));
+	}
+	assert_true(sends("]}"));
+	ends();
+	assert_string_equal(told, "begin +a +b +c +d +e end ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -99,6 +122,7 @@ int main(void)
 		WITH_WATCH(a_page_that_expired_makes_the_next_list_one_page),
 		WITH_WATCH(what_is_no_list_is_not_believed),
 		WITH_WATCH(items_that_are_no_objects_end_the_list),
+		WITH_WATCH(an_object_with_what_is_no_text_is_put),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
