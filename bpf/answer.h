@@ -31,8 +31,9 @@ static __always_inline bool may_be_answered(enum verdict verdict)
 	       verdict == VERDICT_PASS_TOO_BIG;
 }
 
-/* Ends the walk in the program that answers, where there is one. */
-static __always_inline enum verdict have_answered(const struct packet *packet, enum verdict verdict)
+/* Ends the walk in the program that answers, where there is one. `mtu`: as in struct refused. */
+static __always_inline enum verdict have_answered_with(const struct packet *packet,
+						       enum verdict verdict, __u32 mtu)
 {
 	const __u32 first = 0;
 	struct refused *why;
@@ -44,12 +45,17 @@ static __always_inline enum verdict have_answered(const struct packet *packet, e
 		.verdict = verdict,
 		.service = packet->service,
 		.backend = packet->backend ? packet->backend->handle : 0,
-		.mtu = packet->egress ? packet->egress->mtu : 0,
+		.mtu = mtu,
 		.direction = packet->direction,
 		.is_new = packet->is_new,
 	};
 	bpf_tail_call(packet->ctx, &programs, PROGRAM_ANSWER);
 	return verdict;
+}
+
+static __always_inline enum verdict have_answered(const struct packet *packet, enum verdict verdict)
+{
+	return have_answered_with(packet, verdict, packet->egress ? packet->egress->mtu : 0);
 }
 
 /* Ends the walk: there where there is something to answer. */

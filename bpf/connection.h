@@ -20,6 +20,7 @@
 #include "bpf/packet.h"
 #include "bpf/part.h"
 #include "bpf/stateless.h"
+#include "bpf/tunnel.h"
 #include "include/connection.h"
 #include "include/verdict.h"
 
@@ -285,6 +286,8 @@ static __always_inline enum verdict find_connection_of_error(struct packet *pack
 	packet->now = (__u32)bpf_jiffies64();
 	if (filter_has(&service_filter, service_filter_mask, dst) &&
 	    follow_live(packet, &client, DIRECTION_REQUEST, quote)) {
+		if (quote->other && !quote->other->protocol)
+			return lead_into_tunnel(packet, packet->backend);
 		if (quote->other) {
 			packet->is_hairpin = false;
 			packet->other_port = quote->other->dst_port;

@@ -70,18 +70,26 @@ static __always_inline bool read_source(struct hook_context *ctx, struct deny_ke
 }
 
 /*
- * The counter of the prefix that denies the packet's source; 0: none does. ::/0 and its like hold
- * the mapped form of IPv4 addresses, too, and do not mean them. A global function: verified once,
- * and out of the way of packets while nothing is denied.
+ * The counter of the prefix that denies a source; 0: none does. ::/0 and its like hold the mapped
+ * form of IPv4 addresses, too, and do not mean them.
+ */
+static __always_inline __u32 counter_of_denied(const struct deny_key *key, bool is_ipv6)
+{
+	const struct denied *denied = bpf_map_lookup_elem(&deny, key);
+
+	return denied && denied->is_ipv6 == is_ipv6 ? denied->counter : 0;
+}
+
+/*
+ * Of the packet's source. A global function: verified once, and out of the way of packets while
+ * nothing is denied.
  */
 __noinline int find_denied(struct hook_context *ctx)
 {
 	struct deny_key key = {.length = 8 * sizeof(key.address)};
-	const struct denied *denied;
 	bool is_ipv6;
 
 	if (!read_source(ctx, &key, &is_ipv6))
 		return 0;
-	denied = bpf_map_lookup_elem(&deny, &key);
-	return denied && denied->is_ipv6 == is_ipv6 ? denied->counter : 0;
+	return counter_of_denied(&key, is_ipv6);
 }

@@ -21,6 +21,9 @@ enum hook_action {
 	HOOK_PASS = TC_ACT_UNSPEC,
 };
 
+/* Whether its programs encapsulate packets for other nodes: segments to be would not fit. */
+#define HOOK_TUNNELS false
+
 /* Ports that frames cannot leave by (enum port_flag): they can by all of them. */
 #define HOOK_LEFT_TO_STACK 0
 

@@ -20,6 +20,9 @@ enum hook_action {
 	HOOK_PASS = XDP_PASS,
 };
 
+/* Whether its programs encapsulate packets for other nodes, and take them out again. */
+#define HOOK_TUNNELS true
+
 /* Ports that frames cannot leave by: enum port_flag. */
 #define HOOK_LEFT_TO_STACK PORT_BY_STACK
 

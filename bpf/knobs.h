@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include "include/abi.h"
 #include "include/masquerade.h"
+#include "include/tunnel.h"
 
 /* Of 250 jiffies a second. */
 const volatile struct timeouts timeouts = {
@@ -46,6 +47,12 @@ const volatile __u32 icmp_errors = 1000;
 
 /* Ports of this node that masqueraded connections may have. */
 const volatile struct masquerade_ports masquerade_ports = {.first = 1024, .count = 31744};
+
+/* Whether new connections are tunnelled to other nodes, where they would be masqueraded. */
+const volatile bool tunnels = false;
+
+/* From where they may come so. */
+const volatile struct tunnel_sources tunnel_sources;
 
 /* A routable IPv6 address: a pod would look for a link-local one on its link, and find nobody. */
 const volatile struct hairpin hairpin = {

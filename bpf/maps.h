@@ -163,13 +163,14 @@ struct {
 } client_hops SEC(".maps");
 
 /*
- * By the ends that replies come from, while there is a limit of new connections, else empty. lbd
- * writes, packets read. As long as backends.
+ * By the ends that replies come from, while there is a limit of new connections, and those that
+ * tunnels lead to, while some end here; else empty. lbd writes, packets read. Twice as long as
+ * backends.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct service_key);
+	__type(key, struct end_key);
 	__type(value, struct backend_end);
 	__uint(max_entries, 2);
 } backend_ends SEC(".maps");

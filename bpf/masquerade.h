@@ -9,6 +9,10 @@
  * of the way out. The first program parts by a bit of the entry that it has found, or, of a reply
  * that it finds no entry for, by a look at the map.
  *
+ * Where the node tunnels, such a connection keeps its client's address, and its packets part for
+ * the program that encapsulates them (bpf/encapsulate.h). How one has begun it goes on, whatever
+ * the node does with others by now.
+ *
  * It takes steps of theirs (bpf/connection.h, service.h, gone.h), which come before it in
  * bpf/walk.h. Ends with what they end with, and DROP_MASQUERADE.
  */
@@ -120,6 +124,46 @@ static __always_inline enum verdict start_masqueraded(struct packet *packet, __u
 	return verdict;
 }
 
+/* Segments to be would not fit in; and an address of the node is no service's on others. */
+static __always_inline bool may_be_tunnelled(const struct packet *packet, __u16 in)
+{
+	const __u32 index = in;
+	const struct port *port;
+
+	if (!HOOK_TUNNELS || !tunnels)
+		return false;
+	port = bpf_map_lookup_elem(&ports, &index);
+	return port && !(port->flags & PORT_GENERIC) &&
+	       network_of(&packet->flow.dst, packet->is_ipv6) != NETWORK_NODE;
+}
+
+static __always_inline bool is_to_be_tunnelled(const struct packet *packet, __u16 in,
+					       const struct backend_record *backend,
+					       const struct masquerade_work *known)
+{
+	if (known->backend == backend->handle && known->other.protocol != OTHER_IS_UNKNOWN)
+		return known->other.protocol == OTHER_IS_TUNNEL; /* as before */
+	return may_be_tunnelled(packet, in);
+}
+
+/* What it answers does not come by here. */
+static __always_inline enum verdict start_tunnelled(struct packet *packet, __u16 in,
+						    struct connection *wanted,
+						    const struct backend_record *backend,
+						    struct masquerade_work *known)
+{
+	wanted->head.backend = backend->handle;
+	wanted->state.may_be_masqueraded = 1;
+	set_backend(packet, DIRECTION_REQUEST, backend);
+	packet->is_hairpin = false;
+	known->other.protocol = OTHER_IS_TUNNEL;
+	if (packet->tcp_flags & (TCP_FIN | TCP_RST))
+		return VERDICT_CONTINUE; /* it makes no state: as in send_to */
+	if (note_tunnel(&packet->flow, backend->handle))
+		return VERDICT_DROP_MASQUERADE;
+	return start_connection(packet, in, wanted);
+}
+
 static __always_inline enum verdict start_any(struct packet *packet, __u16 in,
 					      const struct service_record *service,
 					      struct connection *wanted,
@@ -136,7 +180,9 @@ static __always_inline enum verdict start_any(struct packet *packet, __u16 in,
 	if (!index || !backend)
 		return VERDICT_DROP_NO_BACKEND;
 	if (backend->flags & BACKEND_IS_REMOTE && is_to_be_masqueraded(packet, service))
-		return start_masqueraded(packet, in, wanted, backend, known);
+		return is_to_be_tunnelled(packet, in, backend, known)
+			       ? start_tunnelled(packet, in, wanted, backend, known)
+			       : start_masqueraded(packet, in, wanted, backend, known);
 	known->other.protocol = 0;
 	if (verdict == VERDICT_CONTINUE)
 		verdict = send_to(packet, in, service, wanted, index);
@@ -198,6 +244,20 @@ static __always_inline bool has_lost_masquerade(const struct packet *packet,
 	return service && is_to_be_masqueraded(packet, service);
 }
 
+/* Of a tunnelled one no answer is seen: that its client goes on says that there was one. */
+static __always_inline void say_established(const struct packet *packet, const struct found *found)
+{
+	const __u8 answered = TCP_SEEN_REPLY | TCP_SEEN_ESTABLISHED;
+	union connection_state fresh = found->state;
+
+	if (packet->flow.protocol != IPPROTO_TCP || packet->tcp_flags & TCP_SYN ||
+	    (fresh.seen & answered) == answered)
+		return;
+	fresh.seen |= answered;
+	fresh.last_seen = packet->now;
+	refresh(found->connection, found->head, found->state.word, fresh.word, false);
+}
+
 static __always_inline enum verdict follow_or_start(struct packet *packet,
 						    struct masquerade_work *known)
 {
@@ -229,6 +289,8 @@ static __always_inline enum verdict follow_or_start(struct packet *packet,
 	}
 	verdict = follow_request(packet, &found, idle, true);
 	packet->is_hairpin = false;
+	if (known->other.protocol == OTHER_IS_TUNNEL && verdict == VERDICT_CONTINUE)
+		say_established(packet, &found);
 	return verdict;
 }
 
@@ -243,6 +305,9 @@ static __always_inline enum verdict find_masqueraded(struct packet *packet,
 	known->backend = (__u32)find_masquerade(flow, DIRECTION_REPLY, &known->other);
 	if (known->backend)
 		return follow_reply(packet, known);
+	known->other.protocol = OTHER_IS_UNKNOWN;
 	known->backend = (__u32)find_masquerade(flow, DIRECTION_REQUEST, &known->other);
+	if (!known->other.protocol)
+		known->other.protocol = OTHER_IS_TUNNEL;
 	return follow_or_start(packet, known);
 }

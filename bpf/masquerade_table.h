@@ -1,6 +1,7 @@
 /*
  * Which connections are masqueraded, and as what: the map masquerades. A connection has an element
  * for each direction, found by the flow of its packets as they arrive, and each names the other.
+ * One that is tunnelled (bpf/encapsulate.h) has that of requests alone, which names no other.
  *
  * The one for replies is the claim on a port of ours: the kernel inserts it if there is none
  * (BPF_NOEXIST), so of two connections that want the same port towards the same backend one gets
@@ -25,6 +26,13 @@
 #include "bpf/maps.h"
 #include "include/hash.h"
 #include "include/masquerade.h"
+
+/*
+ * In the place of the protocol of what find_masquerade tells of the other way: the connection is
+ * tunnelled, or it has no element.
+ */
+#define OTHER_IS_TUNNEL IPPROTO_IPIP
+#define OTHER_IS_UNKNOWN 255
 
 /* Ports tried: by the hash of the flow, then one after the other. */
 #define MASQUERADE_HASHED_TRIES 16
@@ -234,4 +242,39 @@ __noinline int obtain_masquerade(const struct flow *flow, __u32 index, __u32 por
 	if (claim_any_port(work))
 		return -1;
 	return add_requests(work);
+}
+
+/* What is there of a connection that was masqueraded: its port is free again. */
+static __always_inline void drop_masquerade(struct masquerade_work *work)
+{
+	const struct masquerade_record *there = bpf_map_lookup_elem(&masquerades, &work->request);
+
+	if (!there || !there->other.protocol)
+		return;
+	work->flow = there->other;
+	there = bpf_map_lookup_elem(&masquerades, &work->flow);
+	if (there && is_same_flow(&there->other, &work->request))
+		bpf_map_delete_elem(&masquerades, &work->flow);
+}
+
+/*
+ * Notes that the connection of this request is tunnelled to this backend (its handle). 0, or -1: no
+ * room is left.
+ */
+__noinline int note_tunnel(const struct flow *flow, __u32 backend)
+{
+	const __u32 first = 0;
+	struct masquerade_work *work = bpf_map_lookup_elem(&masquerade_work, &first);
+
+	if (!flow || !work)
+		return -1;
+	work->request = *flow; /* VERIFIER: as above */
+	drop_masquerade(work);
+	work->entry = (struct masquerade_record){
+		.check = hash_flow(&work->request),
+		.backend = backend,
+		.made = (__u32)bpf_jiffies64(),
+		.direction = DIRECTION_REQUEST,
+	};
+	return bpf_map_update_elem(&masquerades, &work->request, &work->entry, BPF_ANY) ? -1 : 0;
 }

@@ -328,16 +328,12 @@ static __always_inline enum verdict sort_ethertype(const struct packet *packet, 
 	return packet->tags.tag[1].type ? VERDICT_PASS_PROTOCOL : VERDICT_PASS_MALFORMED;
 }
 
-static __always_inline enum verdict parse(struct packet *packet)
+/* Of a packet whose network header is found, of this kind. */
+static __always_inline enum verdict parse_network(struct packet *packet, __be16 ethertype)
 {
-	enum verdict verdict = find_network(packet);
-	__be16 ethertype;
+	enum verdict verdict;
 	__u32 length;
 
-	if (verdict != VERDICT_CONTINUE)
-		return verdict;
-	/* Right before the network header. struct ethhdr is packed: read a byte at a time. */
-	ethertype = ((const __be16 *)packet->network)[-1];
 	if (ethertype == bpf_htons(ETH_P_IP))
 		verdict = parse_ipv4(packet, &length);
 	else if (ethertype == bpf_htons(ETH_P_IPV6))
@@ -349,4 +345,14 @@ static __always_inline enum verdict parse(struct packet *packet)
 	if (verdict != VERDICT_CONTINUE || (packet->is_rare && is_later_fragment(packet)))
 		return verdict;
 	return packet->is_icmp ? parse_icmp(packet, length) : parse_ports(packet, length);
+}
+
+static __always_inline enum verdict parse(struct packet *packet)
+{
+	const enum verdict verdict = find_network(packet);
+
+	if (verdict != VERDICT_CONTINUE)
+		return verdict;
+	/* Right before the network header. struct ethhdr is packed: read a byte at a time. */
+	return parse_network(packet, ((const __be16 *)packet->network)[-1]);
 }

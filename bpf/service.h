@@ -370,7 +370,7 @@ static __always_inline enum verdict balance_statelessly(struct packet *packet,
 static __always_inline enum verdict find_stateless_reply(struct packet *packet)
 {
 	const struct flow *flow = &packet->flow;
-	const struct service_key end = {
+	const struct end_key end = {
 		.address = flow->src, .port = flow->src_port, .protocol = flow->protocol};
 	const __u32 index = (__u32)backend_of_end(&end);
 	const struct backend_record *backend = bpf_map_lookup_elem(&backends, &index);

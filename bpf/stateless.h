@@ -36,10 +36,10 @@ __noinline int is_one_too_many(__u32 service, __u32 now)
 }
 
 /* The index of the one backend that an end of a flow is of; 0: none, or there are several. */
-__noinline int backend_of_end(const struct service_key *end)
+__noinline int backend_of_end(const struct end_key *end)
 {
 	const struct backend_end *known;
-	struct service_key own;
+	struct end_key own;
 
 	if (!end)
 		return 0; /* VERIFIER: a global function's pointers may be NULL */
@@ -90,9 +90,9 @@ static __always_inline bool is_stable(const struct service_record *service)
 		service->algorithm == ALGORITHM_SOURCE_HASH);
 }
 
-static __always_inline struct service_key end_of(const struct backend_record *backend)
+static __always_inline struct end_key end_of(const struct backend_record *backend)
 {
-	return (struct service_key){
+	return (struct end_key){
 		.address = backend->address, .port = backend->port, .protocol = backend->protocol};
 }
 
@@ -116,7 +116,7 @@ static __always_inline void part_with_one_too_many(const struct packet *packet,
 						   const struct service_record *service,
 						   const struct backend_record *backend)
 {
-	const struct service_key end = end_of(backend);
+	const struct end_key end = end_of(backend);
 
 	if (max_new_connections && is_stable(service) && !packet->has_siblings &&
 	    is_one_too_many(service->service, packet->now) &&

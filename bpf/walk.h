@@ -30,6 +30,7 @@
 #include "bpf/answer_error.h"
 #include "bpf/answer.h"
 #include "bpf/bridge.h"
+#include "bpf/tunnel.h"
 
 static __always_inline enum verdict walk_icmp(struct packet *packet)
 {
@@ -83,8 +84,13 @@ static __always_inline enum verdict walk_rare(struct packet *packet)
 	enum verdict verdict;
 
 	verdict = find_fragment(packet, parse(packet));
-	if (verdict == VERDICT_PASS_PROTOCOL)
-		return refuse_protocol(packet);
+	if (verdict == VERDICT_PASS_PROTOCOL) {
+		verdict = refuse_protocol(packet);
+		if (verdict == VERDICT_PASS_PROTOCOL && HOOK_TUNNELS && tunnel_sources.count &&
+		    first_protocol(packet) == tunnel_protocol(packet->is_ipv6))
+			return part(packet, PROGRAM_DECAPSULATE);
+		return verdict;
+	}
 	if (verdict != VERDICT_CONTINUE)
 		return verdict;
 	let_headers_go(packet);
@@ -110,6 +116,7 @@ static __always_inline enum verdict walk_masquerade(struct packet *packet)
 	const __u32 first = 0;
 	struct masquerade_work *known = bpf_map_lookup_elem(&masquerade_work, &first);
 	enum verdict verdict;
+	bool is_tunnelled;
 
 	if (!known)
 		return VERDICT_DROP_MASQUERADE; /* VERIFIER: does not know that there is one (6.1)
@@ -120,9 +127,12 @@ static __always_inline enum verdict walk_masquerade(struct packet *packet)
 		return verdict;
 	let_headers_go(packet);
 	verdict = find_masqueraded(packet, known);
-	if (verdict == VERDICT_CONTINUE)
+	is_tunnelled = verdict == VERDICT_CONTINUE && known->other.protocol == OTHER_IS_TUNNEL;
+	if (verdict == VERDICT_CONTINUE && !is_tunnelled)
 		verdict = find_egress(packet, true);
 	verdict = settle_fragment(packet, verdict);
+	if (is_tunnelled)
+		return lead_into_tunnel(packet, packet->backend);
 	if (verdict == VERDICT_DROP_BACKEND_GONE && known->is_lost)
 		return have_answered(packet, verdict);
 	if (verdict != VERDICT_CONTINUE)

@@ -358,9 +358,18 @@ enum bridge {
 #define HEAD_UNSETTLED (1ull << 31)
 #define CONNECTION_CLAIMED 0xffffffffull
 
+/* What backends are known by: the end of the flows of their replies, or of tunnels to them. */
+struct end_key {
+	struct address address;
+	__be16 port; /* of a tunnel 0, and */
+	__u8 protocol;
+	__u8 zero;
+	__u32 service; /* of replies 0 */
+};
+
 /*
- * Of which backends an end of a flow (address, port, protocol) is: their indexes, by exclusive or,
- * so that of one it is the index, also after others have gone.
+ * Of which backends an end is: their indexes, by exclusive or, so that of one it is the index, also
+ * after others have gone.
  */
 struct backend_end {
 	__u32 backends;
@@ -421,6 +430,8 @@ enum program {
 	PROGRAM_ANSWER,
 	PROGRAM_GONE,
 	PROGRAM_MASQUERADE,
+	PROGRAM_ENCAPSULATE,
+	PROGRAM_DECAPSULATE,
 	_PROGRAM_COUNT,
 };
 
@@ -469,8 +480,8 @@ struct hairpin {
 };
 
 /*
- * What the program that answers must know of a packet that was refused. A CPU's own, from one
- * program to the next.
+ * What the program that answers must know of a packet that was refused, or the one that
+ * encapsulates of a packet for it. A CPU's own, from one program to the next.
  */
 struct refused {
 	__u32 verdict;  /* enum verdict: why */

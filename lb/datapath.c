@@ -89,6 +89,7 @@ static void set_knobs(struct datapath *datapath, const struct datapath_options *
 	if (options->masquerade_ports.count + options->masquerade_ports.second_count)
 		memcpy((void *)&knobs->masquerade_ports, &options->masquerade_ports,
 		       sizeof(options->masquerade_ports));
+	tunnels_tell(skeleton, options);
 	knobs->has_metadata = options->metadata;
 	knobs->jiffies_per_second = datapath->jiffies_per_second;
 	knobs->answer_refused = options->refuse == REFUSE_ANSWER;
@@ -123,7 +124,7 @@ static void set_sizes(const struct datapath *datapath, const struct datapath_opt
 	bpf_map__set_max_entries(skeleton->maps.rings, slots / RING_ROW_SLOTS);
 	bpf_map__set_max_entries(skeleton->maps.backends, backends);
 	bpf_map__set_max_entries(skeleton->maps.nexthops, backends);
-	bpf_map__set_max_entries(skeleton->maps.backend_ends, backends);
+	bpf_map__set_max_entries(skeleton->maps.backend_ends, 2 * backends);
 	bpf_map__set_max_entries(skeleton->maps.stateless_hops, STATELESS_HOPS);
 	bpf_map__set_max_entries(skeleton->maps.service_filter,
 				 filter_words(options->max_services, BITS_PER_SERVICE));
@@ -306,7 +307,8 @@ int datapath_open(const struct datapath_options *options, struct datapath **data
 	opened->replace = options->replace;
 	opened->tc.by_filter = options->tc_filters;
 	opened->max_connections = options->max_connections;
-	opened->knows_ends = options->max_new_connections;
+	opened->knows_ends[END_OF_REPLIES] = options->max_new_connections;
+	opened->knows_ends[END_OF_TUNNELS] = options->tunnel_source_count;
 	opened->seed = options->seed;
 	opened->cpus = (unsigned int)libbpf_num_possible_cpus();
 	error = bpffs_prepare(options->pin_path, &opened->pin_path, &made, refusal);

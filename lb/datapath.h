@@ -10,6 +10,7 @@
 #include "include/abi.h"
 #include "include/masquerade.h"
 #include "include/network.h"
+#include "include/tunnel.h"
 #include "include/verdict.h"
 #include "lb/address.h"
 #include "lb/refusal.h"
@@ -52,6 +53,9 @@ struct datapath_options {
 	bool egress;          /* ... and those for what leaves */
 	bool tc_filters;      /* attach to tc by filters of clsact even where there is tcx */
 	enum socket_lb socket_lb;
+	bool tunnels; /* new connections are tunnelled to other nodes, not masqueraded */
+	const struct prefix *tunnel_sources;      /* from where tunnels end here, ... */
+	size_t tunnel_source_count;               /* ... at most MAX_TUNNEL_SOURCES */
 	struct masquerade_ports masquerade_ports; /* none: those of programs nobody configured */
 	const char *cgroup; /* below which sockets are led; NULL: all, by the root */
 };
@@ -262,8 +266,9 @@ struct connection_view {
 	__u16 client_hop;
 	struct address masquerade_address; /* as which the backend knows the client, if ... */
 	__be16 masquerade_port;            /* ... this is not 0 */
-	__be16 alias_port;                 /* that the backend knows the client by; 0: by its own */
-	__u32 backend;                     /* handle */
+	bool is_tunnelled; /* the backend, on another node, knows it and answers by itself */
+	__be16 alias_port; /* that the backend knows the client by; 0: by its own */
+	__u32 backend;     /* handle */
 	__u32 idle_seconds;
 	__u8 seen; /* enum tcp_seen */
 	bool is_expired;

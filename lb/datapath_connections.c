@@ -79,6 +79,7 @@ static void complete_masquerade(const struct datapath *datapath, struct connecti
 	if (view->is_lost || !masquerades_find(datapath, &view->flow, &found) ||
 	    found.backend != view->backend)
 		return;
+	view->is_tunnelled = !found.other.protocol;
 	view->masquerade_address = found.other.dst;
 	view->masquerade_port = found.other.dst_port;
 }
@@ -125,7 +126,8 @@ static void clear_stale_bit(struct connection *connection, __u64 word,
 {
 	union connection_state fresh = {.word = word};
 
-	if (!fresh.may_be_masqueraded || view->masquerade_port || view->is_lost)
+	if (!fresh.may_be_masqueraded || view->masquerade_port || view->is_tunnelled ||
+	    view->is_lost)
 		return;
 	fresh.may_be_masqueraded = 0;
 	__atomic_compare_exchange_n(&connection->state.word, &word, fresh.word, false,

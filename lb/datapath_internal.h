@@ -11,6 +11,13 @@
 
 #define OWED_RANGES 64
 
+/* What the map backend_ends knows a backend by. */
+enum end_kind {
+	END_OF_REPLIES, /* their address, port and protocol */
+	END_OF_TUNNELS, /* the backend's address and its service */
+	_END_KIND_COUNT,
+};
+
 /* An array map in our address space. */
 struct mapping {
 	void *memory;
@@ -36,8 +43,8 @@ struct datapath {
 	uint32_t program_id;
 	bool linear; /* programs that do not take frames in fragments (xdp.frags) */
 	bool replace;
-	bool knows_ends;   /* the map backend_ends is kept */
-	unsigned int cpus; /* possible ones: what a per-CPU value is long */
+	bool knows_ends[_END_KIND_COUNT]; /* those of the map backend_ends that are kept */
+	unsigned int cpus;                /* possible ones: what a per-CPU value is long */
 	struct mapping backends;
 	struct mapping rings; /* of it only a window, where the last ring was written */
 	uint32_t rings_first; /* slot that the window starts with */
@@ -132,6 +139,9 @@ void masquerades_open(struct datapath *datapath);
 /* As what these requests leave, if they are masqueraded. */
 bool masquerades_find(const struct datapath *datapath, const struct flow *request,
 		      struct masquerade_record *found);
+
+/* datapath_tunnels.c: constants of programs that are about to be loaded. */
+void tunnels_tell(struct lb_bpf *skeleton, const struct datapath_options *options);
 
 /* datapath_deny.c: tells the new program whether anything is denied. 0 or -errno. */
 int denied_open(struct datapath *datapath);

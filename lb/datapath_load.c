@@ -195,6 +195,8 @@ static void find_parts(struct datapath *datapath)
 	datapath->parts[PROGRAM_ANSWER] = second->progs.answer;
 	datapath->parts[PROGRAM_GONE] = second->progs.gone;
 	datapath->parts[PROGRAM_MASQUERADE] = second->progs.masquerade;
+	datapath->parts[PROGRAM_ENCAPSULATE] = second->progs.encapsulate;
+	datapath->parts[PROGRAM_DECAPSULATE] = second->progs.decapsulate;
 }
 
 int programs_join(const struct datapath *datapath)

@@ -43,6 +43,7 @@ SHARED_BY_STEPS = {
     "source.h",
     "stateless.h",
     "tag.h",
+    "tunnel.h",
 }
 # They list the steps; what a hook has (hook_, frame_, act_) is theirs alone to choose.
 STEP_LISTS = re.compile(r"^bpf/(\w+\.bpf\.c|walk\.h|act_\w+\.h)$")

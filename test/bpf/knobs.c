@@ -39,8 +39,17 @@ static void want_one_piece(struct datapath_options *options)
 	options->linear = true;
 }
 
-static const knob KNOBS[] = {tell_stack, drop_refused, limit_new_connections, limit_no_errors,
-			     want_one_piece};
+static const struct prefix SOURCES[MAX_TUNNEL_SOURCES];
+
+static void tunnel(struct datapath_options *options)
+{
+	options->tunnels = true;
+	options->tunnel_sources = SOURCES;
+	options->tunnel_source_count = MAX_TUNNEL_SOURCES;
+}
+
+static const knob KNOBS[] = {tell_stack,      drop_refused,   limit_new_connections,
+			     limit_no_errors, want_one_piece, tunnel};
 #define KNOB_COUNT (sizeof(KNOBS) / sizeof(KNOBS[0]))
 
 static unsigned int chosen; /* a bit a knob */

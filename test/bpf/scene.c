@@ -250,7 +250,7 @@ void expect_frame(struct scene *scene, enum interface in, const struct frame *fr
 	enum verdict got;
 
 	run(scene, in, frame, &outcome);
-	got = verdict_counted(scene, frame->length);
+	got = verdict_counted(scene, frame->length - scene->uncounted);
 	if (got != verdict)
 		fail_msg("line %d: %zu bytes of IP protocol %u: %s, wanted %s", scene->line,
 			 frame->length,

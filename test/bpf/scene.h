@@ -51,7 +51,8 @@ struct scene {
 	uint32_t nexthops[_ROLE_COUNT][_FAMILY_COUNT]; /* slots; 0: nobody sends there */
 	enum interface location[_ROLE_COUNT];          /* behind which interface they are */
 	struct counter counters[_VERDICT_COUNT];       /* as they stood after the last packet */
-	size_t linear; /* bytes of a frame in its first buffer; 0: as many as a page holds */
+	size_t linear;    /* bytes of a frame in its first buffer; 0: as many as a page holds */
+	size_t uncounted; /* bytes of a frame's outer header, which goes before it is counted */
 	struct metadata metadata; /* what the last packet left with in front; zeros: nothing */
 	int line;                 /* of the test, for messages */
 };

@@ -33,16 +33,24 @@ static void put_range(uint32_t service, enum family family)
 }
 
 /* As lb/datapath_ends.c counts them: one more, or one less. */
-static void count_end(const struct backend_record *record, uint32_t more)
+static void count_at(const struct end_key *key, const struct backend_record *record, uint32_t more)
 {
-	const struct service_key key = {
-		.address = record->address, .port = record->port, .protocol = record->protocol};
-	const struct backend_end *known = native_find("backend_ends", &key);
+	const struct backend_end *known = native_find("backend_ends", key);
 	struct backend_end end = known ? *known : (struct backend_end){};
 
 	end.backends ^= record->handle & BACKEND_INDEX_MASK;
 	end.count += more;
-	must(!native_put("backend_ends", &key, &end), "there is room for an end");
+	must(!native_put("backend_ends", key, &end), "there is room for an end");
+}
+
+static void count_end(const struct backend_record *record, uint32_t more)
+{
+	const struct end_key of_replies = {
+		.address = record->address, .port = record->port, .protocol = record->protocol};
+	const struct end_key of_tunnels = {.address = record->address, .service = record->service};
+
+	count_at(&of_replies, record, more);
+	count_at(&of_tunnels, record, more);
 }
 
 static void put_ring(uint32_t row, const struct placement *placement, uint32_t first)

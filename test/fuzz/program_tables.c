@@ -33,13 +33,14 @@ static void set_knobs(struct input *input)
 		.has_metadata = flags & 1,
 		.answer_refused = !(flags & 2),
 		.icmp_errors = sizes >> 2 & 3,
+		.tunnels = flags & 0x10,
 	};
 
 	native_set_knobs(&knobs);
 	native_resize("connections", knobs.connection_buckets);
 	native_resize("services", 4 * MAX_SERVICES);
 	native_resize("addresses", MAX_SERVICES);
-	native_resize("backend_ends", 2 * BACKEND_COUNT);
+	native_resize("backend_ends", 4 * BACKEND_COUNT);
 	native_resize("stateless_hops", STATELESS_HOPS);
 	native_resize("backends", BACKEND_COUNT);
 	native_resize("rings", 2 * MAX_SERVICES);

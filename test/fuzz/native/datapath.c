@@ -68,8 +68,14 @@ struct native_map native_maps[] = {
 const native_program native_lb = lb, native_cross = cross, native_bring = bring;
 
 const native_program native_programs[_PROGRAM_COUNT] = {
-	[PROGRAM_ICMP] = icmp,     [PROGRAM_RARE] = rare, [PROGRAM_STATELESS] = stateless,
-	[PROGRAM_ANSWER] = answer, [PROGRAM_GONE] = gone, [PROGRAM_MASQUERADE] = masquerade,
+	[PROGRAM_ICMP] = icmp,
+	[PROGRAM_RARE] = rare,
+	[PROGRAM_STATELESS] = stateless,
+	[PROGRAM_ANSWER] = answer,
+	[PROGRAM_GONE] = gone,
+	[PROGRAM_MASQUERADE] = masquerade,
+	[PROGRAM_ENCAPSULATE] = encapsulate,
+	[PROGRAM_DECAPSULATE] = decapsulate,
 };
 
 void native_set_knobs(const struct native_knobs *knobs)
@@ -82,6 +88,9 @@ void native_set_knobs(const struct native_knobs *knobs)
 	has_metadata = knobs->has_metadata;
 	answer_refused = knobs->answer_refused;
 	icmp_errors = knobs->icmp_errors;
+	tunnels = knobs->tunnels;
+	tunnel_sources.count = knobs->tunnels ? 2 : 0; /* of either family all */
+	tunnel_sources.of[1].is_ipv6 = true;
 }
 
 void native_set_denied_prefixes(uint32_t count)

@@ -70,6 +70,7 @@ struct native_knobs {
 	bool has_metadata;
 	bool answer_refused;
 	uint32_t icmp_errors;
+	bool tunnels; /* packets leave in them, and come out of anybody's */
 };
 
 void native_set_knobs(const struct native_knobs *knobs);

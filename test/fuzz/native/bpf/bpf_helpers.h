@@ -24,6 +24,7 @@ long bpf_map_delete_elem(const void *map, const void *key);
 long bpf_redirect_map(const void *map, __u64 key, __u64 flags);
 void bpf_tail_call(struct xdp_md *ctx, const void *map, __u32 index);
 
+long bpf_fib_lookup(struct xdp_md *ctx, struct bpf_fib_lookup *way, int size, __u32 flags);
 __u64 bpf_jiffies64(void);
 __u64 bpf_ktime_get_coarse_ns(void);
 __u32 bpf_get_prandom_u32(void);
