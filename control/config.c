@@ -233,6 +233,8 @@ static bool *flag_named(struct options *options, const char *key)
 		return &options->datapath.replace;
 	if (!strcmp(key, "metadata"))
 		return &options->datapath.metadata;
+	if (!strcmp(key, "dsr"))
+		return &options->datapath.tunnels;
 	return strcmp(key, "seccomp") ? NULL : &options->seccomp;
 }
 
@@ -243,6 +245,8 @@ static struct prefix_list *prefixes_named(struct options *options, const char *k
 		return &options->cluster;
 	if (!strcmp(key, "nodeport-address"))
 		return &options->nodeport_addresses;
+	if (!strcmp(key, "dsr-from"))
+		return &options->dsr_from;
 	return strcmp(key, "external-ip-range") ? NULL : &options->external_ranges;
 }
 
@@ -310,7 +314,7 @@ static int read_key(struct options *options, const char *key, const json_t *valu
 		"%s: %.64s: unknown key; known are socket, pin, state, tables, "
 		"kubernetes, kubeconfig, node, interface, tc-interface, tc-attach, egress, "
 		"cluster-cidr, nodeport-address, external-ip-range, xdp-mode, "
-		"socket-lb, cgroup, "
+		"dsr, dsr-from, socket-lb, cgroup, "
 		"replace, detach-on-exit, metadata, refuse, timeouts, seccomp, healthz, metrics, "
 		"socket-group, socket-group-may, hairpin-ipv4, hairpin-ipv6, max-services, "
 		"max-backends, max-connections, max-new-connections, max-affinity, "

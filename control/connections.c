@@ -61,13 +61,14 @@ static json_t *encode(const struct connection_view *view)
 	char client[ENDPOINT_TEXT_MAX], service[ENDPOINT_TEXT_MAX], backend[ENDPOINT_TEXT_MAX];
 	const struct flow *flow = &view->flow;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:I}", "protocol",
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:s, s:I}", "protocol",
 			 protocol_name(flow->protocol), "client",
 			 endpoint_format(&flow->src, flow->src_port, client), "service",
 			 endpoint_format(&flow->dst, flow->dst_port, service), "backend",
 			 endpoint_format(&view->backend_address, view->backend_port, backend),
 			 "alias_port", encode_alias(view), "masquerade", encode_masquerade(view),
-			 "state", state_of(view), "idle_seconds", (json_int_t)view->idle_seconds);
+			 "tunnelled", view->is_tunnelled, "state", state_of(view), "idle_seconds",
+			 (json_int_t)view->idle_seconds);
 }
 
 static bool visit_live(void *context, const struct connection_view *view)

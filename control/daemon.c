@@ -250,6 +250,8 @@ static int open_datapath(struct daemon *daemon, struct refusal *refusal)
 	daemon->options.datapath.pin_path = daemon->pin_path;
 	daemon->options.datapath.cgroup = daemon->options.cgroup;
 	daemon->options.datapath.linear = daemon->options.mode == MODE_GENERIC;
+	daemon->options.datapath.tunnel_sources = daemon->options.dsr_from.items;
+	daemon->options.datapath.tunnel_source_count = daemon->options.dsr_from.count;
 	daemon->options.datapath.tc = daemon->options.tc_interfaces.count;
 	daemon->options.datapath.egress = daemon->options.egress != EGRESS_OFF;
 	error = datapath_open(&daemon->options.datapath, &daemon->datapath, &daemon->adopted,

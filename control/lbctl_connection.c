@@ -30,6 +30,15 @@ const struct argument connection_flush_arguments[] = {
 	{0},
 };
 
+/* What its backend knows the client by, where that is not the client's own. */
+static void cell_known_as(struct table *table, const json_t *row, const char *key)
+{
+	if (json_is_true(json_object_get(row, "tunnelled")))
+		table_add(table, "tunnel");
+	else
+		cell_value(table, row, key);
+}
+
 int print_connections(const struct invocation *invocation, const json_t *result)
 {
 	static const struct field FIELDS[] = {
@@ -38,7 +47,7 @@ int print_connections(const struct invocation *invocation, const json_t *result)
 		{"SERVICE", "service", cell_value, COLUMN_TEXT},
 		{"BACKEND", "backend", cell_value, COLUMN_TEXT},
 		{"ALIAS", "alias_port", cell_value, COLUMN_NUMBER},
-		{"AS", "masquerade", cell_value, COLUMN_TEXT},
+		{"AS", "masquerade", cell_known_as, COLUMN_TEXT},
 		{"STATE", "state", cell_value, COLUMN_STATE},
 		{"IDLE", "idle_seconds", cell_duration, COLUMN_NUMBER},
 		{0},

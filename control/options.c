@@ -39,6 +39,8 @@ enum option_id {
 	OPTION_NODEPORT_ADDRESS,
 	OPTION_EXTERNAL_IP_RANGE,
 	OPTION_MASQUERADE_PORTS,
+	OPTION_DSR,
+	OPTION_DSR_FROM,
 	OPTION_REFUSE,
 	OPTION_SOCKET_LB,
 	OPTION_CGROUP,
@@ -83,6 +85,8 @@ static const struct option LONG_OPTIONS[] = {
 	{"cluster-cidr", required_argument, NULL, OPTION_CLUSTER_CIDR},
 	{"nodeport-address", required_argument, NULL, OPTION_NODEPORT_ADDRESS},
 	{"external-ip-range", required_argument, NULL, OPTION_EXTERNAL_IP_RANGE},
+	{"dsr", no_argument, NULL, OPTION_DSR},
+	{"dsr-from", required_argument, NULL, OPTION_DSR_FROM},
 	{"refuse", required_argument, NULL, OPTION_REFUSE},
 	{"icmp-errors", required_argument, NULL, OPTION_NUMBER + NUMBER_ICMP_ERRORS},
 	{"socket-lb", required_argument, NULL, OPTION_SOCKET_LB},
@@ -191,6 +195,7 @@ struct given {
 	bool cluster;
 	bool nodeport_addresses;
 	bool external_ranges;
+	bool dsr_from;
 	bool tables;
 	bool interfaces;
 	bool tc_interfaces;
@@ -201,24 +206,27 @@ struct given {
 static int add_prefix(struct options *options, int id, const char *value, struct given *given,
 		      struct refusal *refusal)
 {
-	const char *name = "--cluster-cidr";
-	struct prefix_list *list = &options->cluster;
-	bool *replaced = &given->cluster;
+	const struct {
+		int id;
+		const char *name;
+		struct prefix_list *list;
+		bool *replaced;
+	} lists[] = {
+		{OPTION_CLUSTER_CIDR, "--cluster-cidr", &options->cluster, &given->cluster},
+		{OPTION_NODEPORT_ADDRESS, "--nodeport-address", &options->nodeport_addresses,
+		 &given->nodeport_addresses},
+		{OPTION_EXTERNAL_IP_RANGE, "--external-ip-range", &options->external_ranges,
+		 &given->external_ranges},
+		{OPTION_DSR_FROM, "--dsr-from", &options->dsr_from, &given->dsr_from},
+	};
+	size_t i = 0;
 
-	if (id == OPTION_NODEPORT_ADDRESS) {
-		name = "--nodeport-address";
-		list = &options->nodeport_addresses;
-		replaced = &given->nodeport_addresses;
-	}
-	if (id == OPTION_EXTERNAL_IP_RANGE) {
-		name = "--external-ip-range";
-		list = &options->external_ranges;
-		replaced = &given->external_ranges;
-	}
-	if (!*replaced)
-		prefix_list_clear(list);
-	*replaced = true;
-	return option_add_prefix(list, name, value, refusal);
+	while (lists[i].id != id)
+		i++;
+	if (!*lists[i].replaced)
+		prefix_list_clear(lists[i].list);
+	*lists[i].replaced = true;
+	return option_add_prefix(lists[i].list, lists[i].name, value, refusal);
 }
 
 /* What an option without a value sets; NULL: it has one. */
@@ -227,6 +235,8 @@ static bool *flag_of(struct options *options, int id)
 	switch (id) {
 	case OPTION_METADATA:
 		return &options->datapath.metadata;
+	case OPTION_DSR:
+		return &options->datapath.tunnels;
 	case OPTION_REPLACE:
 		return &options->datapath.replace;
 	case OPTION_DETACH_ON_EXIT:
@@ -327,6 +337,7 @@ static int apply(struct options *options, int id, const char *value, struct give
 	case OPTION_CLUSTER_CIDR:
 	case OPTION_NODEPORT_ADDRESS:
 	case OPTION_EXTERNAL_IP_RANGE:
+	case OPTION_DSR_FROM:
 		return add_prefix(options, id, value, given, refusal);
 	case OPTION_TC_INTERFACE:
 	case OPTION_TC_ATTACH:
@@ -412,6 +423,8 @@ int options_parse(int argc, char *const argv[], struct options *options, struct 
 	if (!error && options->kubernetes && options->kubeconfig)
 		return refuse(refusal, "--kubernetes and --kubeconfig %.64s: one of them",
 			      options->kubeconfig);
+	if (!error && options->dsr_from.count > MAX_TUNNEL_SOURCES)
+		return refuse(refusal, "--dsr-from: more than %d", MAX_TUNNEL_SOURCES);
 	if (!error && options_name_cluster(options))
 		set_cluster_defaults(options);
 	return error;
@@ -425,6 +438,7 @@ void options_finish(struct options *options)
 	text_list_clear(&options->tc_interfaces);
 	prefix_list_clear(&options->nodeport_addresses);
 	prefix_list_clear(&options->external_ranges);
+	prefix_list_clear(&options->dsr_from);
 	free(options->config_path);
 	free(options->kubeconfig);
 	free(options->node);

@@ -52,6 +52,7 @@ struct options {
 	struct prefix_list cluster;            /* addresses of the cluster that this node is of */
 	struct prefix_list nodeport_addresses; /* node ports are served at these; none: at all */
 	struct prefix_list external_ranges;    /* what externalIPs of Services may be of */
+	struct prefix_list dsr_from;           /* from where tunnels end here */
 	enum datapath_mode mode;
 	struct datapath_options datapath; /* pin_path, linear are set when it is opened */
 	char *cgroup;                     /* NULL: the root's; datapath.cgroup is set from it */

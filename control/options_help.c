@@ -40,6 +40,8 @@ static const char HELP[] =
 	"  --max-affinity N      65536\n"
 	"  --max-masquerades N   262144: connections whose clients have an address of ours\n"
 	"  --masquerade-ports A-B  their ports; else those that the kernel gives nobody\n"
+	"  --dsr                 no such address: a tunnel, and the backend's node answers\n"
+	"  --dsr-from CIDR       from where such tunnels end here, repeatable (nowhere)\n"
 	"  --max-fragments N     8192: datagrams in pieces at once\n"
 	"  --refuse answer|drop  whom there is no backend for: an error at once (default), or not\n"
 	"  --icmp-errors N       such errors a second and CPU at most (1000), resets apart\n"

@@ -9,6 +9,7 @@ STATE=$WORK/state/operator.json
 PIN=$WORK/bpf/lbd # a bpffs of our own, outside /sys so that `ip netns exec` does not hide it
 READY_SECONDS=${READY_SECONDS:-30}
 
+LBD_IN=node # the namespace that lbd runs in
 LBD_PID=
 LBD_LOG=
 LBD_RUNS=0
@@ -54,8 +55,8 @@ mount_bpffs() {
 
 # Starts lbd in the node with exactly these options beside the paths, and does not wait for it.
 lbd_launch() { # OPTION…
-    local enter=(nsenter "--net=/run/netns/$PREFIX-node")
-    [ "$LBD_ENTER" = netns-exec ] && enter=(ip netns exec "$PREFIX-node")
+    local enter=(nsenter "--net=/run/netns/$PREFIX-$LBD_IN")
+    [ "$LBD_ENTER" = netns-exec ] && enter=(ip netns exec "$PREFIX-$LBD_IN")
     mount_bpffs
     LBD_RUNS=$((LBD_RUNS + 1))
     LBD_LOG=$WORK/lbd.$LBD_RUNS.log

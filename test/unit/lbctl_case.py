@@ -32,6 +32,7 @@ DENIED = {"prefix": "203.0.113.0/24", "sources": ["operator"], "remaining_second
           "packets": 12, "bytes": 2048}
 CONNECTION = {"protocol": "tcp", "client": "192.0.2.7:40000", "service": "10.96.0.10:80",
               "backend": "10.1.0.5:8080", "alias_port": None, "masquerade": None,
+              "tunnelled": False,
               "state": "established", "idle_seconds": 75}
 
 

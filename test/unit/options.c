@@ -127,6 +127,25 @@ static void prefixes_of_a_cluster_are_lists(void **state)
 	assert_refused("--external-ip-range all", "--external-ip-range: \"all\"");
 }
 
+static void tunnels_are_two_options(void **state)
+{
+	(void)state;
+	given_line("");
+	assert_false(options.datapath.tunnels || options.dsr_from.count);
+	given_line("--dsr --dsr-from 10.0.0.0/8 --dsr-from 2001:db8::/32");
+	assert_true(options.datapath.tunnels);
+	assert_int_equal(options.dsr_from.count, 2);
+	given_config("{\"dsr\": true, \"dsr-from\": [\"10.0.0.0/8\", \"11.0.0.0/8\"]}");
+	given_line("--config CONFIG --dsr-from 12.0.0.0/8");
+	assert_true(options.datapath.tunnels);
+	assert_int_equal(options.dsr_from.count, 1);
+	assert_refused("--dsr-from here", "--dsr-from: \"here\"");
+	given_config("{\"dsr-from\": [\"::1\", \"::2\", \"::3\", \"::4\", \"::5\", \"::6\", "
+		     "\"::7\", \"::8\", \"::9\", \"::a\", \"::b\", \"::c\", \"::d\", \"::e\", "
+		     "\"::f\", \"::10\", \"::11\"]}");
+	assert_refused("--config CONFIG", "--dsr-from: more than 16");
+}
+
 static void probes_are_answered_where_that_is_asked_for(void **state)
 {
 	(void)state;
@@ -374,6 +393,7 @@ int main(void)
 		WITH_CONFIG(clients_on_the_node_are_asked_for),
 		WITH_CONFIG(a_cluster_is_named_in_one_way_only),
 		WITH_CONFIG(prefixes_of_a_cluster_are_lists),
+		WITH_CONFIG(tunnels_are_two_options),
 		WITH_CONFIG(probes_are_answered_where_that_is_asked_for),
 		WITH_CONFIG(in_a_cluster_probes_are_answered_unless_switched_off),
 		WITH_CONFIG(of_an_option_given_twice_the_last_wins),
