@@ -34,11 +34,12 @@ version_now() {
 }
 
 watch() { # FILE PATH SECONDS, in the background
-    curl -sSN --max-time 30 "http://127.0.0.1:$API_PORT$2&watch=true&timeoutSeconds=$3" \
-        >"$WORK/$1" 2>"$WORK/$1.err" &
+    rm -f "$WORK/$1.head"
+    curl -sSN --max-time 30 -D "$WORK/$1.head" >"$WORK/$1" 2>"$WORK/$1.err" \
+        "http://127.0.0.1:$API_PORT$2&watch=true&timeoutSeconds=$3" &
     WATCH_PID=$!
     PIDS+=("$WATCH_PID")
-    sleep 0.4
+    within 5 test -s "$WORK/$1.head"
 }
 
 watched() { # FILE EXPRESSION of all its events
@@ -111,7 +112,7 @@ watch_changes() {
     local version
     version=$(version_now)
     local web=labelSelector=app%3Dweb
-    watch changes "$SERVICES?resourceVersion=$version&allowWatchBookmarks=true&$web" 3
+    watch changes "$SERVICES?resourceVersion=$version&allowWatchBookmarks=true&$web" 6
     put_service new default '"app": "web"'
     put_service new default '"app": "web", "more": "1"'
     put_service new default '"app": "gone"'
@@ -163,11 +164,11 @@ be_wrong() {
     check "watches are cut" test "$?" = 18
     version=$(version_now)
     kubectl fault duplicate 2
-    watch twice "$SERVICES?resourceVersion=$version" 1
     put_service twice
+    watch twice "$SERVICES?resourceVersion=$version" 1
     check "events come twice" watched twice '[.[].type] == ["ADDED", "ADDED"]'
     kubectl fault off
-    watch broken "$SERVICES?resourceVersion=$version" 1
+    watch broken "$SERVICES?resourceVersion=$version" 3
     kubectl fault broken-json
     wait "$WATCH_PID"
     check "a line is no JSON" grep -qF ',,' "$WORK/broken"
@@ -193,11 +194,13 @@ be_wrong_in_content() {
         /api/v1/namespaces/default/services/cut --compressed -D "$WORK/headers"
     check "which the answer says" grep -qi '^Content-Encoding: gzip' "$WORK/headers"
     kubectl delete service default/cut >"$WORK/kubectl.out"
-    kubectl fault reorder 300
-    watch mixed "$SERVICES?resourceVersion=$(version_now)" 3
+    local version
+    version=$(version_now)
     for name in m1 m2 m3 m4 m5 m1 m2 m3 m4 m5; do
         put_service "$name" mixed
     done
+    kubectl fault reorder 300
+    watch mixed "$SERVICES?resourceVersion=$version" 2
     check "in another order each object keeps its own" watched mixed '
         group_by(.object.metadata.name) | length == 5 and
         all(.[]; [.[].type] == ["ADDED", "MODIFIED"])'

@@ -204,6 +204,19 @@ http_load_start() { # FILE NAME OPTION… ADDRESS PORT
     PIDS+=("$LOAD_PID")
 }
 
+have_begun() { # ADDRESS COUNT
+    [ "$(inside client ss -Htn state established dst "$1:80" | wc -l)" -ge "$2" ]
+}
+
+# So many downloads at once from the client that take so long, all of them begun: LOAD_PID, and what
+# became of them in $WORK/trickle.json.
+trickle_start() { # COUNT SECONDS [ADDRESS [TIMEOUT]]
+    local address=${3:-10.96.0.10}
+    http_load_start "$WORK/trickle.json" client -n "$1" -c "$1" --timeout "${4:-3}" \
+        --path "/trickle?seconds=$2" "$address" 80
+    within 10 have_begun "$address" "$1" || fail "$1 downloads begin"
+}
+
 wait_load() { # PID
     wait "$1"
 }

@@ -87,10 +87,8 @@ is_removed() { # NAME KEY
 test_garbage() {
     local id trickle
     id=$(id_of_web)
-    http_load_start "$WORK/trickle.json" client -n 30 -c 30 --timeout 3 \
-        --path '/trickle?seconds=6' 10.96.0.10 80
+    trickle_start 30 6
     trickle=$LOAD_PID
-    sleep 0.5
     lbd_kill KILL
     check "garbage is written into the maps while lbd is down" write_garbage "$id"
     check "lbd starts over it" node_lbd
@@ -168,10 +166,8 @@ test_ports() {
     uplink=$(port_of uplink0)
     pod=$(port_of veth-a)
     check "both have a port" test -n "$uplink" -a -n "$pod"
-    http_load_start "$WORK/trickle.json" client -n 30 -c 30 --timeout 3 \
-        --path '/trickle?seconds=8' 10.96.0.10 80
+    trickle_start 30 8
     trickle=$LOAD_PID
-    sleep 0.5
     lbd_kill KILL
     add_veth veth-0
     check "it starts with the uplink first and one interface more" node_lbd_bare \

@@ -58,8 +58,7 @@ test_names_and_globs() {
 }
 
 test_coming_and_going() {
-    http_load_start "$WORK/trickle.json" client -n 30 -c 30 --timeout 3 \
-        --path '/trickle?seconds=12' 10.96.0.10 80
+    trickle_start 30 12
     check "a pod's interface that appears is attached within a second" appears
     check "one that vanishes is forgotten within a second" vanishes
     check "one that appears again is attached again" appears

@@ -38,15 +38,13 @@ test_one_comes_and_goes() {
 }
 
 test_states() {
-    http_load_start "$WORK/drained.json" client -n 24 -c 24 --timeout 3 \
-        --path '/trickle?seconds=4' 10.96.0.10 80
-    sleep 1
+    trickle_start 30 4
     check "a backend is set to draining" lbctl backend set "$HTTP_SERVICE" 10.1.0.11:8080 \
         --state draining
     requests 200
     check "it gets no new connection" served_by "$WORK/http.json" pod-b pod-c
     wait_load "$LOAD_PID"
-    check "it keeps those it has" served_by "$WORK/drained.json" pod-a pod-b pod-c
+    check "it keeps those it has" served_by "$WORK/trickle.json" pod-a pod-b pod-c
     check "it is set to down" lbctl backend set "$HTTP_SERVICE" 10.1.0.11:8080 --state down
     requests 200
     check "it still gets none" served_by "$WORK/http.json" pod-b pod-c
@@ -80,10 +78,8 @@ flap() { # removes and adds the third backend until the time is over, half a sec
 test_flapping() {
     local trickle new
     check "backend c is removed" lbctl backend del "$HTTP_SERVICE" 10.1.0.13:8080
-    http_load_start "$WORK/trickle.json" client -n 24 -c 24 --timeout 3 \
-        --path "/trickle?seconds=$SECONDS_LONG" 10.96.0.10 80
+    trickle_start 30 "$SECONDS_LONG"
     trickle=$LOAD_PID
-    sleep 0.5
     http_load_start "$WORK/new.json" client -t "$SECONDS_LONG" -c 2 --pause 0.02 --timeout 3 \
         10.96.0.10 80
     new=$LOAD_PID
@@ -99,8 +95,7 @@ test_flapping() {
 }
 
 test_services_come_and_go() {
-    http_load_start "$WORK/trickle.json" client -n 6 -c 6 --timeout 3 \
-        --path '/trickle?seconds=5' 10.96.0.10 80
+    trickle_start 6 5
     local i
     for i in 1 2 3 4 5; do
         check "service $i is added" lbctl service add "10.96.0.2$i:80" --backend 10.1.0.11:8080

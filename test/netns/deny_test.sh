@@ -73,10 +73,8 @@ test_expiry() {
 }
 
 test_established() {
-    http_load_start "$WORK/trickle.json" client -n 2 -c 2 --timeout 2 \
-        --path "/trickle?seconds=6" 10.96.0.10 80
+    trickle_start 2 6 10.96.0.10 2
     local trickle=$LOAD_PID
-    sleep 1
     check "the client of connections that exist is denied" lbctl deny add 192.0.2.0/24
     wait_load "$trickle"
     check "they stop" says "$WORK/trickle.json" '.failures == 2'
@@ -92,7 +90,7 @@ test_restart() {
     packets=$(lbctl -o json deny list | jq '.deny[] | select(.prefix == "192.0.2.0/24").packets')
     lbd_kill KILL
     check "nor without lbd" fails answers client 10.96.0.10:80
-    sleep 2
+    sleep 3
     check "lbd comes back" node_lbd
     check "it knows those two" denied '[.deny[].prefix] | sort == ["192.0.2.0/24", "2001:db8::/64"]'
     check "and for how long" denied '.deny[] | select(.prefix == "2001:db8::/64") |

@@ -75,10 +75,8 @@ test_set_and_clear() {
 }
 
 test_deadline() {
-    http_load_start "$WORK/trickle.json" client -n 12 -c 12 --timeout 3 \
-        --path '/trickle?seconds=2' 10.96.0.10 80
+    trickle_start 20 2
     local short=$LOAD_PID
-    sleep 0.5
     check "pod-a drains for 4 seconds" set_a --state draining --deadline 4s
     check "new connections go to pod-b" all_at pod-b
     wait_load "$short"
@@ -94,7 +92,7 @@ test_deadline() {
 
 test_exact() { # the look once a second would be late by up to a second
     check "pod-a drains for a second" set_a --state draining --deadline 1s
-    sleep 1.15
+    sleep 1.3
     check "a moment later it is down" a_is_down
     check "it is active again" set_a --state active
 }

@@ -92,10 +92,8 @@ test_coming() {
 }
 
 test_connections() {
-    http_load_start "$WORK/trickle.json" client -n 6 -c 6 --timeout 9 --path '/trickle?seconds=5' \
-        10.96.0.10 80
+    trickle_start 20 8
     local trickle=$LOAD_PID
-    sleep 1
     slice web 10.1.0.11
     check "an endpoint that leaves its slice drains" within 3 b_is \
         'length == 1 and .[0].state == "draining"'

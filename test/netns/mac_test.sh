@@ -57,8 +57,7 @@ check "their next hops are known" wait_resolved
 check "pod-a answers" answers client 10.96.0.20:80
 check "its MAC address is listed" mac_of_pod_is_known
 
-http_load_start "$WORK/trickle.json" client -n 8 -c 8 --timeout 3 --path '/trickle?seconds=10' \
-    10.96.0.21 80
+trickle_start 8 10 10.96.0.21
 for round in 1 2 3; do
     test_veth_made_anew "$round"
 done

@@ -89,10 +89,8 @@ test_many_at_once() {
 trickle() { # SENTENCE COMMAND…
     local sentence=$1 load
     shift
-    http_load_start "$WORK/trickle.json" client -n 8 -c 8 --timeout 4 \
-        --path "/trickle?seconds=4" 10.96.0.10 80
+    trickle_start 8 4 10.96.0.10 4
     load=$LOAD_PID
-    sleep 1
     lbd_kill KILL
     check "$sentence" "$@"
     web_from client 10.96.0.10 80 10.2.0.1

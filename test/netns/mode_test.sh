@@ -49,9 +49,7 @@ test_changes() {
     check "services are added and resolved" add_services
     check "and one whose backend has a closed port" lbctl service add 10.96.0.30:9/udp \
         --backend 10.1.0.11:9
-    http_load_start "$WORK/trickle.json" client -n 30 -c 30 --timeout 3 \
-        --path '/trickle?seconds=8' 10.96.0.10 80
-    sleep 0.5
+    trickle_start 30 8
     test_change generic
     test_change native
     test_change generic

@@ -184,9 +184,15 @@ test_peers() {
     stop_driver
 }
 
+has_link_locals() {
+    [ "$(for name in "$NODE" "$A" "$B" "$HOLDER"; do
+        nsenter "--net=$(namespace_file "$name")" ip -6 -o address show scope link -tentative
+    done | wc -l)" = 6 ]
+}
+
 make_topology
 test_peers
-sleep 1 # link-local addresses get usable a random while after the links are up
+check "link-local addresses are usable" within 5 has_link_locals # a random while after links are up
 START=$(now_ms)
 start_driver "${ADDRESSES[@]}"
 test_initial_resolution "$START"

@@ -68,7 +68,7 @@ test_upload() { # ADDRESS TITLE COMMAND…, between the change and the rest of t
     check "$address, $title: its next hop is known" wait_resolved
     start_upload "$address"
     more
-    check "$address, $title: an upload begins" within 2 is_established
+    check "$address, $title: an upload begins" within 5 is_established
     check "$address, $title: pod-a drains, pod-b is active" change "$address" draining active
     check "$address, $title: then" "$@"
     check "$address, $title: all is forgotten" forget
@@ -84,7 +84,7 @@ test_down() { # ADDRESS
     check "$1: only pod-a is active" change "$1" active down
     start_upload "$1"
     more
-    check "$1: an upload begins" within 2 is_established
+    check "$1: an upload begins" within 5 is_established
     check "$1: pod-a is down, pod-b is active" change "$1" down active
     check "$1: all is forgotten" forget
     more

@@ -41,12 +41,6 @@ rename_interface() { # FROM TO
     inside node ip link set dev "$2" up
 }
 
-trickle() { # SECONDS
-    http_load_start "$WORK/trickle.json" client -n 30 -c 30 --timeout 3 \
-        --path "/trickle?seconds=$1" 10.96.0.10 80
-    sleep 0.5
-}
-
 none_broke() {
     wait_load "$LOAD_PID"
     says "$WORK/trickle.json" '.failures == 0 and (.backends | length) == 3'
@@ -55,7 +49,7 @@ none_broke() {
 test_rename() {
     local id
     id=$(link_id uplink0)
-    trickle 4
+    trickle_start 30 4
     lbd_kill KILL
     check "the uplink is renamed while lbd is down" rename_interface uplink0 wan0
     check "lbd starts with the new name" node_lbd_bare --interface wan0 --interface 'veth-*'
@@ -75,7 +69,7 @@ swap_names() { # A B
 test_swap() {
     local a b wan
     a=$(link_id veth-a) b=$(link_id veth-b) wan=$(link_id wan0)
-    trickle 4
+    trickle_start 30 4
     lbd_kill KILL
     check "two interfaces swap their names while lbd is down" swap_names veth-a veth-b
     check "and two others, one of them the uplink" swap_names wan0 veth-c

@@ -22,10 +22,11 @@ give_back() { # HOW SERVICE BACKEND
 
 # A download of a byte each tenth of a second; curl's exit status 56: receiving failed.
 download_start() { # ADDRESS:PORT
-    inside client curl -s -o /dev/null -m 20 "http://$1/trickle?seconds=30" &
+    inside client curl -s -o "$WORK/download" -m 20 --no-buffer "http://$1/trickle?seconds=30" &
     DOWNLOAD=$!
     PIDS+=("$DOWNLOAD")
-    sleep 1
+    within 5 test -s "$WORK/download"
+    rm -f "$WORK/download"
 }
 
 is_broken_off() {

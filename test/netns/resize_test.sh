@@ -27,10 +27,8 @@ nothing_waits() {
 
 test_traffic_goes_on() {
     local trickle new round
-    http_load_start "$WORK/trickle.json" client -n 24 -c 24 --timeout 3 \
-        --path "/trickle?seconds=$((ROUNDS * 3))" 10.96.0.10 80
+    trickle_start 30 $((ROUNDS * 3))
     trickle=$LOAD_PID
-    sleep 1
     check "a backend with connections gets no new ones" \
         lbctl backend set "$HTTP_SERVICE" 10.1.0.13:8080 --state draining
     http_load_start "$WORK/new.json" client -t $((ROUNDS * 3 - 2)) -c 2 --pause 0.002 10.96.0.10 80
@@ -68,10 +66,8 @@ test_same_limits() {
 test_too_small() {
     local trickle
     check "lbd starts with room for many" restart_with "--max-connections 20000"
-    http_load_start "$WORK/trickle.json" client -n 24 -c 24 --timeout 3 \
-        --path "/trickle?seconds=6" 10.96.0.10 80
+    trickle_start 24 6
     trickle=$LOAD_PID
-    sleep 1
     http_load "$WORK/http.json" client -n 2000 -c 10 10.96.0.10 80
     check "lbd starts with room for few" restart_with "--max-connections 100"
     wait_load "$trickle"

@@ -23,8 +23,7 @@ exported() { # the order of services is nobody's business
 test_traffic_goes_on() {
     local trickle new round ids
     ids=$(service_ids)
-    http_load_start "$WORK/trickle.json" client -n 24 -c 24 --timeout 3 \
-        --path "/trickle?seconds=$((ROUNDS * 4))" 10.96.0.10 80
+    trickle_start 30 $((ROUNDS * 4))
     trickle=$LOAD_PID
     http_load_start "$WORK/new.json" client -t $((ROUNDS * 4)) -c 2 --pause 0.005 10.96.0.10 80
     new=$LOAD_PID

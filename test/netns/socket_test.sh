@@ -172,11 +172,15 @@ test_lost() { # NAME
         --backend 10.1.0.13:8053
 }
 
+node_has_connection() {
+    inside node ss -Htn state established dport = :8080 | grep -q .
+}
+
 test_tcp_stays() {
     local trickle
     probe node trickle --seconds 3 10.96.0.10 80 >"$WORK/trickle.out" &
     trickle=$!
-    sleep 1
+    within 5 node_has_connection
     for address in 10.1.0.11 10.1.0.12; do
         lbctl backend set "$HTTP_SERVICE" "$address:8080" --state draining
     done
@@ -233,13 +237,17 @@ reaches_new() { # ADDRESS
     answers node "$1:80"
 }
 
+node_waits() { # for datagrams, by a socket that is not connected
+    inside node ss -Huan | grep -q .
+}
+
 # Notes of sockets are theirs: an answer that comes after a restart is still from the service.
 test_notes() {
     inside node "$PYTHON" "$HERE/socket_probe.py" late 10.96.0.10 53 \
         >"$WORK/late.json" <"$WORK/go" &
     local late=$!
     exec 3>"$WORK/go"
-    sleep 0.3
+    within 5 node_waits
     check "lbd is restarted while a socket waits for its answer" restart_lbd --socket-lb host-only
     echo >&3
     exec 3>&-

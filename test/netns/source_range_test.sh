@@ -39,10 +39,8 @@ test_changes_open_no_gap() {
 }
 
 test_established_go_on() {
-    http_load_start "$WORK/trickle.json" client -n 4 -c 4 --timeout 3 \
-        --path "/trickle?seconds=3" 10.96.0.10 80
+    trickle_start 4 3
     local trickle=$LOAD_PID
-    sleep 1
     check "the client's range is taken away" lbctl service set "$HTTP_SERVICE" \
         --source-range 10.0.0.0/8
     check "new connections are refused" fails answers client 10.96.0.10:80

@@ -103,6 +103,10 @@ has_none_tracked() { # ADDRESS…
     [ "$(tracked_to "$@")" = 0 ]
 }
 
+has_all_tracked() {
+    [ "$(tracked_to 10.96.0.20)" -gt "$LONG" ]
+}
+
 says_hundreds() { # EVENT
     grep -Eq "event=$1 connections=[1-9][0-9]{2}" "$LBD_LOG"
 }
@@ -145,7 +149,7 @@ DROPPED=$(queue_drops)
 load_start "$WORK/in.json"
 talk_start six '[fd00:96::20]:9100'
 talk_start masqueraded 10.96.0.21:9000
-sleep 1
+check "netfilter has the load's connections" within 10 has_all_tracked
 check "IPv6 by netfilter" talks six one
 check "masqueraded by netfilter" talks masqueraded one
 check "lbd becomes ready beside the rules" node_lbd --tables "$WORK/tables.json"
@@ -184,6 +188,6 @@ check "it has handed connections over" says_hundreds handed-over
 check "IPv6 goes on by netfilter" talks six five
 sleep 1
 check "and so does what lbd has masqueraded" talks ours five
-check "netfilter has them" test "$(tracked_to 10.96.0.20)" -gt "$LONG"
+check "netfilter has them" has_all_tracked
 check "nothing is lost on the way out" nothing_is_lost "$WORK/out.json"
 finish

@@ -88,8 +88,7 @@ test_maps() {
     test_map ports transmit delete
     test_map programs programs delete
     test_map programs seed overwrite 0x42
-    sleep 3.5
-    check "each is logged once" are_logged
+    check "each is logged once" within 10 are_logged
 }
 
 has_link() { # INTERFACE: pinned and attached
@@ -120,9 +119,9 @@ os.rename('veth-b', 'veth-a'); os.rename('third', 'veth-b')"
 test_held_link() {
     local before
     before=$(repaired links)
-    PYTHONPATH=$HERE spawn holder node "$PYTHON" -c \
-        "import pins, time; pins.open_pin('$PIN/link/veth-b'); time.sleep(2)"
-    sleep 0.5
+    PYTHONPATH=$HERE spawn holder node "$PYTHON" -c "import pins, time
+pins.open_pin('$PIN/link/veth-b'); print('held', flush=True); time.sleep(2)"
+    within 10 grep -q held "$WORK/holder.log"
     check "the pin of a link is removed that somebody holds" rm "$PIN/link/veth-b"
     sleep 1
     check "its program runs" is_attached veth-b "$XDP_MODE"
@@ -187,6 +186,7 @@ test_shortage() {
     lbctl -o json interface list >"$WORK/interfaces.before"
     check "lbd may open nothing more" limit_files 3
     sleep 4
+    check "which it says" within 10 grep "event=not-repaired what=pins" "$LBD_LOG"
     check "then it may again" limit_files 1024
     ids_of_pins >"$WORK/pins.after"
     check "every pin is what it was" diff "$WORK/pins.before" "$WORK/pins.after"
@@ -194,7 +194,6 @@ test_shortage() {
     lbctl -o json interface list >"$WORK/interfaces.after"
     check "so is every interface" diff "$WORK/interfaces.before" "$WORK/interfaces.after"
     check "no interface was let go" fails grep not-attached "$LBD_LOG"
-    check "it was said" grep "event=not-repaired what=pins" "$LBD_LOG"
     check "requests are served" within 2 serves
 }
 
@@ -250,10 +249,8 @@ test_interfaces() {
 # refused, and their senders told so.
 test_connections() {
     local trickle
-    http_load_start "$WORK/trickle.json" client -n 12 -c 12 --timeout 8 \
-        --path "/trickle?seconds=${1:-12}" 10.96.0.10 80
+    trickle_start 12 12 10.96.0.10 8
     trickle=$LOAD_PID
-    sleep 0.5
     delete_entries services
     overwrite_entries rings 0x01
     overwrite_entries backend_filter 0x00

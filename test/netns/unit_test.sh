@@ -78,7 +78,10 @@ fact writable nsenter --target "$(pid)" --mount sh -c \
 fact add lbctl service add 10.96.0.10:80 --backend 10.1.0.11:8080
 fact served get
 connect veth-b later
-sleep 1
+for ((i = 0; i < 50; i++)); do
+    interface veth-b | grep -q redirect && break
+    sleep 0.1
+done
 fact later interface veth-b
 fact reload systemctl reload lbd
 was=$(pid)
