@@ -219,6 +219,15 @@ static __always_inline struct connection *choose_way(struct connection_bucket *b
 	return chosen;
 }
 
+static __always_inline void count_eviction(void)
+{
+	const __u32 first = 0;
+	__u64 *count = bpf_map_lookup_elem(&evictions, &first);
+
+	if (count)
+		++*count;
+}
+
 /* Takes an entry where a client's hash leads. NULL: none gives way. */
 static __always_inline struct connection *
 take_way(struct connection_bucket *bucket, const struct connection *wanted, __u64 hash, __u32 now)
@@ -228,8 +237,13 @@ take_way(struct connection_bucket *bucket, const struct connection *wanted, __u6
 
 	for (int try = 0; try < CLAIM_TRIES; try++) {
 		way = choose_way(bucket, wanted, hash, now, &head);
-		if (!way || take_entry(way, head))
-			return way;
+		if (!way)
+			return NULL;
+		if (!take_entry(way, head))
+			continue;
+		if (head)
+			count_eviction();
+		return way;
 	}
 	return NULL;
 }

@@ -97,6 +97,15 @@ struct {
 	__uint(max_entries, 2);
 } connections SEC(".maps");
 
+/* How many entries of it have given way. Packets that start a connection write, each CPU its own.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 1);
+} evictions SEC(".maps");
+
 /*
  * By the ids of tables of connections, how they are laid out: there are two while one moves to
  * another, and one that died meanwhile may have left its own. lbd alone.

@@ -55,7 +55,8 @@ struct fill {
 static void write_fill(struct metrics_text *text, const struct fill *fills, size_t count)
 {
 	metrics_describe(text, "lbd_map_entries", METRIC_GAUGE,
-			 "Entries in use (connections: at the last sweep, every 10 seconds)");
+			 "Entries in use (connections, masquerades, client_hops: at the last "
+			 "sweep, every 10 seconds)");
 	for (size_t i = 0; i < count; i++) {
 		const struct metric_label label = {"map", fills[i].map};
 
@@ -80,10 +81,25 @@ static void write_maps(struct metrics_text *text, const struct daemon *daemon)
 		{"ring_slots", count_ring_slots(daemon), datapath_capacity_rings(daemon->datapath)},
 		{"connections", daemon->connections,
 		 datapath_capacity_connections(daemon->datapath)},
+		/* A connection that has gone may have left one of its two elements. */
+		{"masquerades", (daemon->masquerade_sweep.left + 1) / 2, options->max_masquerades},
+		{"client_hops", daemon->sweep.hops_left, CLIENT_HOPS - 1},
 		{"denied", deny_list_count(daemon->deny), MAX_DENIED},
 	};
 
 	write_fill(text, fills, sizeof(fills) / sizeof(fills[0]));
+}
+
+static void write_evictions(struct metrics_text *text, const struct daemon *daemon)
+{
+	static const struct metric_label label = {"map", "connections"};
+	uint64_t evictions;
+
+	if (datapath_read_evictions(daemon->datapath, &evictions))
+		return;
+	metrics_describe(text, "lbd_map_evictions_total", METRIC_COUNTER,
+			 "Entries that gave way to new ones before they were removed");
+	metrics_add(text, "lbd_map_evictions_total", (struct metric_labels){&label, 1}, evictions);
 }
 
 static void write_sources(struct metrics_text *text, const struct daemon *daemon)
@@ -116,6 +132,7 @@ bool metrics_write_datapath(struct scrape *scrape)
 
 	write_verdicts(text, daemon);
 	write_maps(text, daemon);
+	write_evictions(text, daemon);
 	write_sources(text, daemon);
 	write_fragments(text, daemon->fragments);
 	metrics_add_single(text, "lbd_metadata_missing_packets_total", METRIC_COUNTER,

@@ -288,6 +288,7 @@ int datapath_visit_connections(struct datapath *datapath, connection_visitor vis
 struct connection_cursor {
 	uint32_t bucket;
 	uint64_t hops_used[CLIENT_HOPS / 64]; /* bits: named by a connection in this pass */
+	uint32_t hops_left; /* ways back to clients, as of the end of the last pass */
 };
 int datapath_sweep_some(struct datapath *datapath, struct connection_cursor *cursor,
 			connection_visitor visit, void *context);
@@ -330,9 +331,14 @@ struct masquerade_cursor {
 	uint32_t visited;
 	bool is_under_way;
 	bool is_over; /* the one at `at`: to be removed when the next is known */
+	uint32_t kept;
+	uint32_t left; /* elements, two for each connection, as of the end of the last pass */
 };
 int datapath_sweep_masquerades(struct datapath *datapath, struct masquerade_cursor *cursor,
 			       uint32_t most);
+
+/* How many entries of the connection table gave way to newcomers. 0 or -errno. */
+int datapath_read_evictions(const struct datapath *datapath, uint64_t *evictions);
 
 /* How many packets passed without metadata that should carry it, because there was no room. */
 uint64_t datapath_metadata_missing(const struct datapath *datapath);

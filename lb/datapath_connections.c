@@ -200,18 +200,19 @@ static struct nexthop next_state(struct nexthop hop, bool used)
 	return hop;
 }
 
-/* Tags go before the word that says whose the entry is: it is free without any. */
-static void age_hop(struct way_back *way, bool used)
+/* Whether it is left. Tags go before the word that says whose it is: it is free without any. */
+static bool age_hop(struct way_back *way, bool used)
 {
 	const struct nexthop hop = {.word = __atomic_load_n(&way->hop.word, __ATOMIC_ACQUIRE)};
 	struct nexthop next;
 
 	if (!hop.word)
-		return;
+		return false;
 	next = next_state(hop, used);
 	if (!next.word)
 		way->tags.word = 0;
 	__atomic_store_n(&way->hop.word, next.word, __ATOMIC_RELEASE);
+	return next.word;
 }
 
 static int end_pass(struct datapath *datapath, struct connection_cursor *cursor)
@@ -219,13 +220,14 @@ static int end_pass(struct datapath *datapath, struct connection_cursor *cursor)
 	const size_t size = CLIENT_HOPS * sizeof(struct way_back);
 	struct way_back *ways = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED,
 				     bpf_map__fd(datapath->skeleton->maps.client_hops), 0);
+	uint32_t left = 0;
 
 	if (ways == MAP_FAILED)
 		return -errno;
 	for (uint32_t i = 1; i < CLIENT_HOPS; i++)
-		age_hop(&ways[i], cursor->hops_used[i / 64] >> i % 64 & 1);
+		left += age_hop(&ways[i], cursor->hops_used[i / 64] >> i % 64 & 1);
 	munmap(ways, size);
-	*cursor = (struct connection_cursor){};
+	*cursor = (struct connection_cursor){.hops_left = left};
 	return 0;
 }
 

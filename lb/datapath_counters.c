@@ -51,6 +51,11 @@ int datapath_read_verdicts(struct datapath *datapath, struct counter counters[_V
 	return error;
 }
 
+int datapath_read_evictions(const struct datapath *datapath, uint64_t *evictions)
+{
+	return read_sum(datapath, datapath->skeleton->maps.evictions, 0, evictions);
+}
+
 uint64_t datapath_metadata_missing(const struct datapath *datapath)
 {
 	return datapath->skeleton->bss->metadata_missing;

@@ -131,12 +131,13 @@ int datapath_sweep_masquerades(struct datapath *datapath, struct masquerade_curs
 		if (cursor->is_over)
 			bpf_map_delete_elem(map, &cursor->at);
 		if (error) {
-			*cursor = (struct masquerade_cursor){};
+			*cursor = (struct masquerade_cursor){.left = cursor->kept};
 			return 0;
 		}
 		cursor->at = next;
 		cursor->is_under_way = true;
 		cursor->is_over = is_over(datapath, &next, now);
+		cursor->kept += !cursor->is_over;
 	}
 	return 1;
 }

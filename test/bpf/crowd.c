@@ -7,11 +7,15 @@
 
 #define CONNECTIONS 10000
 
-/* A table of 512 entries: each new connection displaces an old one, none may be refused for that.
+/*
+ * A table of 512 entries: each new connection displaces an old one, which is counted, and none may
+ * be refused for that.
  */
 static void a_full_table_refuses_no_connection(void **state)
 {
 	struct scene *scene = *state;
+	uint64_t evictions;
+	uint32_t left;
 
 	scene_offer_all(scene, &ONLY_A);
 	for (int i = 0; i < KIND_COUNT; i++) {
@@ -22,7 +26,10 @@ static void a_full_table_refuses_no_connection(void **state)
 			scene_play(scene, &request, "Ss");
 		}
 	}
-	assert_in_range(scene_count_connections(scene), 1, 4 * MAX_SCENE_CONNECTIONS);
+	left = scene_count_connections(scene);
+	assert_in_range(left, 1, 4 * MAX_SCENE_CONNECTIONS);
+	assert_int_equal(datapath_read_evictions(scene->datapath, &evictions), 0);
+	assert_int_equal(evictions, KIND_COUNT * CONNECTIONS - left);
 }
 
 static void a_flood_of_connections_never_loses_a_service(void **state)

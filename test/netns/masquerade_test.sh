@@ -8,7 +8,7 @@
 #          10.2.0.1  fd00:2::1                     way to the client but one to pods of this node
 . "$(dirname "${BASH_SOURCE[0]}")/_init.sh"
 
-CLUSTER=(--cluster-cidr 10.1.0.0/24 --cluster-cidr fd00:1::/64)
+CLUSTER=(--cluster-cidr 10.1.0.0/24 --cluster-cidr fd00:1::/64 --metrics 127.0.0.1:10249)
 
 add_far() {
     add_namespace far
@@ -74,6 +74,14 @@ test_who_is_masqueraded() {
     web_from client 10.96.0.10 81 192.0.2.2
 }
 
+tells_of() { # NUMBER of masquerades, or more
+    local told
+    told=$(inside node curl -s http://127.0.0.1:10249/metrics |
+        awk '$1 == "lbd_map_entries{map=\"masquerades\"}" {print $2}')
+    echo "$told"
+    [ "${told:-0}" -ge "$1" ]
+}
+
 test_many_at_once() {
     check "256 connections at once" http_load "$WORK/load.json" client -n 2048 -c 256 \
         10.96.0.10 80
@@ -83,6 +91,7 @@ test_many_at_once() {
           select(.service == "10.96.0.10:80") | .masquerade] as $ends |
          ($ends | length) >= 256 and ($ends | unique | length) == ($ends | length) and
          all($ends[]; startswith("10.2.0.1:"))' connection list
+    check "they are told of, once they are swept" within 25 tells_of 256
 }
 
 # Connections that last over what is done to lbd meanwhile.

@@ -82,9 +82,11 @@ test_numbers() {
     check "services by their source" is 4 'lbd_services{source="operator"}'
     check "what is in use of a map" is 12 'lbd_map_entries{map="backends"}'
     check "and what there is room for" is 262144 'lbd_map_max_entries{map="backends"}'
+    check "nothing gave way" is 0 'lbd_map_evictions_total{map="connections"}'
     inside client bash -c 'echo x >/dev/udp/10.96.0.10/53' # for two minutes
     check "the sweep counts connections" within 22 is_at_least 1 \
         'lbd_map_entries{map="connections"}'
+    check "and the ways back to clients" within 2 is_at_least 1 'lbd_map_entries{map="client_hops"}'
     check "neighbours" as_lbctl_says .neighbours.resolved 'lbd_neighbours{state="resolved"}' status
     check "interfaces" is 1 \
         "lbd_interface_attached{interface=\"uplink0\",mode=\"$XDP_MODE\",transmit=\"redirect\"}"
@@ -121,7 +123,10 @@ test_many() {
         'lbd_verdict_packets_total{verdict="redirect"}' stats
     lbd_kill TERM
     check "lbd starts with room for all" node_lbd --metrics 0.0.0.0:10249 \
-        --metrics-detail 1000000
+        --metrics-detail 1000000 --max-connections 1
+    check "in a small table" http_load "$WORK/http.json" client -n 50 -c 5 10.96.0.10 80
+    check "connections give way to new ones" is_at_least 10 \
+        'lbd_map_evictions_total{map="connections"}'
     check "each is told of" is 0 lbd_detail_omitted
     check "the answer is as the parsers want it" parses openmetrics
 }

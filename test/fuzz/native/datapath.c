@@ -36,6 +36,7 @@ struct native_map native_maps[] = {
 	MAP(source_ranges),
 	MAP(connections),
 	MAP(older_connections),
+	MAP(evictions),
 	MAP(affinity),
 	MAP(client_hops),
 	MAP(backend_ends),
