@@ -102,7 +102,7 @@ add_pod_address() { # NODE POD IPv4 IPv6 [WORD… of ip]
 }
 
 serve_echo() { # NAMESPACE NAME TCP-PORTS UDP-PORTS
-    spawn "echo-$2" "$1" "$PYTHON" "$KUBE/echo_server.py" "$2" "$3" "$4"
+    PYTHONPATH=$HERE spawn "echo-$2" "$1" "$PYTHON" "$KUBE/echo_server.py" "$2" "$3" "$4"
 }
 
 make_nodes() {

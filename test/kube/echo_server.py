@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 
+from http_server import Server  # of test/netns, which PYTHONPATH names
+
 
 def plain(address):
     return address.removeprefix("::ffff:")
@@ -45,19 +47,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    address_family = socket.AF_INET6
-    request_queue_size = 256
-    daemon_threads = True
-
-    def server_bind(self):
-        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        self.socket.bind(self.server_address)
-
-    def handle_error(self, *_):
-        pass  # a client that went away is the client's own finding
 
 
 class Datagrams:

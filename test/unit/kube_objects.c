@@ -3,15 +3,11 @@
  * single in the objects here.
  */
 #include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include "control/kube/objects.h"
+#include "test/unit/kube_json.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NODE "node-1"
@@ -24,20 +20,6 @@
 #define ENDPOINT(rest) SLICE("'endpoints':[{'addresses':['10.1.0.5']" rest "}]")
 
 static struct refusal refusal;
-
-static json_t *parse(const char *text)
-{
-	char *copy = strdup(text);
-	json_t *object;
-
-	for (char *at = copy; *at; at++)
-		if (*at == '\'')
-			*at = '"';
-	object = json_loads(copy, 0, NULL);
-	free(copy);
-	assert_non_null(object);
-	return object;
-}
 
 static struct kube_service *service_of(const char *text)
 {

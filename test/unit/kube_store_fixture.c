@@ -4,6 +4,7 @@
 #include "test/unit/kube_store_fixture.h"
 
 #include "control/log.h"
+#include "test/unit/kube_json.h"
 
 void __wrap_log_event(enum log_level level, const char *event, const char *fields, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -153,21 +154,6 @@ void shop_restart(struct shop *shop)
 	close_store(shop);
 	open_store(shop);
 	assert_int_equal(reconcile_adopt(shop->reconcile), 0);
-}
-
-static json_t *parse(const char *text)
-{
-	char *copy = strdup(text);
-	json_t *object;
-
-	for (char *at = copy; *at; at++)
-		if (*at == '\'')
-			*at = '"';
-	object = json_loads(copy, 0, NULL);
-	if (!object)
-		fail_msg("not JSON: %s", copy);
-	free(copy);
-	return object;
 }
 
 int shop_put(struct shop *shop, enum kube_kind kind, const char *text)

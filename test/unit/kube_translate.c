@@ -7,15 +7,11 @@
  * the objects here.
  */
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
 #include "control/kube/translate.h"
+#include "test/unit/kube_json.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define NODE "node-1"
@@ -64,20 +60,6 @@ static int set_rules(void **state)
 		.knows_cluster = true,
 	};
 	return 0;
-}
-
-static json_t *parse(const char *text)
-{
-	char *copy = strdup(text);
-	json_t *object;
-
-	for (char *at = copy; *at; at++)
-		if (*at == '\'')
-			*at = '"';
-	object = json_loads(copy, 0, NULL);
-	free(copy);
-	assert_non_null(object);
-	return object;
 }
 
 struct text {
