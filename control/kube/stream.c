@@ -12,7 +12,6 @@
 #define KEPT_ROOM 65536 /* after an object, for the next one */
 
 static const char TOO_LARGE[] = "too large";
-static const char TOO_DEEP[] = "nested too deep";
 static const char ITEMS[] = "\"items\"";
 
 static bool is_space(char byte)
@@ -87,18 +86,25 @@ static void skip_rest(struct kube_stream *stream, const char *why)
 		*object = (struct kube_buffer){smaller, KEPT_ROOM, KEPT_ROOM};
 }
 
-/* How many of the bytes belong to the object; *ended: it ends with the last of them. */
+static bool is_deep(const struct kube_stream *stream)
+{
+	return stream->scanner.depth > KUBE_OBJECT_DEPTH_MAX;
+}
+
+/*
+ * How many of the bytes belong to the object and are all deep in it, or all not; *ended: it ends
+ * with the last of them.
+ */
 static size_t scan_object(struct kube_stream *stream, const char *bytes, size_t size, bool *ended)
 {
+	const bool was_deep = is_deep(stream);
 	size_t i = 0;
 
 	*ended = false;
-	while (i < size && !*ended) {
+	while (i < size && !*ended && is_deep(stream) == was_deep) {
 		*ended = scan(&stream->scanner, bytes[i]);
 		if (bytes[i++] == '\n' && stream->kind == KUBE_STREAM_EVENTS)
 			stream->scanner.broken = true;
-		if (stream->scanner.depth > KUBE_OBJECT_DEPTH_MAX)
-			skip_rest(stream, TOO_DEEP);
 	}
 	return i;
 }
@@ -116,14 +122,23 @@ static int hand_over(struct kube_stream *stream, const char *text, size_t size)
 	return more ? 0 : -ECANCELED;
 }
 
+/* Of what is nested deeper the outermost brackets are left, with nothing between them. */
+static int leave_depth(struct kube_stream *stream, char bracket)
+{
+	return stream->why ? 0 : append(&stream->object, &bracket, 1);
+}
+
 static int feed_object(struct kube_stream *stream, const char *bytes, size_t size, size_t *used)
 {
+	const bool was_deep = is_deep(stream);
 	bool ended;
 	int error = 0;
 
 	*used = scan_object(stream, bytes, size, &ended);
 	if (stream->scanner.broken)
 		return -EINVAL;
+	if (was_deep)
+		return is_deep(stream) ? 0 : leave_depth(stream, bytes[*used - 1]);
 	if (stream->object.used + *used > KUBE_OBJECT_BYTES_MAX)
 		skip_rest(stream, TOO_LARGE);
 	if (ended && !stream->object.used)

@@ -1,8 +1,8 @@
 /*
  * Cuts what an API server sends into JSON objects while it arrives, in pieces of any size: the
  * events of a watch, one after the other, or the items of a list. No more than one of them is in
- * memory, and of one that is too large only its beginning. An object is handed over as text;
- * whether it is JSON is for its reader to find out.
+ * memory, and of one that is too large only its beginning. An object is handed over as text,
+ * without what is nested too deep in it; whether it is JSON is for its reader to find out.
  * An event is a line, so that one which lacks its end does not swallow those behind it.
  */
 #pragma once

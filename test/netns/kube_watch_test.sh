@@ -236,17 +236,28 @@ test_huge() {
     check "memory is bounded" test "$after" -lt $((before + MORE_KB))
 }
 
-# Whoever may write a Service may have this in it, and the API server passes it on.
-test_odd() {
-    kubectl apply -f - >/dev/null <<'END'
-{"kind": "Service", "metadata": {"name": "odd", "namespace": "default", "managedFields": [
-    {"fieldsV1": {"f:metadata": {"f:annotations": {"f:\u0000": {}}}}}]}, "spec": {}}
+# A Service with these names of fields, which whoever may write a Service may have in it.
+put_odd() { # NAME NAMES
+    kubectl apply -f - >/dev/null <<END
+{"kind": "Service", "metadata": {"name": "$1", "namespace": "default", "managedFields": [
+    {"fieldsV1": {"f:metadata": {"f:annotations": {$2}}}}]}, "spec": {}}
 END
+}
+
+test_odd() {
+    local lists
+    lists=$(value_of services lists)
+    put_odd odd1 '"f:\u0000": {}'
     check "U+0000 in the name of a field does no harm" has $((SERVICES + 1))
+    put_odd odd2 "$(printf '"f:x": {%.0s' {1..100})$(printf '}%.0s' {1..100})"
+    check "nor do fields in fields in fields" has $((SERVICES + 2))
+    check "they take no list" test "$(value_of services lists)" = "$lists"
     fault compact
-    check "nor in a list" has $((SERVICES + 1))
-    delete_service odd
-    check "when it is gone it is gone" has "$SERVICES"
+    check "nor do they do any in a list" comes_to services \
+        ".state == \"connected\" and .objects == $SERVICES + 2 and .lists == $lists + 1"
+    delete_service odd1
+    delete_service odd2
+    check "when they are gone they are gone" has "$SERVICES"
 }
 
 # ---- who it is
