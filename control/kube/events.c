@@ -193,7 +193,7 @@ static void end_watch(void *context, const struct kube_result *result)
 	loop_set_timer(watch->timer, 0, 0);
 	if (good && kube_stream_is_whole(&watch->stream) &&
 	    loop_now_ms() - watch->began_ms >= KUBE_STEADY_MS) {
-		kube_backoff_reset(&watch->backoff);
+		kube_watch_worked(watch);
 		kube_watch_go_on(watch);
 		return;
 	}

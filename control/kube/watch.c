@@ -84,14 +84,31 @@ static void forget_list(struct kube_watch *watch)
 	watch->resource_version = watch->next_page = NULL;
 }
 
+void kube_watch_worked(struct kube_watch *watch)
+{
+	watch->was_gone = false;
+	kube_backoff_reset(&watch->backoff);
+}
+
+/*
+ * A server that has just come remembers nothing of before. That is no failure, and how long it was
+ * away says nothing of how long to wait; but only once.
+ */
+static void note_gone(struct kube_watch *watch)
+{
+	if (!watch->was_gone)
+		kube_backoff_reset(&watch->backoff);
+	watch->was_gone = true;
+}
+
 void kube_watch_fail(struct kube_watch *watch, const struct kube_failure *failure)
 {
-	const bool was_steady =
-		watch->state == KUBE_CONNECTED && loop_now_ms() - watch->began_ms >= KUBE_STEADY_MS;
 	unsigned int wait_ms;
 
-	if (was_steady)
-		kube_backoff_reset(&watch->backoff);
+	if (watch->state == KUBE_CONNECTED && loop_now_ms() - watch->began_ms >= KUBE_STEADY_MS)
+		kube_watch_worked(watch);
+	if (failure->kind == KUBE_FAILURE_GONE)
+		note_gone(watch);
 	wait_ms = failure->wait_seconds * 1000 + kube_backoff_fail(&watch->backoff, kube_random());
 	snprintf(watch->error, sizeof(watch->error), "%s", failure->text);
 	/* A list that was not finished is of no use. */
@@ -114,9 +131,9 @@ void kube_watch_fail_by(struct kube_watch *watch, const struct kube_result *resu
 	struct kube_failure failure = watch->failure;
 
 	if (failure.kind == KUBE_FAILURE_NONE) {
-		failure.kind = result->kind;
-		failure.text = result->error;
 		failure.relists = result->status == KUBE_STATUS_GONE;
+		failure.kind = failure.relists ? (int)KUBE_FAILURE_GONE : result->kind;
+		failure.text = result->error;
 	}
 	failure.wait_seconds = result->retry_seconds;
 	if (result->status == KUBE_STATUS_UNAUTHORIZED)

@@ -50,6 +50,7 @@ struct kube_watch {
 	char *resource_version; /* NULL: to be listed */
 	char *next_page;        /* NULL: the first one */
 	bool whole;             /* the next list is one page: the last one's expired */
+	bool was_gone;          /* 410, and since then nothing has worked for long */
 	uint64_t began_ms;      /* list or watch, CLOCK_MONOTONIC */
 	size_t listed, objects;
 	unsigned long lists, events, failures;
@@ -62,6 +63,8 @@ struct kube_watch {
 void kube_list_begin(struct kube_watch *watch);
 void kube_events_begin(struct kube_watch *watch);
 
+/* It lasted: the next failure is the first. */
+void kube_watch_worked(struct kube_watch *watch);
 /* What comes next, at once. */
 void kube_watch_go_on(struct kube_watch *watch);
 /* What comes next, after a while. */

@@ -81,6 +81,24 @@ static void what_is_forgotten_is_listed_without_a_gap(void **state)
 	assert_lists();
 }
 
+static void a_server_that_was_away_and_has_forgotten_is_listed_soon(void **state)
+{
+	(void)state;
+	given_connected();
+	for (int i = 0; i < 10; i++) {
+		refuses_with(503);
+		pass_time();
+	}
+	answers(200);
+	assert_false(sends(ERROR_EVENT("410")));
+	breaks();
+	assert_waits(500);
+	pass_time();
+	gives_page(PAGE("\"resourceVersion\":\"20\"", ITEM("b")));
+	refuses_with(410);
+	assert_waits(1000);
+}
+
 static void a_storm_of_410_is_waited_out_longer_and_longer(void **state)
 {
 	int longest = 0;
@@ -277,6 +295,7 @@ int main(void)
 		WITH_WATCH(what_comes_out_of_order_is_listed_again),
 		WITH_WATCH(versions_that_are_no_numbers_are_only_compared),
 		WITH_WATCH(what_is_forgotten_is_listed_without_a_gap),
+		WITH_WATCH(a_server_that_was_away_and_has_forgotten_is_listed_soon),
 		WITH_WATCH(a_storm_of_410_is_waited_out_longer_and_longer),
 		WITH_WATCH(what_found_no_memory_is_listed_again),
 		WITH_WATCH(errors_that_pass_go_on_from_the_same_version),
