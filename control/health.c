@@ -12,6 +12,7 @@
 #define MAX_CLIENTS 64
 #define TIME_TEXT_MAX 48
 #define MS_PER_SECOND 1000
+#define NS_PER_MS 1000000
 
 static const char *const PATHS[_HEALTH_PATH_COUNT] = {
 	[HEALTH_HEALTHZ] = "/healthz",
@@ -68,6 +69,11 @@ static const char *last_updated(const struct health *health, uint64_t now_ms, st
 	if (!health->synced_ms)
 		return "0001-01-01 00:00:00 +0000 UTC"; /* Go's time of zero */
 	now.tv_sec -= (time_t)(ago_ms / MS_PER_SECOND);
+	now.tv_nsec -= (long)(ago_ms % MS_PER_SECOND) * NS_PER_MS;
+	if (now.tv_nsec < 0) {
+		now.tv_sec--;
+		now.tv_nsec += MS_PER_SECOND * NS_PER_MS;
+	}
 	return format_time(&now, text);
 }
 
