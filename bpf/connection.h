@@ -161,7 +161,7 @@ static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_
 	__u32 idle;
 
 	known = search_for(packet, &client, DIRECTION_REPLY, is_rare, &found);
-	if (!known && masquerading && bpf_map_lookup_elem(&masquerades, &packet->flow))
+	if (!known && masquerading && is_masqueraded_reply(&packet->flow))
 		return part(packet, PROGRAM_MASQUERADE);
 	if (!known && is_marked(client.hash)) {
 		if (!is_rare)
@@ -263,7 +263,8 @@ static __always_inline bool follow_masqueraded(struct packet *packet, struct quo
 	found.head = where.head;
 	found.state.word = where.state;
 	found.backend = backend_of((__u32)where.head);
-	if (!found.backend || (__u32)found.head != backend || !is_live(packet, &found))
+	if (!found.backend || (__u32)found.head != backend || !found.state.may_be_masqueraded ||
+	    !is_live(packet, &found))
 		return false;
 	quote->other = request;
 	set_backend(packet, DIRECTION_REPLY, found.backend);

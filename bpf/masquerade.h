@@ -52,8 +52,14 @@ static __always_inline bool search_requests(struct masquerade_work *known, const
 static __always_inline enum verdict lose_reply(struct packet *packet, const struct found *found,
 					       struct masquerade_work *known)
 {
-	if (packet->flow.protocol != IPPROTO_TCP)
+	__u16 in;
+
+	if (packet->flow.protocol != IPPROTO_TCP || is_opening(packet))
 		return VERDICT_DROP_BACKEND_GONE;
+	if (!is_for_us(packet, &in))
+		return VERDICT_PASS_OTHER_HOST;
+	if (is_later_fragment(packet))
+		return VERDICT_DROP_FRAGMENT; /* it has no flags */
 	known->is_lost = 1;
 	end_connection(found, packet->now);
 	if (found->state.seen & TCP_SEEN_RST || packet->fragment)
@@ -69,7 +75,9 @@ static __always_inline enum verdict follow_reply(struct packet *packet,
 	struct found found;
 	__u32 idle;
 
-	if (!search_requests(known, &known->other, &found) || (__u32)found.head != known->backend)
+	/* One of the same ends may have begun since without. */
+	if (!search_requests(known, &known->other, &found) || (__u32)found.head != known->backend ||
+	    !found.state.may_be_masqueraded)
 		return VERDICT_PASS_NO_SERVICE;
 	idle = connection_idle(packet->now, found.state.last_seen);
 	if (is_over(&found, idle))

@@ -72,6 +72,14 @@ __noinline int find_masquerade(const struct flow *flow, __u32 direction, struct 
 	return (int)backend;
 }
 
+/* Whether packets that go this way may be replies of a masqueraded connection. */
+static __always_inline bool is_masqueraded_reply(const struct flow *flow)
+{
+	const struct masquerade_record *there = bpf_map_lookup_elem(&masquerades, flow);
+
+	return there && there->direction == DIRECTION_REPLY;
+}
+
 /* Where find_masquerade may tell it, off the stack; NULL: never. */
 static __always_inline struct flow *room_for_other(void)
 {
@@ -137,6 +145,8 @@ static __always_inline int claim_port(struct masquerade_work *work, __be16 port)
 	int error;
 
 	work->flow.dst_port = port;
+	if (is_same_flow(&work->flow, &work->request))
+		return 1; /* a backend that calls itself: nobody could tell its requests */
 	work->entry.check = hash_flow(&work->flow);
 	/* Of an int: before 6.4 the kernel does not say what is above. */
 	error = (int)bpf_map_update_elem(&masquerades, &work->flow, &work->entry, BPF_NOEXIST);

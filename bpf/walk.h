@@ -135,8 +135,8 @@ static __always_inline enum verdict walk_masquerade(struct packet *packet)
 		return lead_into_tunnel(packet, packet->backend);
 	if (verdict == VERDICT_DROP_BACKEND_GONE && known->is_lost)
 		return have_answered(packet, verdict);
-	if (verdict != VERDICT_CONTINUE)
-		return refuse(packet, verdict);
+	if (verdict != VERDICT_CONTINUE) /* a reset is not told that it is too big */
+		return known->is_lost ? verdict : refuse(packet, verdict);
 	if (!take_headers_up(packet))
 		return VERDICT_PASS_MALFORMED;
 	if (known->is_lost && (!packet->checksum || !become_reset(packet)))

@@ -331,6 +331,24 @@ static void what_starts_afresh_at_another_backend_leaves_nothing_of_before(void 
 	assert_int_equal(count_masquerades(scene), 2 * 2);
 }
 
+/* The claim of before is still there. */
+static void what_begins_again_without_it_has_no_replies_to_the_node(void **state)
+{
+	struct scene *scene = *state;
+
+	offer_masqueraded(scene);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		struct blueprint request = request_of(&KINDS[i]), reply;
+
+		connect_masqueraded(scene, &KINDS[i]);
+		scene_offer(scene, &KINDS[i], &ONLY_A);
+		scene_let_pass(scene, &request, 2 * TCP_ESTABLISHED_SECONDS);
+		assert_int_equal(request_goes_to(scene, &request), BACKEND_A);
+		reply = masqueraded_reply(scene, &request);
+		expect(scene, POD, &reply, VERDICT_PASS_NO_SERVICE, NULL);
+	}
+}
+
 static void it_keeps_its_address_when_the_way_changes(void **state)
 {
 	const struct masquerade_source other = {.ipv4 = role_address(STRANGER, IPV4),
@@ -440,6 +458,7 @@ int main(void)
 		scene_test(a_connection_without_its_entry_goes_on_as_it_was),
 		scene_test(what_begins_again_finds_its_port),
 		scene_test(what_starts_afresh_at_another_backend_leaves_nothing_of_before),
+		scene_test(what_begins_again_without_it_has_no_replies_to_the_node),
 		scene_test(it_keeps_its_address_when_the_way_changes),
 		scene_test(a_backend_elsewhere_that_is_its_own_client_is_masqueraded),
 		scene_test(a_lone_end_is_of_nobody),

@@ -11,6 +11,8 @@
 #include "test/bpf/icmp_story.h"
 #include "test/bpf/masquerade_story.h"
 
+#define OTHER_PORT 81
+
 static void connect_all_masqueraded(struct scene *scene)
 {
 	offer_masqueraded(scene);
@@ -117,6 +119,112 @@ static void a_backend_that_is_gone_ends_tcp(void **state)
 	}
 }
 
+/* It would be a reset. */
+static void what_a_gone_backend_says_is_not_told_to_be_too_big(void **state)
+{
+	struct scene *scene = *state;
+
+	connect_all_masqueraded(scene);
+	scene_set_mtu(scene, UPLINK, 200);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		struct blueprint request = request_of(&KINDS[i]), reply;
+
+		if (KINDS[i].family != IPV6 || KINDS[i].protocol != IPPROTO_TCP)
+			continue;
+		reply = masqueraded_reply(scene, &request);
+		reply.payload_length = 200;
+		scene_withdraw(scene, &KINDS[i]);
+		expect(scene, POD, &reply, VERDICT_PASS_TOO_BIG, NULL);
+	}
+}
+
+/* Frames for another host, pieces that have no flags, and what opens a connection. */
+static void what_tells_nobody_of_a_gone_backend_ends_nothing(void **state)
+{
+	struct scene *scene = *state;
+
+	connect_all_masqueraded(scene);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		struct blueprint request = request_of(&KINDS[i]), reply, other, reset;
+		const struct cut first = piece_of(0, (uint32_t)i), later = piece_of(1, (uint32_t)i);
+
+		if (KINDS[i].protocol != IPPROTO_TCP)
+			continue;
+		reply = masqueraded_reply(scene, &request);
+		reply.tcp_flags = ACK;
+		other = reply;
+		other.payload_length = DATAGRAM_BYTES;
+		reset = returned_reply(&other, &request);
+		cross(&other, POD, &reset, &crossing);
+		expect_piece(scene, &crossing, &first, VERDICT_REDIRECT);
+		scene_withdraw(scene, &KINDS[i]);
+
+		expect_piece(scene, &crossing, &later, VERDICT_DROP_FRAGMENT);
+		other = reply;
+		memcpy(other.to_mac, role_mac(STRANGER), ETH_ALEN);
+		expect(scene, POD, &other, VERDICT_PASS_OTHER_HOST, NULL);
+		other = reply;
+		other.tcp_flags = SYN;
+		expect(scene, POD, &other, VERDICT_DROP_BACKEND_GONE, NULL);
+
+		reset = returned_reply(&reply, &request);
+		reset.tcp_flags = RST | ACK;
+		expect(scene, POD, &reply, VERDICT_REDIRECT, &reset);
+	}
+}
+
+/* A is a client here, from the port that it is a backend at: what it sends may be replies. */
+static void a_backends_request_is_no_reply(void **state)
+{
+	struct scene *scene = *state;
+	struct offer of_a = ONLY_A, of_b = ONLY_B;
+
+	of_a.port = OTHER_PORT;
+	of_b.masquerade = MASQUERADE_STRANGERS;
+	of_b.is_remote[BACKEND_B] = true;
+	offer_masqueraded(scene);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		struct blueprint request = request_of(&KINDS[i]);
+
+		scene_offer(scene, &KINDS[i], &of_a);
+		scene_offer(scene, &KINDS[i], &of_b);
+		request.src = role_address(BACKEND_A, KINDS[i].family);
+		request.src_port = htons(BACKEND_PORT);
+		memcpy(request.from_mac, role_mac(BACKEND_A), ETH_ALEN);
+		memcpy(request.to_mac, interface_mac(POD), ETH_ALEN);
+		scene_take(scene, POD, &request);
+		assert_int_not_equal(node_port(scene, &request), 0);
+		scene_withdraw(scene, &KINDS[i]);
+		expect_answer(scene, POD, &request,
+			      KINDS[i].protocol == IPPROTO_TCP ? VERDICT_ANSWER_RESET
+							       : VERDICT_ANSWER_UNREACHABLE);
+	}
+}
+
+/* A backend that meets itself by the node's own address, with the same port at either end. */
+static void a_port_that_makes_replies_of_requests_is_not_taken(void **state)
+{
+	const struct masquerade_source service = {.ipv4 = role_address(SERVICE, IPV4),
+						  .ipv6 = role_address(SERVICE, IPV6)};
+	struct offer offer = MASQUERADED;
+	struct scene *scene = *state;
+
+	offer.port = BACKEND_PORT;
+	assert_int_equal(datapath_set_masquerade_source(scene->datapath, POD, &service), 0);
+	scene_offer_all(scene, &offer);
+	for (int i = 0; i < KIND_COUNT; i++) {
+		struct blueprint request = request_of(&KINDS[i]);
+
+		request.src = role_address(BACKEND_A, KINDS[i].family);
+		request.src_port = request.dst_port = htons(BACKEND_PORT);
+		memcpy(request.from_mac, role_mac(BACKEND_A), ETH_ALEN);
+		memcpy(request.to_mac, interface_mac(POD), ETH_ALEN);
+		scene_take(scene, POD, &request);
+		assert_int_not_equal(node_port(scene, &request), 0);
+		assert_int_not_equal(node_port(scene, &request), htons(BACKEND_PORT));
+	}
+}
+
 static void set_stale_bit(struct scene *scene, const struct blueprint *request)
 {
 	struct connection_bucket *buckets = scene->connections.memory;
@@ -211,6 +319,10 @@ int main(void)
 		scene_test(an_error_about_a_reply_is_about_the_nodes_end),
 		scene_test(datagrams_in_pieces_cross_both_ways),
 		scene_test(a_backend_that_is_gone_ends_tcp),
+		scene_test(what_a_gone_backend_says_is_not_told_to_be_too_big),
+		scene_test(what_tells_nobody_of_a_gone_backend_ends_nothing),
+		scene_test(a_backends_request_is_no_reply),
+		scene_test(a_port_that_makes_replies_of_requests_is_not_taken),
 		scene_test(a_bit_without_a_masquerade_means_nothing),
 		scene_test(the_sweep_clears_such_a_bit_and_no_other),
 		scene_test(what_was_removed_is_made_again_as_it_was),
