@@ -161,6 +161,9 @@ static __always_inline enum verdict find_reply(struct packet *packet, __u64 dst_
 	__u32 idle;
 
 	known = search_for(packet, &client, DIRECTION_REPLY, is_rare, &found);
+	if (known && found.state.may_be_masqueraded)
+		known = is_rare ? search_own_end(packet, &client, &found)
+				: part(packet, PROGRAM_RARE);
 	if (!known && masquerading && is_masqueraded_reply(&packet->flow))
 		return part(packet, PROGRAM_MASQUERADE);
 	if (!known && is_marked(client.hash)) {
@@ -217,7 +220,11 @@ static __always_inline bool is_live(const struct packet *packet, const struct fo
 static __always_inline bool find_live(struct packet *packet, const struct client *client,
 				      enum direction direction, struct found *found)
 {
-	if (search_for(packet, client, direction, true, found) && is_live(packet, found))
+	/* Of what only looks like a masqueraded one errors are not translated, until it does not.
+	 */
+	struct whereabouts where = {.is_own_end = direction == DIRECTION_REPLY};
+
+	if (search_there(packet, client, direction, &where, found) && is_live(packet, found))
 		return true;
 	if (is_marked(client->hash) && search_aliased(packet, direction, client->hash, found) &&
 	    is_live(packet, found))

@@ -36,6 +36,7 @@
 #include "bpf/packet.h"
 #include "include/connection.h"
 #include "include/hash.h"
+#include "include/masquerade.h"
 
 #define REFRESH_TRIES 4
 
@@ -154,8 +155,9 @@ static __always_inline bool is_of_one_owner(const struct connection *connection,
  * The connection of a packet that goes this way, even one that has expired or whose backend has
  * gone while its index was not given to another.
  */
-static __always_inline bool search(const struct flow *flow, const struct client *client,
-				   enum direction direction, struct found *found)
+static __always_inline bool search_as_asked(const struct flow *flow, const struct client *client,
+					    enum direction direction,
+					    const struct whereabouts *asked, struct found *found)
 {
 	const __u32 wanted = client_half(client->port, hash_tag(client->hash) ^ client->alias);
 	struct connection_bucket *bucket = bucket_of(client->hash);
@@ -177,6 +179,8 @@ static __always_inline bool search(const struct flow *flow, const struct client 
 				     client->address) ||
 		    !is_of_one_owner(connection, head, &found->state))
 			continue;
+		if (asked->is_own_end && found->state.may_be_masqueraded)
+			continue;
 		found->backend = backend_of((__u32)head);
 		if (!found->backend || found->backend->handle != (__u32)head ||
 		    !is_of_backend(flow, direction, found->backend))
@@ -187,6 +191,14 @@ static __always_inline bool search(const struct flow *flow, const struct client 
 		return true;
 	}
 	return false;
+}
+
+static __always_inline bool search(const struct flow *flow, const struct client *client,
+				   enum direction direction, struct found *found)
+{
+	const struct whereabouts any = {};
+
+	return search_as_asked(flow, client, direction, &any, found);
 }
 
 /*
@@ -204,7 +216,7 @@ __noinline int search_apart(const struct flow *flow, __u64 hash, __u32 direction
 		return false; /* VERIFIER: a global function's pointers may be NULL */
 	client.address = is_source ? &flow->src : &flow->dst;
 	client.port = direction == DIRECTION_REQUEST ? flow->src_port : flow->dst_port;
-	is_found = search(flow, &client, direction, &found);
+	is_found = search_as_asked(flow, &client, direction, where, &found);
 	where->has_siblings = found.has_siblings;
 	if (!is_found)
 		return false;
@@ -214,27 +226,34 @@ __noinline int search_apart(const struct flow *flow, __u64 hash, __u32 direction
 	return true;
 }
 
+static __always_inline bool search_there(const struct packet *packet, const struct client *client,
+					 enum direction direction, struct whereabouts *where,
+					 struct found *found)
+{
+	const bool is_source = direction == DIRECTION_REQUEST || packet->is_hairpin;
+	struct connection_bucket *bucket;
+	bool is_found;
+
+	is_found = search_apart(&packet->flow, client->hash, direction, is_source, where);
+	found->has_siblings = where->has_siblings;
+	bucket = bucket_of(client->hash);
+	if (!is_found || !bucket)
+		return false;
+	found->connection = way_of(bucket, client->hash, where->turn);
+	found->head = where->head;
+	found->state.word = where->state;
+	found->backend = backend_of((__u32)where->head);
+	return found->backend;
+}
+
 /* Programs of what is rare search apart, those of most packets in place. */
 static __always_inline bool search_for(const struct packet *packet, const struct client *client,
 				       enum direction direction, bool is_rare, struct found *found)
 {
-	const bool is_source = direction == DIRECTION_REQUEST || packet->is_hairpin;
-	struct connection_bucket *bucket;
 	struct whereabouts where = {};
-	bool is_found;
 
-	if (!is_rare)
-		return search(&packet->flow, client, direction, found);
-	is_found = search_apart(&packet->flow, client->hash, direction, is_source, &where);
-	found->has_siblings = where.has_siblings;
-	bucket = bucket_of(client->hash);
-	if (!is_found || !bucket)
-		return false;
-	found->connection = way_of(bucket, client->hash, where.turn);
-	found->head = where.head;
-	found->state.word = where.state;
-	found->backend = backend_of((__u32)where.head);
-	return found->backend;
+	return is_rare ? search_there(packet, client, direction, &where, found)
+		       : search(&packet->flow, client, direction, found);
 }
 
 /*

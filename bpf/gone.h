@@ -67,9 +67,11 @@ static __always_inline bool lose_found(const struct found *found, enum direction
 static __always_inline bool lose(const struct flow *flow, const struct client *client,
 				 enum direction direction, struct loss *loss)
 {
+	const struct whereabouts asked = {.is_own_end = direction == DIRECTION_REPLY};
 	struct found found;
 
-	return search(flow, client, direction, &found) && lose_found(&found, direction, loss);
+	return search_as_asked(flow, client, direction, &asked, &found) &&
+	       lose_found(&found, direction, loss);
 }
 
 /* The same of a connection with an alias. */

@@ -89,6 +89,38 @@ static __always_inline struct flow *room_for_other(void)
 	return work ? &work->other : NULL;
 }
 
+/* Whether the connection that was found, by what its backend sends to a client, is masqueraded. */
+static __always_inline bool is_hidden(const struct packet *packet, const struct found *found)
+{
+	const struct flow *flow = &packet->flow;
+	const __u32 first = 0;
+	struct masquerade_work *work = bpf_map_lookup_elem(&masquerade_work, &first);
+
+	if (!work || !found->backend)
+		return true; /* VERIFIER: does not know that there are (6.1) */
+	work->flow.src = packet->is_hairpin ? flow->src : flow->dst;
+	work->flow.dst = found->backend->service_address;
+	work->flow.src_port = flow->dst_port;
+	work->flow.dst_port = found->backend->service_port;
+	work->flow.protocol = flow->protocol;
+	return (__u32)find_masquerade(&work->flow, DIRECTION_REQUEST, &work->other) ==
+	       (__u32)found->head;
+}
+
+/*
+ * The connection whose replies come to a client's own end, where one was found that looks as if it
+ * were masqueraded: another one, or that, if it is not. Not for the first program, which parts with
+ * what may be either.
+ */
+static __always_inline bool search_own_end(const struct packet *packet, const struct client *client,
+					   struct found *found)
+{
+	struct whereabouts where = {.is_own_end = true};
+
+	return search_there(packet, client, DIRECTION_REPLY, &where, found) ||
+	       !is_hidden(packet, found); /* as it was found before */
+}
+
 /* The address that packets get which leave by this port; NULL: there is none. */
 static __always_inline const struct address *source_of(__u32 port, bool is_ipv6)
 {

@@ -38,7 +38,8 @@ struct whereabouts {
 	__u64 head;
 	__u64 state;
 	__u32 turn;
-	__u32 has_siblings;
+	__u16 has_siblings;
+	__u16 is_own_end; /* asked for: of entries that may be masqueraded none */
 };
 
 /* What a CPU knows of the connection of a packet: too much for its stack. */

@@ -225,6 +225,40 @@ static void a_port_that_makes_replies_of_requests_is_not_taken(void **state)
 	}
 }
 
+/*
+ * One port of a client, two services, one backend: of the one it knows the client by the node, of
+ * the other, which does not masquerade, by the client's own end. Whichever has begun first.
+ */
+static void what_comes_to_a_clients_own_end_is_of_what_left_from_there(void **state)
+{
+	struct scene *scene = *state;
+	struct offer plain = ONLY_A;
+
+	plain.port = OTHER_PORT;
+	offer_masqueraded(scene);
+	scene_offer_all(scene, &plain);
+	for (int i = 0; i < 2 * KIND_COUNT; i++) {
+		const struct kind *kind = &KINDS[i / 2];
+		struct blueprint hidden = request_of(kind), open = hidden, reply, returned;
+
+		hidden.src_port = open.src_port = htons((uint16_t)(CLIENT_PORT + i % 2));
+		open.dst_port = htons(OTHER_PORT);
+		if (i % 2)
+			assert_int_equal(request_goes_to(scene, &open), BACKEND_A);
+		expect_masqueraded(scene, &hidden);
+		assert_int_equal(request_goes_to(scene, &open), BACKEND_A);
+
+		reply = reply_of(kind, BACKEND_A);
+		reply.dst_port = open.src_port;
+		returned = returned_reply(&reply, &open);
+		expect(scene, POD, &reply, VERDICT_REDIRECT, &returned);
+		expect_returned(scene, &hidden, SYN | ACK);
+
+		scene_forget(scene, &open);
+		expect(scene, POD, &reply, VERDICT_PASS_NO_SERVICE, NULL);
+	}
+}
+
 static void set_stale_bit(struct scene *scene, const struct blueprint *request)
 {
 	struct connection_bucket *buckets = scene->connections.memory;
@@ -323,6 +357,7 @@ int main(void)
 		scene_test(what_tells_nobody_of_a_gone_backend_ends_nothing),
 		scene_test(a_backends_request_is_no_reply),
 		scene_test(a_port_that_makes_replies_of_requests_is_not_taken),
+		scene_test(what_comes_to_a_clients_own_end_is_of_what_left_from_there),
 		scene_test(a_bit_without_a_masquerade_means_nothing),
 		scene_test(the_sweep_clears_such_a_bit_and_no_other),
 		scene_test(what_was_removed_is_made_again_as_it_was),
