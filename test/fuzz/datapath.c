@@ -64,7 +64,7 @@ static void prepare(void)
 	if (world)
 		return;
 	must(!network_make(NULL), "namespaces can be made: as root");
-	must(!scene_open(&state), "the datapath can be loaded");
+	must(!world_open_scene(&state), "the datapath can be loaded");
 	world = world_open(state);
 }
 

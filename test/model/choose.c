@@ -10,7 +10,7 @@
 #define PICKS 16 /* slots that are tried from the first on */
 
 /* A slot may name a backend that has just gone: the next ones are asked. */
-static bool is_there(const struct model_backend *backend)
+bool is_there(const struct model_backend *backend)
 {
 	return backend->state == BACKEND_ACTIVE || backend->state == BACKEND_DRAINING;
 }
@@ -67,6 +67,9 @@ bool was_sent_to(const struct walk *walk, const struct model_backend *backend, _
 static struct model_backend *pick_observed(struct walk *walk, struct model_backend **first)
 {
 	struct model_backend *blocked = NULL, *usual = pick_from(walk, 0, &blocked);
+	/* Where it is for its end alone, and not because nothing of ours is left to leave as. */
+	const bool is_dropped = walk->observed->action == XDP_DROP &&
+				!walk->service->masquerades[network_of_source(walk)];
 	bool is_free = false;
 	__be16 port;
 
@@ -78,14 +81,13 @@ static struct model_backend *pick_observed(struct walk *walk, struct model_backe
 		backend = pick_from(walk, slot, &blocked);
 		if (backend && was_sent_to(walk, backend, &port) && !is_untouched(walk))
 			return backend;
-		if (!backend && blocked &&
-		    (walk->observed->action == XDP_DROP || was_sent_to(walk, blocked, &port))) {
+		if (!backend && blocked && (is_dropped || was_sent_to(walk, blocked, &port))) {
 			*first = blocked;
 			return NULL;
 		}
 		is_free |= backend != usual;
 	}
-	if (is_free && walk->observed->action != XDP_DROP)
+	if (is_free && !is_dropped)
 		walk->model->is_uncertain = true;
 	return usual;
 }

@@ -18,7 +18,8 @@ bool is_free_for(struct walk *walk, const struct model_backend *backend, __be16 
 		struct model_connection *other = &model->connections[i];
 		const struct model_backend *theirs = &model->backends[other->backend];
 
-		if (!other->is_used || other == walk->old || backend_side_port(other) != port ||
+		if (!other->is_used || other == walk->old || other->is_masqueraded ||
+		    backend_side_port(other) != port ||
 		    protocol_of(model, other) != flow->protocol ||
 		    !same_address(&other->client, &flow->src) || theirs->port != backend->port ||
 		    !same_address(&theirs->address, &backend->address))

@@ -36,7 +36,7 @@ static uint32_t timeout_of(const struct model *model, const struct model_connect
 						       : model->timeouts.tcp_opening;
 }
 
-static bool is_expired(const struct model *model, const struct model_connection *connection)
+bool is_expired(const struct model *model, const struct model_connection *connection)
 {
 	return connection->idle > timeout_of(model, connection);
 }
@@ -53,7 +53,7 @@ bool is_over(const struct model *model, const struct model_connection *connectio
 	return !model_is_live(model, connection) || is_closed(connection);
 }
 
-static bool is_near(uint32_t seconds, uint32_t timeout)
+bool is_near(uint32_t seconds, uint32_t timeout)
 {
 	return seconds + 2 > timeout && seconds < timeout + 2;
 }
@@ -69,6 +69,8 @@ bool model_may_pass(const struct model *model, uint32_t seconds)
 		for (size_t row = 0; row < sizeof(all) / sizeof(all[0]); row++)
 			if (is_near(model->connections[i].idle + seconds, all[row]))
 				return false;
+	if (!may_pass_claims(model, seconds))
+		return false;
 	for (uint32_t i = 0; i < model->note_count; i++)
 		if (is_near(model->notes[i].age + seconds,
 			    model->services[model->notes[i].service].affinity_seconds))
@@ -80,6 +82,8 @@ void model_pass(struct model *model, uint32_t seconds)
 {
 	for (uint32_t i = 0; i < model->connection_count; i++)
 		model->connections[i].idle += seconds;
+	for (uint32_t i = 0; i < model->claim_count; i++)
+		model->claims[i].age += seconds;
 	for (uint32_t i = 0; i < model->note_count; i++)
 		model->notes[i].age += seconds;
 }
@@ -110,24 +114,49 @@ static struct model_connection *find_by_service(struct model *model, const struc
 	return NULL;
 }
 
+/*
+ * What comes to a client's own end. Not of one that is masqueraded; of one of which it is not known
+ * as what, only where there is no other.
+ */
 static struct model_connection *find_by_backend(struct model *model, const struct flow *flow,
 						const struct address *client)
 {
+	struct model_connection *lost = NULL;
+
 	for (uint32_t i = 0; i < model->connection_count; i++) {
 		struct model_connection *connection = &model->connections[i];
 		const struct model_backend *backend = &model->backends[connection->backend];
 
-		if (is_of_client(model, connection, client, flow->protocol) &&
-		    backend_side_port(connection) == flow->dst_port &&
-		    backend->port == flow->src_port && same_address(&backend->address, &flow->src))
+		if (!is_of_client(model, connection, client, flow->protocol) ||
+		    backend_side_port(connection) != flow->dst_port ||
+		    backend->port != flow->src_port || !same_address(&backend->address, &flow->src))
+			continue;
+		if (!connection->is_masqueraded)
 			return connection;
+		lost = model_claim_of(model, connection) ? lost : connection;
 	}
-	return NULL;
+	return lost;
 }
 
-/* A pod that is its own backend answers to the hairpin address: the client is who answers. */
+/* Which is that whose requests they answer, as long as it is known by this. */
+static struct model_connection *find_masqueraded(struct model *model,
+						 const struct model_claim *claim)
+{
+	struct model_connection *found = find_by_service(model, &claim->request);
+
+	return found && found->is_masqueraded && found->backend == claim->backend ? found : NULL;
+}
+
+/*
+ * A pod that is its own backend answers to the hairpin address: the client is who answers. Of what
+ * is masqueraded, we.
+ */
 static struct model_connection *find_reply(struct model *model, const struct flow *flow)
 {
+	const struct model_claim *claim = find_claim_of_reply(model, flow);
+
+	if (claim)
+		return find_masqueraded(model, claim);
 	if (same_address(&flow->dst, &model->hairpin.ipv4) ||
 	    same_address(&flow->dst, &model->hairpin.ipv6))
 		return find_by_backend(model, flow, &flow->src);
@@ -140,13 +169,23 @@ bool is_to_us(const struct walk *walk)
 	return !walk->in || !memcmp(walk->frame->bytes, walk->model->ports[walk->in].mac, ETH_ALEN);
 }
 
+void leave_as_own(struct walk *walk, const struct address *client, __be16 port)
+{
+	const struct hairpin *hairpin = &walk->model->hairpin;
+
+	walk->client = walk->known_as = *client;
+	if (same_address(client, &walk->backend->address))
+		walk->known_as = walk->packet.is_ipv6 ? hairpin->ipv6 : hairpin->ipv4;
+	walk->alias = port;
+}
+
 static void use(struct walk *walk, struct model_connection *connection)
 {
 	walk->connection = connection;
 	walk->backend = &walk->model->backends[connection->backend];
-	walk->is_hairpin = same_address(&connection->client, &walk->backend->address);
 	walk->client_port = connection->client_port;
-	walk->alias = backend_side_port(connection);
+	if (!leave_as_claimed(walk, connection))
+		leave_as_own(walk, &connection->client, backend_side_port(connection));
 }
 
 static struct model_hop way_back(const struct walk *walk)
@@ -210,6 +249,17 @@ static bool takes_request(const struct walk *walk, const struct model_connection
 	return model_is_live(walk->model, known) && !starts_afresh(walk, known);
 }
 
+/* Not what it is known by, but whether it is to be masqueraded, can be told. */
+static bool has_lost_claim(struct walk *walk, struct model_connection *known)
+{
+	const struct model_backend *backend = &walk->model->backends[known->backend];
+
+	if (!known->is_masqueraded || model_claim_of(walk->model, known))
+		return false;
+	known->is_masqueraded = is_to_be_masqueraded(walk, backend);
+	return known->is_masqueraded;
+}
+
 static enum verdict meet_request(struct walk *walk, struct model_connection *known)
 {
 	const bool is_known = known && takes_request(walk, known);
@@ -221,7 +271,8 @@ static enum verdict meet_request(struct walk *walk, struct model_connection *kno
 		return end(walk, known);
 	if (!is_to_us(walk))
 		return VERDICT_PASS_OTHER_HOST;
-	if (!is_known)
+	walk->is_lost = is_known && has_lost_claim(walk, known);
+	if (!is_known || walk->is_lost)
 		return begin_connection(walk, known);
 	use(walk, known);
 	track(walk);
@@ -308,13 +359,19 @@ static bool is_request_of(const struct walk *walk, const struct model_connection
 	return known && (takes_request(walk, known) || ends_with_backend(walk, known));
 }
 
+/* To a port of ours that nobody gets yet: it is the stack's, also where there is a service. */
+static bool is_left(const struct walk *walk)
+{
+	return find_claim_of_reply(walk->model, &walk->packet.flow);
+}
+
 /* Of a connection, either way; else of a service. */
 enum verdict find_connection(struct walk *walk)
 {
 	const struct flow *flow = &walk->packet.flow;
 	struct model_connection *request = find_request(walk);
 	struct model_connection *reply = find_reply(walk->model, flow);
-	const bool is_reply = reply && !is_expired(walk->model, reply);
+	const bool is_reply = (reply && !is_expired(walk->model, reply)) || is_left(walk);
 
 	if (is_request_of(walk, request) || !is_reply)
 		walk->service = service_for(walk);
@@ -344,6 +401,10 @@ enum verdict find_connection_of_error(struct walk *walk)
 	walk->direction = known ? DIRECTION_REQUEST : DIRECTION_REPLY;
 	if (!known)
 		known = find_reply(walk->model, &flow);
+	/* What is not known to be masqueraded, and not to be not, is nobody's. */
+	if (walk->direction == DIRECTION_REPLY && known && known->is_masqueraded &&
+	    !model_claim_of(walk->model, known))
+		known = NULL;
 	if (!known || !model_is_live(walk->model, known))
 		return VERDICT_PASS_NO_SERVICE;
 	if (is_from_nobody(walk))
@@ -378,12 +439,15 @@ struct model_connection *add_connection(struct walk *walk, struct model_connecti
 	const struct flow *flow = &walk->packet.flow;
 	struct model_connection *entry = old ? old : free_entry(walk->model, flow);
 
+	const bool is_masqueraded = is_to_be_masqueraded(walk, walk->backend);
+
 	*entry = (struct model_connection){
 		.is_used = true,
 		.client = flow->src,
 		.client_port = flow->src_port,
-		.alias = walk->alias == flow->src_port ? 0 : walk->alias,
+		.alias = is_masqueraded || walk->alias == flow->src_port ? 0 : walk->alias,
 		.backend = (uint32_t)(walk->backend - walk->model->backends),
+		.is_masqueraded = is_masqueraded,
 		.back = way_back(walk),
 	};
 	return entry;

@@ -209,13 +209,12 @@ static void these_files_are_the_same_in_both(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest all[] = {
-		sized_scene_test(what_once_differed_is_the_same_in_both, &CONNECTIONS),
-		sized_scene_test(packets_cut_or_changed_anywhere_are_the_same_in_both,
-				 &CONNECTIONS),
-		sized_scene_test(generated_sequences_are_the_same_in_both, &CONNECTIONS),
+		world_test(what_once_differed_is_the_same_in_both, &CONNECTIONS),
+		world_test(packets_cut_or_changed_anywhere_are_the_same_in_both, &CONNECTIONS),
+		world_test(generated_sequences_are_the_same_in_both, &CONNECTIONS),
 	};
 	const struct CMUnitTest some[] = {
-		sized_scene_test(these_files_are_the_same_in_both, &CONNECTIONS),
+		world_test(these_files_are_the_same_in_both, &CONNECTIONS),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

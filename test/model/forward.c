@@ -4,7 +4,7 @@
 #include <string.h>
 #include "test/model/walk.h"
 
-static struct model_hop hop_to(const struct model *model, const struct address *address)
+struct model_hop hop_to(const struct model *model, const struct address *address)
 {
 	for (uint32_t i = 0; i < model->neighbour_count; i++)
 		if (same_address(&model->neighbours[i].address, address))

@@ -9,6 +9,7 @@
 #define LEAST_LEFT 12
 #define MORE_LEFT 20
 #define MOST_NETWORKS 3
+#define MOST_SOURCES 3
 
 static const enum station CLIENTS[] = {STATION_C1, STATION_C1, STATION_C2, STATION_C3,
 				       STATION_C4, STATION_A,  STATION_B};
@@ -52,15 +53,23 @@ static void part_inside(struct generator *generator)
 	generator->networks = chance_below(&generator->chance, MOST_NETWORKS + 1);
 }
 
+static void begin_masquerading(struct generator *generator)
+{
+	generator->masquerades = true;
+	generator->sources = 1 + chance_below(&generator->chance, MOST_SOURCES);
+}
+
 static void choose_backends(struct generator *generator)
 {
 	struct chance *chance = &generator->chance;
+	const uint32_t remote = generator->masquerades ? 65 : 5;
 
 	generator->backend_count = 1 + chance_below(chance, POOL_BACKENDS);
 	for (uint32_t i = 0; i < generator->backend_count; i++) {
 		generator->backends[i] = (struct op_backend){
 			.station = ONE_OF(generator, BACKENDS),
 			.port = ONE_OF(generator, BACKEND_PORTS),
+			.is_remote = chance_percent(chance, remote),
 		};
 	}
 }
@@ -110,12 +119,14 @@ void generate_begin(struct generator *generator, const struct model *model, uint
 	choose_services(generator);
 	if (chance_percent(&generator->chance, 25))
 		part_inside(generator);
+	if (chance_percent(&generator->chance, 30))
+		begin_masquerading(generator);
 	choose_backends(generator);
 	choose_calls(generator);
 	if (chance_percent(&generator->chance, 25))
 		crowd(generator);
 	generator->setup = generator->service_count;
-	generator->left = generator->networks + generator->setup + LEAST_LEFT +
+	generator->left = generator->sources + generator->networks + generator->setup + LEAST_LEFT +
 			  chance_below(&generator->chance, MORE_LEFT);
 }
 
@@ -169,6 +180,18 @@ static void choose_network(struct generator *generator, struct op *op)
 	op->network.network = ONE_OF(generator, NETWORKS);
 }
 
+/* Of the ways out that backends are behind, or of any; now and then a service's address. */
+static void choose_source(struct generator *generator, struct op *op)
+{
+	static const enum interface INTERFACES[] = {UPLINK, POD, NOWHERE, NOWHERE, UPLINK_VLAN};
+	static const enum station STATIONS[] = {STATION_N1, STATION_N1, STATION_N1,    STATION_N2,
+						STATION_N2, STATION_S3, _STATION_COUNT};
+
+	op->kind = OP_SOURCE;
+	op->source.interface = ONE_OF(generator, INTERFACES);
+	op->source.station = ONE_OF(generator, STATIONS);
+}
+
 static void choose_offer(struct generator *generator, struct op_offer *offer, uint32_t service)
 {
 	static const uint32_t AFFINITIES[] = {5, 30, 100, 86400};
@@ -177,6 +200,9 @@ static void choose_offer(struct generator *generator, struct op_offer *offer, ui
 	offer->service = generator->services[service];
 	offer->has_inside = chance_percent(chance, has_inside(generator, service) ? 85 : 5);
 	offer->drops_unserved = chance_percent(chance, 20);
+	if (chance_percent(chance, generator->masquerades ? 75 : 5))
+		offer->masquerade =
+			chance_percent(chance, 50) ? MASQUERADE_STRANGERS : MASQUERADE_OTHERS;
 	offer->algorithm = chance_percent(chance, 60)
 				   ? ALGORITHM_MAGLEV
 				   : (enum algorithm)chance_below(chance, _ALGORITHM_COUNT);
@@ -236,7 +262,9 @@ static void choose_change(struct generator *generator, struct op *op)
 		op->kind = OP_ALLOW;
 	} else if (draw < 86) {
 		choose_network(generator, op);
-	} else if (draw < 91) {
+	} else if (draw < 89 && generator->masquerades) {
+		choose_source(generator, op);
+	} else if (draw < 93) {
 		choose_move(generator, op);
 	} else {
 		choose_port(generator, op);
@@ -251,7 +279,10 @@ bool generate_next(struct generator *generator, struct op *op)
 	if (!generator->left--)
 		return false;
 	*op = (struct op){.kind = OP_PACKET};
-	if (generator->networks) {
+	if (generator->sources) {
+		choose_source(generator, op);
+		generator->sources--;
+	} else if (generator->networks) {
 		choose_network(generator, op);
 		generator->networks--;
 	} else if (generator->setup) {

@@ -25,6 +25,8 @@ struct call {
 struct generator {
 	struct chance chance;
 	const struct model *model;
+	bool masquerades;  /* many of its services do */
+	uint32_t sources;  /* of these, still to be told, first of all */
 	uint32_t networks; /* still to be told, first of all */
 	uint32_t setup;    /* offers still to be made before anything else happens */
 	uint32_t left;     /* operations still to come */

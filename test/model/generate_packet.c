@@ -86,6 +86,39 @@ static struct op_segment request_of_call(struct generator *generator, const stru
 	return segment;
 }
 
+/* What its backend knows it by; NULL: its own end. The latest, now and then one of before. */
+static const struct model_claim *claim_of(struct generator *generator, const struct call *call,
+					  const struct model_connection *known)
+{
+	const struct model *model = generator->model;
+	const struct model_claim *claim = known ? model_claim_of(model, known) : NULL;
+	const struct model_claim *other;
+
+	if (!model->claim_count || !chance_percent(&generator->chance, claim ? 5 : 15))
+		return claim;
+	other = &model->claims[chance_below(&generator->chance, model->claim_count)];
+	return other->request.src_port == htons(call->port) ? other : claim;
+}
+
+static enum family family_of(const struct address *address)
+{
+	return address_is_ipv4(address) ? IPV4 : IPV6;
+}
+
+/* A packet between the backend and us. */
+static struct op_segment segment_of_claim(const struct model_claim *claim, bool is_request)
+{
+	const struct flow *reply = &claim->reply;
+	const enum station backend = station_at(&reply->src), us = station_at(&reply->dst);
+	struct op_segment segment =
+		op_segment_of(family_of(&reply->src), reply->protocol, is_request ? us : backend,
+			      is_request ? backend : us);
+
+	segment.src_port = ntohs(is_request ? reply->dst_port : reply->src_port);
+	segment.dst_port = ntohs(is_request ? reply->src_port : reply->dst_port);
+	return segment;
+}
+
 /* Where the connection leads, or would; a backend of the pool where nothing is known. */
 static struct op_backend backend_of_call(struct generator *generator,
 					 const struct model_connection *known)
@@ -107,6 +140,7 @@ static struct op_segment reply_of_call(struct generator *generator, const struct
 				       const struct model_connection *known)
 {
 	const struct op_service *service = &generator->services[call->service];
+	const struct model_claim *claim = claim_of(generator, call, known);
 	const struct op_backend backend = backend_of_call(generator, known);
 	struct op_segment segment =
 		op_segment_of(service->family, service->protocol, backend.station,
@@ -114,6 +148,8 @@ static struct op_segment reply_of_call(struct generator *generator, const struct
 
 	segment.src_port = backend.port;
 	segment.dst_port = call->port;
+	if (claim)
+		segment = segment_of_claim(claim, false);
 	segment.tcp_flags = choose_flags(generator, known);
 	if (known && !(known->seen & TCP_SEEN_REPLY) && chance_percent(&generator->chance, 80))
 		segment.tcp_flags = SYN | ACK;
@@ -131,6 +167,7 @@ static struct op_segment other_side(struct generator *generator, const struct ca
 				    const struct model_connection *known, bool is_request)
 {
 	const struct op_service *service = &generator->services[call->service];
+	const struct model_claim *claim = claim_of(generator, call, known);
 	const struct op_backend backend = backend_of_call(generator, known);
 	const enum station client =
 		backend.station == call->client && is_request ? STATION_H : call->client;
@@ -140,6 +177,8 @@ static struct op_segment other_side(struct generator *generator, const struct ca
 
 	segment.src_port = is_request ? call->port : service->port;
 	segment.dst_port = is_request ? backend.port : call->port;
+	if (claim && is_request)
+		segment = segment_of_claim(claim, true);
 	segment.hop_limit--;
 	choose_payload(&generator->chance, &segment);
 	return segment;

@@ -40,6 +40,8 @@ void model_reset(struct model *model)
 	model->neighbour_count = 0;
 	model->denied_count = 0;
 	model->network_count = 0;
+	model->claim_count = 0;
+	memset(model->sources, 0, sizeof(model->sources));
 	model->backend_count = 0;
 	model->connection_count = 0;
 	model->note_count = 0;
@@ -111,7 +113,7 @@ static bool is_refused(enum verdict verdict)
 {
 	return verdict == VERDICT_DROP_MARTIAN || verdict == VERDICT_DROP_SOURCE_RANGE ||
 	       verdict == VERDICT_DROP_NO_BACKEND || verdict == VERDICT_DROP_COLLISION ||
-	       verdict == VERDICT_DROP_UNSERVED;
+	       verdict == VERDICT_DROP_UNSERVED || verdict == VERDICT_DROP_MASQUERADE;
 }
 
 static bool is_flooded_counted(const struct walk *walk)

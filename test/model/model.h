@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "include/abi.h"
+#include "include/masquerade.h"
 #include "include/network.h"
 #include "include/verdict.h"
 #include "test/bpf/packet_builder.h"
@@ -23,6 +24,7 @@
 #define MODEL_NEIGHBOURS 64
 #define MODEL_PREFIXES 16
 #define MODEL_NETWORKS 16
+#define MODEL_CLAIMS 128
 #define MODEL_RING 1024 /* slots */
 #define MODEL_PORTS 6
 #define MODEL_OF_CLIENT CONNECTION_WAYS /* connections of one client's port at most */
@@ -99,6 +101,7 @@ struct model_backend {
 	struct address address;
 	__be16 port;
 	uint16_t weight;
+	bool is_remote;             /* on another node, from where replies go their own way */
 	enum backend_state state;   /* BACKEND_NONE: it was removed */
 	struct service_key service; /* the one it is of, or was */
 	struct traffic_counter traffic;
@@ -109,6 +112,7 @@ struct model_service {
 	bool is_own;         /* the node has its address itself */
 	bool has_inside;     /* clients inside get the service of SCOPE_INSIDE, if there is one */
 	bool drops_unserved; /* where it has nobody, nobody hears of it */
+	bool masquerades[_NETWORK_COUNT]; /* clients of these, towards backends elsewhere */
 	struct service_key key;
 	enum algorithm algorithm;
 	struct model_prefix ranges[MODEL_PREFIXES];
@@ -132,7 +136,17 @@ struct model_connection {
 	uint32_t backend; /* index */
 	uint8_t seen;     /* enum tcp_seen */
 	uint32_t idle;    /* seconds since its last packet */
+	bool is_masqueraded;
 	struct model_hop back;
+};
+
+/* What a masqueraded connection is known by to its backend. */
+struct model_claim {
+	struct flow request; /* as it comes from the client */
+	struct flow reply;   /* as it comes from the backend, to us */
+	uint32_t backend;    /* index; MODEL_NONE: one that is gone */
+	bool is_alone;       /* its connection is gone; nobody else gets the port yet */
+	uint32_t age;        /* seconds since that began, or since it is alone */
 };
 
 /* Where a client's last connection to a service went. */
@@ -171,7 +185,12 @@ struct model {
 	struct model_backend backends[MODEL_BACKENDS];
 	uint32_t backend_count;
 	struct model_connection connections[MODEL_CONNECTIONS];
-	uint32_t connection_count; /* all used ones are below */
+	uint32_t connection_count;                     /* all used ones are below */
+	struct masquerade_source sources[MODEL_PORTS]; /* by port; of 0 those of any */
+	struct masquerade_ports masquerade_ports;      /* that may be given */
+	uint32_t masquerade_room; /* elements: a connection has two, what is alone one */
+	struct model_claim claims[MODEL_CLAIMS];
+	uint32_t claim_count;
 	struct model_note notes[MODEL_NOTES];
 	uint32_t note_count;
 	struct model_fragment fragments[MODEL_FRAGMENTS];
@@ -204,5 +223,10 @@ uint32_t model_action(const struct model *model, uint32_t in, enum verdict verdi
 
 /* NULL, or the service at this address, port and protocol. */
 struct model_service *model_find_service(struct model *model, const struct service_key *key);
+/* What a connection is known by to its backend, if it is masqueraded; NULL: by its own end. */
+const struct model_claim *model_claim_of(const struct model *model,
+					 const struct model_connection *connection);
+/* What lbd does now and then: claims of connections that are gone go, too, in two steps. */
+void model_sweep_claims(struct model *model);
 /* A connection that counts: neither expired nor one whose backend serves no more. */
 bool model_is_live(const struct model *model, const struct model_connection *connection);

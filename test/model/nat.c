@@ -97,15 +97,17 @@ static struct change sum_of(const struct change *a, const struct change *b)
 	return (struct change){.lost = a->lost + b->lost, .gained = a->gained + b->gained};
 }
 
-static const struct address *hairpin_of(const struct walk *walk)
+/* Its backend has another address for the client. */
+static bool is_hidden(const struct walk *walk)
 {
-	return walk->packet.is_ipv6 ? &walk->model->hairpin.ipv6 : &walk->model->hairpin.ipv4;
+	return !same_address(&walk->client, &walk->known_as);
 }
 
 /*
  * One end of a packet gets what the connection has there, the backend or the service, and where a
- * pod meets itself the other end, too. What that changes of the packet's own checksums is written;
- * all that has changed, these as well, is returned: a packet may be quoted in another.
+ * the client is hidden from its backend the other end, too. What that changes of the packet's own
+ * checksums is written; all that has changed, these as well, is returned: a packet may be quoted in
+ * another.
  */
 static struct change rewrite(struct walk *walk, const struct headers *headers, size_t which,
 			     bool to_backend)
@@ -122,9 +124,9 @@ static struct change rewrite(struct walk *walk, const struct headers *headers, s
 		put_port(walk, headers, !which, to_backend ? walk->alias : walk->client_port,
 			 &ports);
 	}
-	if (walk->is_hairpin)
-		put_address(walk, headers, !which,
-			    to_backend ? hairpin_of(walk) : &backend->address, &addresses);
+	if (is_hidden(walk))
+		put_address(walk, headers, !which, to_backend ? &walk->known_as : &walk->client,
+			    &addresses);
 	both = sum_of(&addresses, &ports);
 	if (!headers->is_ipv6)
 		update(walk->frame, headers->ip + 10, &addresses, false, &sums);
@@ -137,26 +139,28 @@ static struct change rewrite(struct walk *walk, const struct headers *headers, s
 }
 
 /*
- * The sender of an error is hidden only where it is the backend or the pod itself; a router on the
- * way keeps its address.
+ * The sender of an error is hidden only where it is the backend or the client itself; a router on
+ * the way keeps its address.
  */
 static struct change rewrite_envelope(struct walk *walk)
 {
 	const struct model_backend *backend = walk->backend;
 	const struct headers *packet = &walk->packet;
-	const bool is_pod = same_address(&packet->flow.src, &backend->address);
+	const bool is_request = walk->direction == DIRECTION_REQUEST;
+	const struct address *end = is_request ? &walk->client : &backend->address;
+	const bool is_from_end = same_address(&packet->flow.src, end);
 	struct change change = {};
 
-	if (walk->direction == DIRECTION_REQUEST) {
+	if (is_request) {
 		put_address(walk, packet, DESTINATION, &backend->address, &change);
-		if (walk->is_hairpin && is_pod)
-			put_address(walk, packet, SOURCE, hairpin_of(walk), &change);
+		if (is_hidden(walk) && is_from_end)
+			put_address(walk, packet, SOURCE, &walk->known_as, &change);
 		return change;
 	}
-	if (is_pod)
+	if (is_from_end)
 		put_address(walk, packet, SOURCE, &backend->service.address, &change);
-	if (walk->is_hairpin)
-		put_address(walk, packet, DESTINATION, &backend->address, &change);
+	if (is_hidden(walk))
+		put_address(walk, packet, DESTINATION, &walk->client, &change);
 	return change;
 }
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include "include/network.h"
+#include "lb/service.h"
 #include "test/model/station.h"
 
 #define OP_BACKENDS 6
@@ -37,6 +38,7 @@ struct op_backend {
 	uint16_t port;
 	uint16_t weight;
 	enum backend_state state;
+	bool is_remote;
 };
 
 struct op_prefix {
@@ -50,6 +52,7 @@ struct op_offer {
 	enum algorithm algorithm;
 	bool has_inside;
 	bool drops_unserved;
+	enum masquerade masquerade;
 	uint32_t affinity_seconds;
 	uint32_t backend_count;
 	struct op_backend backends[OP_BACKENDS];
@@ -115,6 +118,7 @@ enum op_kind {
 	OP_DENY,
 	OP_ALLOW,   /* what was denied last */
 	OP_NETWORK, /* whose the addresses of a prefix are from now on */
+	OP_SOURCE,  /* what masqueraded connections leave an interface as */
 	OP_MOVE,    /* a station is behind another interface from now on */
 	OP_PORT,    /* flags and MTU of an interface */
 	OP_PASS,    /* time, without packets */
@@ -132,6 +136,10 @@ struct op {
 			struct op_prefix prefix;
 			enum network network;
 		} network;
+		struct {
+			enum interface interface; /* NOWHERE: of those that have none */
+			enum station station;     /* _STATION_COUNT: none */
+		} source;
 		struct {
 			enum station station;
 			enum interface interface;

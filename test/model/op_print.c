@@ -25,6 +25,8 @@ static void print_backend(FILE *file, const struct op_backend *backend)
 	fprintf(file, " %s:%u", station_name(backend->station), backend->port);
 	if (backend->weight != 1)
 		fprintf(file, "*%u", backend->weight);
+	if (backend->is_remote)
+		fprintf(file, "+remote");
 	if (backend->state != BACKEND_ACTIVE)
 		fprintf(file, "/%s", OP_STATES[backend->state]);
 }
@@ -38,6 +40,8 @@ static void print_offer(FILE *file, const struct op_offer *offer)
 		fprintf(file, " has-inside");
 	if (offer->drops_unserved)
 		fprintf(file, " unserved=drop");
+	if (offer->masquerade)
+		fprintf(file, " masquerade=%s", masquerade_name(offer->masquerade));
 	if (offer->affinity_seconds)
 		fprintf(file, " affinity=%u", offer->affinity_seconds);
 	for (uint32_t i = 0; i < offer->range_count; i++) {
@@ -137,6 +141,11 @@ void op_print(FILE *file, const struct op *op)
 		fprintf(file, "network ");
 		print_prefix(file, &op->network.prefix);
 		fprintf(file, " %s", OP_NETWORKS[op->network.network]);
+		break;
+	case OP_SOURCE:
+		fprintf(file, "source %s %s", OP_INTERFACES[op->source.interface],
+			op->source.station == _STATION_COUNT ? "none"
+							     : station_name(op->source.station));
 		break;
 	case OP_MOVE:
 		fprintf(file, "move %s %s", station_name(op->move.station),

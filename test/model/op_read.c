@@ -8,11 +8,13 @@
 #include "test/model/op_words.h"
 
 #define LINE_MAX_BYTES 1024
+#define REMOTE "+remote"
 
 static const char *const OP_WORDS[_OP_KIND_COUNT] = {
-	[OP_OFFER] = "offer", [OP_WITHDRAW] = "withdraw", [OP_DENY] = "deny",
-	[OP_ALLOW] = "allow", [OP_NETWORK] = "network",   [OP_MOVE] = "move",
-	[OP_PORT] = "port",   [OP_PASS] = "pass",         [OP_PACKET] = "packet",
+	[OP_OFFER] = "offer",   [OP_WITHDRAW] = "withdraw", [OP_DENY] = "deny",
+	[OP_ALLOW] = "allow",   [OP_NETWORK] = "network",   [OP_SOURCE] = "source",
+	[OP_MOVE] = "move",     [OP_PORT] = "port",         [OP_PASS] = "pass",
+	[OP_PACKET] = "packet",
 };
 
 static bool read_family(const char *text, enum family *family)
@@ -62,6 +64,8 @@ static bool read_backend(char *text, struct op_backend *backend)
 		return false;
 	if (*rest == '*')
 		backend->weight = (uint16_t)strtoul(rest + 1, &rest, 10);
+	backend->is_remote = !strncmp(rest, REMOTE, strlen(REMOTE));
+	rest += backend->is_remote ? strlen(REMOTE) : 0;
 	if (*rest != '/')
 		return !*rest;
 	state = op_index_of(OP_STATES, _BACKEND_STATE_COUNT, rest + 1);
@@ -76,7 +80,8 @@ static bool read_flag(const char *word, struct op_offer *offer)
 		return offer->has_inside = true;
 	if (!strcmp(word, "unserved=drop"))
 		return offer->drops_unserved = true;
-	return false;
+	return !strncmp(word, "masquerade=", 11) &&
+	       !masquerade_parse(word + 11, &offer->masquerade);
 }
 
 static bool read_offer(struct op_offer *offer)
@@ -134,6 +139,18 @@ static bool read_network(struct op *op)
 	return op->network.network != _NETWORK_COUNT;
 }
 
+static bool read_source(struct op *op)
+{
+	const char *interface = strtok(NULL, SPACE), *station = strtok(NULL, SPACE);
+
+	if (!station)
+		return false;
+	op->source.interface = (enum interface)op_index_of(OP_INTERFACES, OP_PORT_COUNT, interface);
+	op->source.station = station_named(station);
+	return op->source.interface != OP_PORT_COUNT &&
+	       (op->source.station != _STATION_COUNT || !strcmp(station, "none"));
+}
+
 static bool read_move(struct op *op)
 {
 	const char *station = strtok(NULL, SPACE), *interface = strtok(NULL, SPACE);
@@ -159,6 +176,8 @@ static bool read_rest(struct op *op)
 		return true;
 	case OP_NETWORK:
 		return read_network(op);
+	case OP_SOURCE:
+		return read_source(op);
 	case OP_MOVE:
 		return read_move(op);
 	case OP_PORT:

@@ -161,7 +161,7 @@ static void the_kernel_sends_the_same_frames(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		sized_scene_test(the_kernel_sends_the_same_frames, &CONNECTIONS),
+		world_test(the_kernel_sends_the_same_frames, &CONNECTIONS),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

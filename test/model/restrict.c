@@ -65,7 +65,7 @@ void restrict_begin(struct generator *generator, struct sequence *sequence)
 		offer(generator, i, sequence);
 	for (uint32_t i = 0; i < generator->call_count; i++)
 		generator->calls[i].tag_count = 0;
-	generator->networks = generator->setup = 0;
+	generator->sources = generator->networks = generator->setup = 0;
 	generator->left = PACKETS;
 }
 

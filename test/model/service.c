@@ -52,6 +52,21 @@ static enum verdict leave_unserved(const struct walk *walk)
 					     : turn_away(walk, VERDICT_DROP_NO_BACKEND);
 }
 
+/* SCTP's checksum covers the ports, and no difference brings it up to date. */
+static bool may_change_port(const struct walk *walk)
+{
+	return walk->packet.protocol != IPPROTO_SCTP && walk->client_port;
+}
+
+/* By the client's own port, or by one of ours. */
+static enum verdict settle(struct walk *walk)
+{
+	is_free_for(walk, walk->backend, walk->client_port, true);
+	if (is_to_be_masqueraded(walk, walk->backend))
+		return masquerade(walk, is_remembered(walk));
+	return VERDICT_CONTINUE;
+}
+
 /*
  * Where the client belongs, be it by another port; where the ring before led, where this one leads;
  * or by another port.
@@ -60,10 +75,15 @@ static enum verdict choose(struct walk *walk, struct model_backend *home)
 {
 	struct model_backend *first = NULL;
 
+	walk->backend = masqueraded_backend(walk, walk->is_lost ? walk->old->backend : MODEL_NONE);
+	if (walk->backend)
+		return settle(walk);
 	if (home && is_free_for(walk, home, walk->client_port, false))
 		walk->backend = home;
 	else if (!home)
 		walk->backend = pick_previous(walk);
+	else if (is_to_be_masqueraded(walk, home) && may_change_port(walk))
+		walk->backend = home;
 	else if (take_alias(walk, home)) {
 		walk->backend = home;
 		return VERDICT_CONTINUE;
@@ -72,10 +92,10 @@ static enum verdict choose(struct walk *walk, struct model_backend *home)
 		return leave_unserved(walk);
 	if (!walk->backend)
 		walk->backend = pick(walk, &first);
-	if (walk->backend) {
-		is_free_for(walk, walk->backend, walk->client_port, true);
-		return VERDICT_CONTINUE;
-	}
+	if (!walk->backend && first && is_to_be_masqueraded(walk, first))
+		walk->backend = first;
+	if (walk->backend)
+		return settle(walk);
 	if (!take_alias(walk, first))
 		return VERDICT_DROP_COLLISION;
 	walk->backend = first;
@@ -97,9 +117,12 @@ enum verdict begin_connection(struct walk *walk, struct model_connection *old)
 	walk->client_port = walk->alias = walk->packet.flow.src_port;
 	home = recall_backend(walk);
 	verdict = choose(walk, home);
-	if (verdict)
+	if (verdict) {
+		walk->backend = NULL; /* it carries nothing of it */
 		return verdict;
-	walk->is_hairpin = same_address(client, &walk->backend->address);
+	}
+	if (!is_to_be_masqueraded(walk, walk->backend))
+		leave_as_own(walk, client, walk->alias);
 	if (is_remembered(walk)) {
 		walk->connection = add_connection(walk, old);
 		walk->backend->traffic.connections++;

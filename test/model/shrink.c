@@ -139,6 +139,9 @@ static bool simplify_offer(struct world *world, struct sequence *sequence, uint3
 	op.offer.drops_unserved = false;
 	changed |= keep(world, sequence, at, &op);
 	op = sequence->ops[at];
+	op.offer.masquerade = MASQUERADE_NONE;
+	changed |= keep(world, sequence, at, &op);
+	op = sequence->ops[at];
 	op.offer.affinity_seconds = 0;
 	changed |= keep(world, sequence, at, &op);
 	op = sequence->ops[at];
@@ -148,6 +151,9 @@ static bool simplify_offer(struct world *world, struct sequence *sequence, uint3
 		op = sequence->ops[at];
 		op.offer.backends[i].weight = 1;
 		op.offer.backends[i].state = BACKEND_ACTIVE;
+		changed |= keep(world, sequence, at, &op);
+		op = sequence->ops[at];
+		op.offer.backends[i].is_remote = false;
 		changed |= keep(world, sequence, at, &op);
 		op = sequence->ops[at];
 		op.offer.backends[i] = op.offer.backends[--op.offer.backend_count];

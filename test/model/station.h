@@ -24,9 +24,11 @@ enum station {
 	STATION_S1, /* addresses of services */
 	STATION_S2,
 	STATION_S3,
-	STATION_H, /* the hairpin address */
-	STATION_R, /* a router on the way */
-	STATION_X, /* a stranger */
+	STATION_H,  /* the hairpin address */
+	STATION_R,  /* a router on the way */
+	STATION_X,  /* a stranger */
+	STATION_N1, /* this node */
+	STATION_N2,
 	STATION_LOOPBACK,
 	STATION_UNSPECIFIED,
 	STATION_MULTICAST,

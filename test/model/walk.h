@@ -52,12 +52,13 @@ struct walk {
 	enum direction direction;
 	struct model_connection *connection; /* known, or made; NULL: a stateless one */
 	struct model_connection *old;        /* whose place that takes, or would take */
+	bool is_lost;                        /* that was masqueraded, and it is not known as what */
 	struct model_backend *backend;
-	struct model_service *service; /* that refused it */
-	bool is_hairpin;
-	bool becomes_reset; /* a reply of a backend that is gone, for its client */
-	__be16 client_port; /* as the client has it, */
-	__be16 alias;       /* and as its backend has it */
+	struct model_service *service;   /* that refused it */
+	bool becomes_reset;              /* a reply of a backend that is gone, for its client */
+	__be16 client_port;              /* as the client has it, */
+	__be16 alias;                    /* and as its backend has it */
+	struct address client, known_as; /* the same of its address */
 
 	struct model_hop next;
 	uint32_t mtu; /* of the way out that is too narrow */
@@ -108,9 +109,13 @@ enum network network_of_source(const struct walk *walk);
 /* connection.c */
 enum verdict find_connection(struct walk *walk);
 enum verdict find_connection_of_error(struct walk *walk);
+bool is_near(uint32_t seconds, uint32_t timeout);
+bool is_expired(const struct model *model, const struct model_connection *connection);
 bool is_served(const struct model *model, const struct model_connection *connection);
 bool is_over(const struct model *model, const struct model_connection *connection);
 uint8_t protocol_of(const struct model *model, const struct model_connection *connection);
+/* The client's own end, or where it meets itself the hairpin address. */
+void leave_as_own(struct walk *walk, const struct address *client, __be16 port);
 /* The port that the backend knows the client by. */
 __be16 backend_side_port(const struct model_connection *connection);
 /* The entry of a new connection in the place of *old (NULL: of none). */
@@ -119,6 +124,7 @@ bool is_to_us(const struct walk *walk);
 bool is_from_nobody(const struct walk *walk); /* no host has the packet's source */
 
 /* choose.c: NULL: none, or none whose replies would be its own; *first: of those the first. */
+bool is_there(const struct model_backend *backend);
 struct model_backend *pick(struct walk *walk, struct model_backend **first);
 struct model_backend *pick_previous(struct walk *walk);
 /* Whether the datapath has sent it there, and from which port. */
@@ -132,12 +138,26 @@ bool take_alias(struct walk *walk, const struct model_backend *backend);
 /* service.c: a connection begins; `old` is what was remembered of one between the same two. */
 enum verdict begin_connection(struct walk *walk, struct model_connection *old);
 
+/*
+ * masquerade.c: whether the connection that begins is to be masqueraded towards this backend; as
+ * what its packets leave; and where it was, if it goes on without its entry, or (`lost`, an
+ * index) without what it was known by (NULL: nowhere).
+ */
+bool is_to_be_masqueraded(const struct walk *walk, const struct model_backend *backend);
+enum verdict masquerade(struct walk *walk, bool is_remembered);
+struct model_backend *masqueraded_backend(const struct walk *walk, uint32_t lost);
+bool may_pass_claims(const struct model *model, uint32_t seconds);
+/* Of one that is known. False: its backend knows it by its own end. */
+bool leave_as_claimed(struct walk *walk, const struct model_connection *connection);
+struct model_claim *find_claim_of_reply(struct model *model, const struct flow *reply);
+
 /* affinity.c: the backend that a client comes back to (NULL: none); what a connection leaves. */
 struct model_backend *recall_backend(const struct walk *walk);
 void note_backend(struct walk *walk);
 
 /* forward.c: the way out; TX, REDIRECT, or who else takes it. */
 enum verdict forward(struct walk *walk);
+struct model_hop hop_to(const struct model *model, const struct address *address);
 
 /* answer.c: what we say ourselves, in the place of the packet. */
 const struct model_service *service_of_address(const struct model *model,

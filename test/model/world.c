@@ -11,6 +11,7 @@
 #include <string.h>
 #include "test/bpf/tags.h"
 
+#define FEW_MASQUERADES 4
 #define HOPS_LIVE 256 /* sequences; ways back to clients are few, but for mutated addresses */
 
 void difference_say(struct difference *difference, const char *format, ...)
@@ -25,6 +26,25 @@ void difference_say(struct difference *difference, const char *format, ...)
 	va_end(arguments);
 }
 
+/* So that they are soon all taken; some of them are clients' own. */
+static const struct masquerade_ports FEW_PORTS = {
+	.first = 40001,
+	.count = 2,
+	.second_first = 1024,
+	.second_count = 1,
+};
+
+static void give_few(struct datapath_options *options)
+{
+	options->masquerade_ports = FEW_PORTS;
+	options->max_masquerades = FEW_MASQUERADES;
+}
+
+int world_open_scene(void **state)
+{
+	return scene_open_changed(state, give_few);
+}
+
 static void set_up_model(struct world *world)
 {
 	world->model.timeouts = (struct timeouts){
@@ -34,6 +54,8 @@ static void set_up_model(struct world *world)
 		.tcp_closed = TCP_CLOSED_SECONDS,
 		.udp = UDP_SECONDS,
 	};
+	world->model.masquerade_ports = FEW_PORTS;
+	world->model.masquerade_room = 2 * FEW_MASQUERADES;
 	world->model.hairpin = (struct hairpin){
 		.ipv4 = hairpin_address(IPV4),
 		.ipv6 = hairpin_address(IPV6),
@@ -168,6 +190,7 @@ void world_reset(struct world *world)
 		world->location[station] = station_home((enum station)station);
 	forget_connections(world);
 	world_forget_affinity(world);
+	world_forget_masquerades(world);
 	world_forget_fragments(world);
 	model_reset(&world->model);
 	verdicts_read(world->scene->datapath, world->verdicts);
@@ -185,5 +208,7 @@ void world_pass(struct world *world, uint32_t seconds)
 			entries[i].state.last_seen -=
 				seconds * world->scene->datapath->jiffies_per_second;
 	world_pass_affinity(world, seconds);
+	world_pass_masquerades(world, seconds);
 	model_pass(&world->model, seconds);
+	world_sweep_masquerades(world);
 }

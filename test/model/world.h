@@ -38,6 +38,7 @@ struct world {
 	enum interface location[_STATION_COUNT];
 	bool are_ports_changed;
 	bool has_affinity;                       /* a service of the sequence */
+	bool has_sources;                        /* of masqueraded connections */
 	struct counter verdicts[_VERDICT_COUNT]; /* of the datapath, when the sequence began */
 	struct world_last last;
 	uint32_t sequences;
@@ -54,6 +55,11 @@ struct difference {
 void difference_say(struct difference *difference, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* A scene for a world, as scene_open; a test with one around it, as sized_scene_test. */
+int world_open_scene(void **state);
+#define world_test(function, connections)                                                          \
+	cmocka_unit_test_prestate_setup_teardown(function, world_open_scene, scene_close,          \
+						 (void *)(connections))
 struct world *world_open(struct scene *scene);
 void world_close(struct world *world);
 /* No services, no connections, nothing denied, all where it was in the beginning. */
@@ -66,6 +72,14 @@ void world_pass(struct world *world, uint32_t seconds);
 /* world_affinity.c: for the notes of where clients went. */
 void world_pass_affinity(struct world *world, uint32_t seconds);
 void world_forget_affinity(struct world *world);
+
+/* world_masquerade.c: what is known of masqueraded connections. */
+void world_set_source(struct world *world, enum interface interface, enum station station);
+bool world_is_own(const struct world *world, const struct address *address);
+void world_pass_masquerades(struct world *world, uint32_t seconds);
+void world_sweep_masquerades(struct world *world);
+void world_forget_masquerades(struct world *world);
+void world_compare_masquerades(struct world *world, struct difference *difference);
 
 /* world_fragments.c */
 void world_forget_fragments(struct world *world);

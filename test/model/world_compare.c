@@ -197,4 +197,5 @@ void world_compare(struct world *world, struct difference *difference)
 			world_compare_service(world, i, difference);
 	compare_denied(world, difference);
 	compare_connections(world, difference);
+	world_compare_masquerades(world, difference);
 }

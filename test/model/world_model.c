@@ -55,6 +55,7 @@ static uint8_t place_backend(struct model *model, const struct model_service *se
 	}
 	model->backends[i].weight = wanted->weight;
 	model->backends[i].state = wanted->state;
+	model->backends[i].is_remote = wanted->is_remote;
 	return (uint8_t)i;
 }
 
@@ -95,9 +96,12 @@ void world_tell_model(struct world *world, uint32_t index, struct difference *di
 	}
 	service->is_used = true;
 	service->key = wanted->key;
+	service->is_own = world_is_own(world, &service->key.address);
 	service->algorithm = wanted->algorithm;
 	service->has_inside = wanted->has_inside;
 	service->drops_unserved = wanted->drops_unserved;
+	service->masquerades[NETWORK_NONE] = wanted->masquerade != MASQUERADE_NONE;
+	service->masquerades[NETWORK_CLUSTER] = wanted->masquerade == MASQUERADE_OTHERS;
 	service->affinity_seconds = wanted->affinity_seconds;
 	service->range_count = (uint32_t)wanted->source_range_count;
 	for (uint32_t i = 0; i < service->range_count; i++)

@@ -85,6 +85,7 @@ static struct service *service_of(const struct op_offer *offer)
 	service->algorithm = offer->algorithm;
 	service->has_inside = offer->has_inside && !key.scope;
 	service->drops_unserved = offer->drops_unserved;
+	service->masquerade = offer->masquerade;
 	service->affinity_seconds = offer->affinity_seconds;
 	for (uint32_t i = 0; i < offer->backend_count; i++) {
 		const struct op_backend *wanted = &offer->backends[i];
@@ -93,6 +94,7 @@ static struct service *service_of(const struct op_offer *offer)
 			.port = htons(wanted->port),
 			.weight = wanted->weight,
 			.state = wanted->state,
+			.is_remote = wanted->is_remote,
 		};
 
 		service_add_backend(service, &backend, &refusal);

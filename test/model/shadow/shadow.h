@@ -12,5 +12,7 @@ bool shadow_read(struct datapath *datapath, const struct datapath_options *optio
 		 struct model *model);
 /* fragments.c; the same of what is remembered of fragments. */
 bool shadow_read_fragments(const struct datapath *datapath, struct model *model);
+/* masquerades.c; the same of masqueraded connections. */
+bool shadow_read_masquerades(const struct datapath *datapath, struct model *model);
 /* The index of the port that frames of this interface come in by; 0: none. */
 uint32_t shadow_ingress(const struct datapath *datapath, uint32_t ifindex);

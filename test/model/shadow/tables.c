@@ -31,45 +31,6 @@ static void read_options(const struct datapath_options *options, struct model *m
 	};
 }
 
-static void add_neighbour(const struct datapath *datapath, const struct backend_record *record,
-			  struct model *model)
-{
-	struct model_neighbour *neighbour = &model->neighbours[model->neighbour_count];
-	struct nexthop hop;
-
-	if (record->state == BACKEND_NONE)
-		return;
-	for (uint32_t i = 0; i < model->neighbour_count; i++)
-		if (address_equal(&model->neighbours[i].address, &record->address))
-			return;
-	datapath_get_nexthop(datapath, record->nexthop, &hop);
-	neighbour->address = record->address;
-	neighbour->hop = (struct model_hop){.port = hop.port};
-	memcpy(neighbour->hop.mac, hop.mac, sizeof(hop.mac));
-	model->neighbour_count++;
-}
-
-/* By their indexes in the tables; weights are in the rings alone. */
-static void read_backends(const struct datapath *datapath, struct model *model)
-{
-	model->backend_count = datapath_capacity_backends(datapath);
-	for (uint32_t i = 0; i < model->backend_count; i++) {
-		struct backend_record record;
-
-		datapath_get_backend(datapath, i, &record);
-		model->backends[i] = (struct model_backend){
-			.address = record.address,
-			.port = record.port,
-			.weight = 1,
-			.state = (enum backend_state)record.state,
-			.service = {.address = record.service_address,
-				    .port = record.service_port,
-				    .protocol = record.protocol},
-		};
-		add_neighbour(datapath, &record, model);
-	}
-}
-
 static bool read_ring(const struct datapath *datapath, const struct ring *ring, uint8_t *slots,
 		      uint32_t *length)
 {
@@ -140,6 +101,9 @@ static bool read_service(struct datapath *datapath, const struct service_key *ke
 	service->key = *key;
 	service->has_inside = record->flags & SERVICE_HAS_INSIDE;
 	service->drops_unserved = record->flags & SERVICE_DROPS_UNSERVED;
+	service->masquerades[NETWORK_NONE] =
+		record->flags & (SERVICE_MASQUERADES_STRANGERS | SERVICE_MASQUERADES_OTHERS);
+	service->masquerades[NETWORK_CLUSTER] = record->flags & SERVICE_MASQUERADES_OTHERS;
 	service->algorithm = (enum algorithm)record->algorithm;
 	service->affinity_seconds = record->affinity_seconds;
 	service->turns = read_turns(datapath, record->service);
@@ -170,6 +134,65 @@ static bool read_services(struct datapath *datapath, struct model *model)
 	free(keys);
 	free(records);
 	return fits;
+}
+
+/* The index of the service that has this id; MODEL_NONE: it is gone. */
+static uint32_t find_id(const uint32_t *ids, uint32_t id)
+{
+	for (uint32_t i = 0; i < MODEL_SERVICES; i++)
+		if (ids[i] == id)
+			return i;
+	return MODEL_NONE;
+}
+
+static void add_neighbour(const struct datapath *datapath, const struct backend_record *record,
+			  struct model *model)
+{
+	struct model_neighbour *neighbour = &model->neighbours[model->neighbour_count];
+	struct nexthop hop;
+
+	if (record->state == BACKEND_NONE)
+		return;
+	for (uint32_t i = 0; i < model->neighbour_count; i++)
+		if (address_equal(&model->neighbours[i].address, &record->address))
+			return;
+	datapath_get_nexthop(datapath, record->nexthop, &hop);
+	neighbour->address = record->address;
+	neighbour->hop = (struct model_hop){.port = hop.port};
+	memcpy(neighbour->hop.mac, hop.mac, sizeof(hop.mac));
+	model->neighbour_count++;
+}
+
+/* Which of those that share its end a backend is of tells the service's id. */
+static __u8 scope_of(const struct model *model, uint32_t id)
+{
+	const uint32_t index = find_id(shadow_ids, id);
+
+	return index == MODEL_NONE ? SCOPE_ANY : model->services[index].key.scope;
+}
+
+/* By their indexes in the tables; weights are in the rings alone. */
+static bool read_backends(const struct datapath *datapath, struct model *model)
+{
+	model->backend_count = datapath_capacity_backends(datapath);
+	for (uint32_t i = 0; i < model->backend_count; i++) {
+		struct backend_record record;
+
+		datapath_get_backend(datapath, i, &record);
+		model->backends[i] = (struct model_backend){
+			.address = record.address,
+			.port = record.port,
+			.weight = 1,
+			.is_remote = record.flags & BACKEND_IS_REMOTE,
+			.state = (enum backend_state)record.state,
+			.service = {.address = record.service_address,
+				    .port = record.service_port,
+				    .protocol = record.protocol,
+				    .scope = scope_of(model, record.service)},
+		};
+		add_neighbour(datapath, &record, model);
+	}
+	return true;
 }
 
 static void add_denied(void *context, const struct prefix *prefix, uint32_t index)
@@ -252,6 +275,7 @@ static bool add_connection(const struct datapath *datapath, const struct connect
 		.backend = index,
 		.seen = entry->state.seen,
 		.idle = idle / datapath->jiffies_per_second,
+		.is_masqueraded = entry->state.may_be_masqueraded,
 		.back = read_back(datapath, entry->state.client_hop),
 	};
 	tell_ports(datapath, entry, record.protocol, connection);
@@ -274,15 +298,6 @@ static bool read_connections(const struct datapath *datapath, struct model *mode
 	}
 	mapping_close(&table);
 	return fits;
-}
-
-/* The index of the service that has this id; MODEL_NONE: it is gone. */
-static uint32_t find_id(const uint32_t *ids, uint32_t id)
-{
-	for (uint32_t i = 0; i < MODEL_SERVICES; i++)
-		if (ids[i] == id)
-			return i;
-	return MODEL_NONE;
 }
 
 /* What leads nowhere any more is left out. */
@@ -347,13 +362,13 @@ bool shadow_read(struct datapath *datapath, const struct datapath_options *optio
 	read_options(options, model);
 	for (uint32_t i = 0; i < MODEL_PORTS; i++)
 		datapath_get_port(datapath, i, &model->ports[i]);
-	read_backends(datapath, model);
 	datapath_visit_denied(datapath, add_denied, model);
 	if (datapath_visit_networks(datapath, add_network, model) ||
 	    model->network_count > MODEL_NETWORKS)
 		return false;
 	return model->denied_count <= MODEL_PREFIXES && read_services(datapath, model) &&
-	       read_connections(datapath, model) && read_affinity(datapath, model) &&
+	       read_backends(datapath, model) && read_connections(datapath, model) &&
+	       read_affinity(datapath, model) && shadow_read_masquerades(datapath, model) &&
 	       shadow_read_fragments(datapath, model);
 }
 
