@@ -150,13 +150,16 @@ __noinline int find_way(struct hook_context *ctx, const struct flow *flow, bool 
 	return way->hop.port ? 0 : -1;
 }
 
-/* Where it cannot be told: back to who has sent the frame, as of any other connection. */
-static __always_inline __u16 learn_way(const struct packet *packet, __u16 in)
+/*
+ * Where it cannot be told: as before, or (0) back to who has sent the frame, as of any other
+ * connection.
+ */
+static __always_inline __u16 learn_way(const struct packet *packet, __u16 in, __u16 before)
 {
 	struct way_back way = {};
 
 	if (find_way(packet->ctx, &packet->flow, packet->is_ipv6, &way))
-		return learn_sender(packet, in);
+		return before ? before : learn_sender(packet, in);
 	return (__u16)remember_hop(&way);
 }
 
@@ -168,7 +171,7 @@ static __always_inline void track_tunnelled(const struct packet *packet, const s
 
 	fresh.seen = see(packet, DIRECTION_REQUEST, fresh.seen);
 	if (idle >= refresh_interval)
-		fresh.client_hop = learn_way(packet, in);
+		fresh.client_hop = learn_way(packet, in, fresh.client_hop);
 	else if (fresh.seen == found->state.seen)
 		return;
 	fresh.last_seen = packet->now;
@@ -239,7 +242,7 @@ static __always_inline enum verdict start_tunnelled_here(struct packet *packet, 
 	wanted->head.backend = backend->handle;
 	wanted->state.word = 0;
 	wanted->state.last_seen = packet->now;
-	wanted->state.client_hop = learn_way(packet, in);
+	wanted->state.client_hop = learn_way(packet, in, 0);
 	wanted->client = packet->flow.src;
 	refused = record_connection(wanted, packet->client_hash, packet->now, packet->known,
 				    packet->known_head);
