@@ -8,6 +8,11 @@
 #include "test/bpf/icmp_story.h"
 #include "test/bpf/tunnel_story.h"
 
+static const struct kind ASSOCIATIONS[] = {
+	{IPV4, IPPROTO_SCTP, "sctp over ipv4"},
+	{IPV6, IPPROTO_SCTP, "sctp over ipv6"},
+};
+
 #define OUTER ETH_HLEN /* where the outer header begins, in a frame without tags */
 
 /* The service is everywhere; here is a backend of it. */
@@ -49,6 +54,23 @@ static void packets_go_to_the_backend_and_answers_to_the_client(void **state)
 		}
 	}
 	assert_int_equal(scene_count_connections(scene), KIND_COUNT);
+}
+
+static void an_association_is_taken_out_likewise(void **state)
+{
+	struct scene *scene = *state;
+
+	for (int i = 0; i < _FAMILY_COUNT; i++) {
+		const struct blueprint request = request_of(&ASSOCIATIONS[i]);
+		const struct blueprint reply = reply_of(&ASSOCIATIONS[i], BACKEND_A);
+		const struct blueprint returned = returned_from_service(&reply, UPLINK);
+		const struct tunnelled comes = tunnel_of(&request);
+
+		scene_offer(scene, &ASSOCIATIONS[i], &HERE);
+		expect_arrival(scene, &comes);
+		expect_arrival(scene, &comes);
+		expect(scene, POD, &reply, VERDICT_REDIRECT, &returned);
+	}
 }
 
 static void tags_and_padding_are_the_frames(void **state)
@@ -340,6 +362,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		end_test(packets_go_to_the_backend_and_answers_to_the_client),
+		end_test(an_association_is_taken_out_likewise),
 		end_test(tags_and_padding_are_the_frames),
 		end_test(congestion_in_the_tunnel_is_told_on),
 		end_test(a_strangers_tunnel_does_not_end_here),

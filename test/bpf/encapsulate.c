@@ -10,6 +10,11 @@
 #include "test/bpf/masquerade_story.h"
 #include "test/bpf/tunnel_story.h"
 
+static const struct kind ASSOCIATIONS[] = {
+	{IPV4, IPPROTO_SCTP, "sctp over ipv4"},
+	{IPV6, IPPROTO_SCTP, "sctp over ipv6"},
+};
+
 #define NARROW 1400 /* bytes: an MTU */
 
 static const char *const SERVICE_PREFIXES[] = {"10.96.0.10/32", "fd00:96::10/128"};
@@ -50,6 +55,20 @@ static void packets_leave_as_they_came_in_an_outer_header(void **state)
 	}
 	assert_int_equal(scene_count_connections(scene), KIND_COUNT);
 	assert_int_equal(count_masquerades(scene), KIND_COUNT);
+}
+
+static void an_association_is_tunnelled_likewise(void **state)
+{
+	struct scene *scene = *state;
+
+	offer_masqueraded(scene);
+	for (int i = 0; i < _FAMILY_COUNT; i++) {
+		const struct blueprint request = request_of(&ASSOCIATIONS[i]);
+
+		scene_offer(scene, &ASSOCIATIONS[i], &MASQUERADED);
+		expect_tunnelled(scene, &request);
+		expect_tunnelled(scene, &request);
+	}
 }
 
 static void tags_stay_or_go_as_of_any_packet(void **state)
@@ -318,6 +337,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		tunnel_test(packets_leave_as_they_came_in_an_outer_header),
+		tunnel_test(an_association_is_tunnelled_likewise),
 		tunnel_test(tags_stay_or_go_as_of_any_packet),
 		tunnel_test(what_was_marked_stays_marked_outside),
 		tunnel_test(a_connection_that_goes_on_lives_as_long_as_any),

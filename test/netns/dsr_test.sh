@@ -139,9 +139,11 @@ web() { # ADDRESS SEEN-AS
     check "and seen as $2" is_seen_as "$2"
 }
 
-echoes() { # ADDRESS
-    check "the client has its datagrams back from $1" udp_load "$WORK/udp.json" client -n 100 \
-        "$1" 53
+echoes() { # ADDRESS [OPTION…]
+    local address=$1
+    shift
+    check "the client has its datagrams back from $address ($*)" \
+        udp_load "$WORK/udp.json" client -n 50 "$@" "$address" 53
     check "none was lost" says "$WORK/udp.json" '.lost == 0 and .stray == 0'
 }
 
@@ -149,18 +151,28 @@ sent_by_node() { # bytes
     inside node ip -j -s link show uplink0 | jq '.[0].stats64.tx.bytes'
 }
 
+download_is_whole() { # ADDRESS
+    local sum
+    sum=$(inside client curl -sS -m 30 "http://$1/bytes?n=$SIZE" | sha256sum | cut -d ' ' -f 1)
+    echo "got $sum, want $SUM"
+    [ "$sum" = "$SUM" ]
+}
+
+upload_is_whole() { # ADDRESS
+    local sum
+    sum=$(inside client curl -sS -m 30 -X POST -H 'Expect:' -T "$WORK/stream" "http://$1/sum")
+    echo "got $sum, want $SUM"
+    [ "$sum" = "$SUM" ]
+}
+
 transfers() { # ADDRESS
-    local before after sum
-    sum=$(sha256sum <"$WORK/stream" | cut -d ' ' -f 1)
+    local before after
     before=$(sent_by_node)
-    check "a download from $1 is whole" [ "$(inside client curl -sS -m 60 \
-        "http://$1/bytes?n=$SIZE" | sha256sum | cut -d ' ' -f 1)" = "$sum" ]
+    check "a download from $1 is whole" download_is_whole "$1"
     after=$(sent_by_node)
     check "and does not pass the node: $((after - before)) bytes of $SIZE" \
         [ $((after - before)) -lt $((SIZE / 8)) ]
-    check "an upload, of packets too big for a tunnel at first, is whole" \
-        [ "$(inside client curl -sS -m 60 -X POST -H 'Expect:' -T "$WORK/stream" \
-        "http://$1/sum")" = "$sum" ]
+    check "an upload, of packets too big for a tunnel at first, is whole" upload_is_whole "$1"
 }
 
 counted() { # VERDICT, as a number, of one of them
@@ -219,6 +231,7 @@ restart_far() { # OPTION…
 }
 
 "$HERE/http_server.py" --stream "$SIZE" >"$WORK/stream"
+SUM=$(sha256sum <"$WORK/stream" | cut -d ' ' -f 1)
 make_network
 check "lbd starts on the node of the backend" start_far "${FROM_NODE[@]}"
 check "and has its services" on_far apply false
@@ -236,6 +249,15 @@ echoes 10.96.0.10
 echoes fd00:96::10
 transfers 10.96.0.10
 transfers '[fd00:96::10]'
+check "who sent too much was told" lbctl_says '.verdicts["answer-too-big"].packets > 0' stats
+echoes 10.96.0.10 --size 4000
+echoes fd00:96::10 --size 4000
+inside router ip link set to-client mtu 1300
+check "where less than an answer goes on to the client, its pod hears of it" \
+    download_is_whole 10.96.0.10
+check "over IPv6, too" download_is_whole '[fd00:96::10]'
+inside router ip link set to-client mtu 1500
+
 check "its connections are listed as tunnelled" lbctl_says \
     '[.connections[] | select(.client | startswith("192.0.2.2:"))] | length > 0 and
      all(.tunnelled and .masquerade == null)' connection list
