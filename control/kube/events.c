@@ -53,25 +53,6 @@ static bool reject_malformed(struct kube_watch *watch)
 				 "an event that is none of Kubernetes");
 }
 
-/*
- * -1, 0, 1: `version` is older, the same, newer. Versions are numbers since Kubernetes 1.35, and
- * were before; what is none counts as newer.
- */
-static int compare_versions(const char *version, const char *known)
-{
-	unsigned long long ours, theirs;
-	char *end, *known_end;
-
-	if (!strcmp(version, known))
-		return 0;
-	errno = 0;
-	theirs = strtoull(version, &end, 10);
-	ours = strtoull(known, &known_end, 10);
-	if (errno || *end || *known_end)
-		return 1;
-	return theirs < ours ? -1 : theirs > ours;
-}
-
 static bool remember_version(struct kube_watch *watch, const char *version)
 {
 	char *copy = strdup(version);
@@ -105,7 +86,7 @@ static bool take_change(struct kube_watch *watch, const json_t *event, enum even
 
 	if (!version || !kube_object_has_name(object))
 		return reject_malformed(watch);
-	order = compare_versions(version, watch->resource_version);
+	order = kube_version_compare(version, watch->resource_version);
 	if (!order)
 		return true;
 	if (order < 0)

@@ -10,7 +10,6 @@
 #include "control/log.h"
 
 #define PAGE_OBJECTS 500
-#define PAGE_SECONDS 300 /* after that its continuation expires */
 
 static bool take_object(void *context, const char *text, size_t size)
 {
@@ -52,8 +51,7 @@ static bool take_page(void *context, const char *bytes, size_t size)
 	return kube_watch_feed(context, bytes, size);
 }
 
-/* What is around the items: {"kind": "…List", "metadata": {"resourceVersion", "continue"}}. */
-static json_t *read_frame(const struct kube_watch *watch)
+json_t *kube_list_frame(const struct kube_watch *watch)
 {
 	size_t size, length;
 	const char *text = kube_stream_frame(&watch->stream, &size);
@@ -81,7 +79,7 @@ static void complete(struct kube_watch *watch, const char *version)
 
 static int take_frame(struct kube_watch *watch)
 {
-	json_t *frame = read_frame(watch);
+	json_t *frame = kube_list_frame(watch);
 	const char *next;
 
 	if (!frame)
@@ -158,7 +156,8 @@ void kube_list_begin(struct kube_watch *watch)
 	}
 	kube_stream_init(&watch->stream, KUBE_STREAM_LIST, &stream_hooks);
 	if (path)
-		watch->request = kube_client_get(watch->client, path, PAGE_SECONDS, false, &hooks);
+		watch->request =
+			kube_client_get(watch->client, path, KUBE_LIST_SECONDS, false, &hooks);
 	free(path);
 	if (!watch->request)
 		kube_watch_fail(watch, &NO_MEMORY);

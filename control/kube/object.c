@@ -2,6 +2,7 @@
  * What lists and watches read of any object: its name and its version.
  */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,21 @@ const char *kube_object_version(const json_t *object)
 	const char *version = json_string_value(json_object_get(metadata, "resourceVersion"));
 
 	return version && version[0] ? version : NULL;
+}
+
+int kube_version_compare(const char *version, const char *known)
+{
+	unsigned long long ours, theirs;
+	char *end, *known_end;
+
+	if (!strcmp(version, known))
+		return 0;
+	errno = 0;
+	theirs = strtoull(version, &end, 10);
+	ours = strtoull(known, &known_end, 10);
+	if (errno || *end || *known_end)
+		return 1;
+	return theirs < ours ? -1 : theirs > ours;
 }
 
 static const char *skip_blanks(const char *at, const char *end)

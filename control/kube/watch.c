@@ -53,10 +53,12 @@ void kube_watch_go_on(struct kube_watch *watch)
 {
 	kube_stream_finish(&watch->stream);
 	watch->failure = (struct kube_failure){};
-	if (watch->resource_version)
-		kube_events_begin(watch);
-	else
+	if (!watch->resource_version)
 		kube_list_begin(watch);
+	else if (watch->doubted)
+		kube_probe_begin(watch);
+	else
+		kube_events_begin(watch);
 }
 
 static void time_is_up(void *context, uint32_t events)
@@ -82,6 +84,7 @@ static void forget_list(struct kube_watch *watch)
 	free(watch->resource_version);
 	free(watch->next_page);
 	watch->resource_version = watch->next_page = NULL;
+	watch->doubted = false;
 }
 
 void kube_watch_worked(struct kube_watch *watch)
@@ -136,6 +139,7 @@ void kube_watch_fail_by(struct kube_watch *watch, const struct kube_result *resu
 		failure.text = result->error;
 	}
 	failure.wait_seconds = result->retry_seconds;
+	watch->doubted |= !result->status;
 	if (result->status == KUBE_STATUS_UNAUTHORIZED)
 		kube_client_renew(watch->client);
 	kube_watch_fail(watch, &failure);

@@ -14,7 +14,8 @@
 #define KUBE_STATUS_UNAUTHORIZED 401
 #define KUBE_STATUS_GONE 410 /* that version, or that page, is not remembered any more */
 #define KUBE_NAME_TEXT_MAX 320
-#define KUBE_STEADY_MS 1000 /* a watch that lasted so long has worked */
+#define KUBE_LIST_SECONDS 300 /* after that its continuation expires */
+#define KUBE_STEADY_MS 1000   /* a watch that lasted so long has worked */
 
 /* Kinds of failures beside those of struct kube_result. */
 enum kube_failure_kind {
@@ -50,6 +51,7 @@ struct kube_watch {
 	char *resource_version; /* NULL: to be listed */
 	char *next_page;        /* NULL: the first one */
 	bool whole;             /* the next list is one page: the last one's expired */
+	bool doubted;           /* whether the server's versions are still beyond ours */
 	bool was_gone;          /* 410, and since then nothing has worked for long */
 	uint64_t began_ms;      /* list or watch, CLOCK_MONOTONIC */
 	size_t listed, objects;
@@ -61,12 +63,16 @@ struct kube_watch {
 
 /* Starts a page, or a watch, where watch->request is none. */
 void kube_list_begin(struct kube_watch *watch);
+void kube_probe_begin(struct kube_watch *watch);
 void kube_events_begin(struct kube_watch *watch);
 
 /* It lasted: the next failure is the first. */
 void kube_watch_worked(struct kube_watch *watch);
 /* What comes next, at once. */
 void kube_watch_go_on(struct kube_watch *watch);
+/* Around a list's items: {"kind": "…List", "metadata": {"resourceVersion", "continue"}}. NULL, or
+ * the caller's. */
+json_t *kube_list_frame(const struct kube_watch *watch);
 /* What comes next, after a while. */
 void kube_watch_fail(struct kube_watch *watch, const struct kube_failure *failure);
 /* What was found while reading, or else what the client says. */
@@ -82,5 +88,10 @@ json_t *kube_object_parse(const char *text, size_t size);
 bool kube_object_has_name(const json_t *object);
 /* metadata.resourceVersion, NULL: it has none. */
 const char *kube_object_version(const json_t *object);
+/*
+ * -1, 0, 1: `version` is older, the same, newer. Versions are numbers since Kubernetes 1.35, and
+ * were before; what is none counts as newer.
+ */
+int kube_version_compare(const char *version, const char *known);
 /* NAMESPACE/NAME as far as the beginning of an object tells. */
 void kube_object_guess_name(const char *beginning, size_t size, char name[KUBE_NAME_TEXT_MAX]);

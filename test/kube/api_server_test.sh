@@ -134,6 +134,9 @@ watch_changes() {
     watch initial "/api/v1/namespaces/shop/services?sendInitialEvents=true" 1
     check "or with a bookmark behind it" watched initial '[.[].type] == ["ADDED", "BOOKMARK"] and
         .[1].object.metadata.annotations["k8s.io/initial-events-end"] == "true"'
+    watch future "$SERVICES?resourceVersion=$((version + 1000))&allowWatchBookmarks=true" 2
+    put_service soon
+    check "of a version that is yet to come nothing is told" watched future 'length == 0'
     kubectl fault compact
     watch old "$SERVICES?resourceVersion=$version" 2
     check "a version that is too old is answered 410" watched old '.[0].code == 410'

@@ -136,10 +136,11 @@ class Store:
             return self.version, [entries[key] for key in sorted(entries)]
 
     def events_since(self, resource, version):
-        """What changed after that version; None where that is no longer known."""
+        """What changed after that version, nothing where that is yet to come; None where it is no
+        longer known."""
         with self.changed:
             collection = self.collections[resource]
-            if version < collection.oldest or version > self.version:
+            if version < collection.oldest:
                 return None
             first = bisect.bisect_right(collection.events, version, key=lambda event: event[0])
             return collection.events[first:]

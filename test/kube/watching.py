@@ -68,7 +68,7 @@ class Watch:
                 return
             if time.monotonic() >= bookmark:
                 bookmark += BOOKMARK_SECONDS
-                if self.query.wants_bookmarks:
+                if self.query.wants_bookmarks and self.version <= self.store.version:
                     self.send_bookmark()
 
     def client_has_gone(self):
@@ -96,7 +96,7 @@ class Watch:
             events = wrong.shuffle(events)
         for event in events:
             self.send_change(event)
-        self.version = newest
+        self.version = max(self.version, newest)
         return True
 
     def send_change(self, event):

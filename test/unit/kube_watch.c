@@ -81,6 +81,53 @@ static void what_is_forgotten_is_listed_without_a_gap(void **state)
 	assert_lists();
 }
 
+static void loses_server(void)
+{
+	breaks();
+	pass_time();
+	ends_with(&(struct kube_result){.kind = 7, .error = "no connection"});
+	pass_time();
+}
+
+static void a_server_that_was_away_is_asked_where_it_is(void **state)
+{
+	(void)state;
+	given_connected();
+	loses_server();
+	assert_asks("/api/v1/services?limit=1&labelSelector=%21a");
+	refuses_with(503);
+	pass_time();
+	assert_asks("/api/v1/services?limit=1&labelSelector=%21a");
+	told[0] = '\0';
+	gives_page(PAGE("\"resourceVersion\":\"8\",\"continue\":\"p2\"", ITEM("c")));
+	assert_watches_from("7");
+	assert_string_equal(told, "");
+	answers(200);
+	breaks();
+	pass_time();
+	assert_watches_from("7");
+}
+
+static void a_server_with_older_versions_is_another_one(void **state)
+{
+	static const char *const pages[] = {
+		PAGE("\"resourceVersion\":\"6\"", ITEM("c")),
+		"{}",
+	};
+
+	(void)state;
+	given_connected();
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		loses_server();
+		gives_page(pages[i]);
+		pass_time();
+		assert_lists();
+		gives_page(PAGE("\"resourceVersion\":\"7\"", ITEM("a")));
+		assert_watches_from("7");
+		answers(200);
+	}
+}
+
 static void a_server_that_was_away_and_has_forgotten_is_listed_soon(void **state)
 {
 	(void)state;
@@ -295,6 +342,8 @@ int main(void)
 		WITH_WATCH(what_comes_out_of_order_is_listed_again),
 		WITH_WATCH(versions_that_are_no_numbers_are_only_compared),
 		WITH_WATCH(what_is_forgotten_is_listed_without_a_gap),
+		WITH_WATCH(a_server_that_was_away_is_asked_where_it_is),
+		WITH_WATCH(a_server_with_older_versions_is_another_one),
 		WITH_WATCH(a_server_that_was_away_and_has_forgotten_is_listed_soon),
 		WITH_WATCH(a_storm_of_410_is_waited_out_longer_and_longer),
 		WITH_WATCH(what_found_no_memory_is_listed_again),
