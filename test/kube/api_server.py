@@ -123,7 +123,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         metadata = {"resourceVersion": str(version)}
         if query.limit and len(entries) > query.limit:
             metadata["continue"] = self.server.pages.keep(version, entries[query.limit:])
-            metadata["remainingItemCount"] = len(entries) - query.limit
+            if not query.labels and not query.fields:
+                metadata["remainingItemCount"] = len(entries) - query.limit
             entries = entries[:query.limit]
         known = RESOURCES[query.resource]
         body = b'{"kind":"%sList","apiVersion":"%s","metadata":%s,"items":[%s]}\n' % (

@@ -29,6 +29,14 @@ start_etcd() {
     within 20 etcd_is_up
 }
 
+stop_etcd() {
+    local pid
+    for pid in $(ip netns pids "$PREFIX-node"); do
+        grep -qs 'data-dir' "/proc/$pid/cmdline" && kill -9 "$pid"
+    done
+    within 10 fails etcd_is_up
+}
+
 # Forgets all that was before now.
 compact_etcd() {
     local revision
@@ -132,7 +140,7 @@ served_by_objects() {
 
 # What an lbd that is started now has, beside ours.
 start_fresh() { # [KUBECONFIG]
-    rm -rf "$WORK/bpf/fresh" "$WORK/state/fresh.json"*
+    rm -rf "$WORK/fresh.log" "$WORK/bpf/fresh" "$WORK/state/fresh.json"*
     nsenter "--net=/run/netns/$PREFIX-node" "${LBD_AS[@]}" "$LBD" --pin "$WORK/bpf/fresh" \
         --socket "$WORK/run/fresh.sock" --state "$WORK/state/fresh.json" \
         --kubeconfig "${1:-$KUBECONFIG}" --node node-1 >"$WORK/fresh.log" 2>&1 &

@@ -24,6 +24,10 @@ requests_so_far() { # VERB RESOURCE
          END {print sum + 0}'
 }
 
+has_more_lists() { # BEFORE
+    [ "$(requests_so_far LIST services)" -gt "$1" ]
+}
+
 test_list() {
     objects 0 "$SERVICES" 0 >"$WORK/objects"
     check "the server takes $SERVICES Services, each with a slice of 5" feed put <"$WORK/objects"
@@ -117,12 +121,14 @@ test_gone() {
 
 # While lbd is between two pages, what the list was made of changes and is forgotten.
 test_expired_page() {
+    local before
     check "a server without a cache comes" restart_server TERM "${SERVER_OPTIONS[@]}" \
         --watch-cache=false
-    spawn relay node "$PYTHON" test/kube/apimachinery/relay.py 6445 "${API##*:}" 0.1
+    spawn relay node "$PYTHON" test/kube/apimachinery/relay.py 6445 "${API##*:}" 0.2
     sed "s/:${API##*:}/:6445/" "$KUBECONFIG" >"$WORK/kubeconfig.slow"
+    before=$(requests_so_far LIST services)
     start_fresh "$WORK/kubeconfig.slow"
-    sleep 3
+    check "the first page is out" within "$PATIENCE" has_more_lists "$before"
     objects 400 10 6 | feed put
     compact_etcd >"$WORK/compact.out" 2>&1
     check "a list whose pages expire comes to its end" within "$PATIENCE" is_synced \
@@ -137,6 +143,7 @@ test_expired_page() {
 # Objects with much in them, which nobody reads meanwhile.
 test_slow_watcher() {
     local closed
+    check "lbd is connected" is_connected
     kill -STOP "$LBD_PID"
     objects 0 400 8 | jq -c '.metadata.annotations = {padding: ("x" * 60000)}' | feed put
     objects 0 400 9 | jq -c '.metadata.annotations = {padding: ("y" * 60000)}' | feed put
@@ -146,7 +153,7 @@ test_slow_watcher() {
     check "the server gives up watches that nobody reads" test -n "$closed"
     kill -CONT "$LBD_PID"
     check "lbd has what it missed" converges
-    check "and is connected" is_connected
+    check "and is connected then" is_connected
 }
 
 test_token() {
@@ -207,6 +214,17 @@ test_odd() {
     check "a fresh lbd does" is_as_fresh
 }
 
+# The storage is made anew, as from a backup: its versions begin from an older one.
+test_older() {
+    stop_server TERM
+    stop_etcd
+    rm -rf "$WORK/etcd"
+    start_etcd
+    check "the server comes again, with nothing" start_server "${SERVER_OPTIONS[@]}"
+    objects 0 100 11 | feed put
+    check "lbd has what there is" converges
+}
+
 test_transport() {
     check "the server speaks HTTP/2 with who wants it" grep -q '^HTTP/2 200' \
         <(ask /readyz --http2 -i)
@@ -228,7 +246,7 @@ SERVER_OPTIONS=(${EMULATED:+--emulated-version "$EMULATED"})
 check "etcd starts" start_etcd || finish
 check "the API server starts" start_server "${SERVER_OPTIONS[@]}" || finish
 [ $# -gt 0 ] || set -- transport changes bookmarks odd restart gone expired_page slow_watcher \
-    token too_many
+    token too_many older
 test_list
 for topic in "$@"; do
     "test_$topic"
