@@ -69,7 +69,7 @@ has_synced() { # LOG
 # What an lbd that is started now makes of the objects, beside ours and without interfaces.
 fresh_export() {
     local pid at=$WORK/run/fresh.sock log=$WORK/fresh.log
-    rm -rf "$WORK/bpf/fresh" "$WORK/state/fresh.json"*
+    rm -rf "$log" "$WORK/bpf/fresh" "$WORK/state/fresh.json"*
     nsenter "--net=/run/netns/$PREFIX-node" "${LBD_AS[@]}" "$LBD" --pin "$WORK/bpf/fresh" \
         --socket "$at" --state "$WORK/state/fresh.json" "${OPTIONS[@]}" >"$log" 2>&1 &
     pid=$!
