@@ -6,7 +6,7 @@
 
 SERVICES=150
 SPOILT='[]' # names of Services that are not compared, since those who knew them keep what they knew
-PATIENCE=30
+PATIENCE=60 # in which an lbd also starts, beside other tests
 MEMORY_KB=65536 # the most that lbd may have had
 ROUND=0
 
