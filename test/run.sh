@@ -22,7 +22,7 @@ AT_ONCE=2 # tests, of those that need not be alone
 NAMES=(house build unit bpf differential tc oracle shadow clang19 asan fuzz kernel lbctl_test
        lbctl_output_test schema manifests package image shellcheck)
 GENERIC=()
-ONCE='fault|health|kube_sync|kube_watch|metrics|mode|name|scale|socket|takeover|tamper|tc'
+ONCE='fault|health|kube_sync|kube_watch|metrics|mode|name|scale|socket|sweep|takeover|tamper|tc'
 ONCE+='|too_big|unit'
 for file in test/netns/*_test.sh; do
     name=$(basename "$file" _test.sh)
@@ -262,7 +262,7 @@ run_all() {
 
 # Those that tell how long something takes.
 is_timed() { # NAME
-    [[ $1 =~ ^(netns/)?(bulk|limits|mac|restart|scale|takeover|upgrade)$ ]]
+    [[ $1 =~ ^(netns/)?(bulk|limits|mac|restart|scale|sweep|takeover|upgrade)$ ]]
 }
 
 # Mostly they wait. Where others run beside them, lbd may take longer to be ready.
