@@ -142,6 +142,18 @@ static int adopt_places(struct reconcile *reconcile, const struct service_record
 }
 
 /* A backend that makes no sense is left out here, and retired with what nobody adopted. */
+static int adopt_backends(struct reconcile *reconcile, const struct owners *owners,
+			  struct service *service, struct placement *placement)
+{
+	int error = 0;
+
+	for (uint32_t index = owners->first[placement->service]; index && error != -ENOMEM;
+	     index = owners->next[index])
+		error = adopt_backend(reconcile, index, service, placement);
+	return error == -ENOMEM ? error : 0;
+}
+
+/* -ENOMEM: nothing is known of it; another error: it makes no sense. */
 static int adopt_service(struct reconcile *reconcile, const struct owners *owners,
 			 const struct service_key *key, const struct service_record *record)
 {
@@ -150,7 +162,9 @@ static int adopt_service(struct reconcile *reconcile, const struct owners *owner
 	uint32_t count = 0, index;
 	int error = -EINVAL;
 
-	if (!service || key->scope >= _SCOPE_COUNT || !is_sound(reconcile->datapath, record))
+	if (!service)
+		return -ENOMEM;
+	if (key->scope >= _SCOPE_COUNT || !is_sound(reconcile->datapath, record))
 		goto out;
 	for (index = owners->first[record->service]; index; index = owners->next[index])
 		count++;
@@ -158,8 +172,9 @@ static int adopt_service(struct reconcile *reconcile, const struct owners *owner
 	error = placement ? adopt_places(reconcile, record, placement) : -ENOMEM;
 	if (error)
 		goto out;
-	for (index = owners->first[record->service]; index; index = owners->next[index])
-		adopt_backend(reconcile, index, service, placement);
+	error = adopt_backends(reconcile, owners, service, placement);
+	if (error)
+		goto out;
 	service->is_adopted = true;
 	service->algorithm = (enum algorithm)record->algorithm;
 	service->affinity_seconds = record->affinity_seconds;
@@ -224,9 +239,11 @@ int reconcile_adopt(struct reconcile *reconcile)
 		error = find_owners(reconcile->datapath, &owners);
 	/* Counters of services that went before the earlier lbd did are still there. */
 	slots_distrust(reconcile->room.services);
-	for (uint32_t i = 0; !error && i < count; i++)
-		if (adopt_service(reconcile, &owners, &keys[i], &records[i]))
+	for (uint32_t i = 0; !error && i < count; i++) {
+		error = adopt_service(reconcile, &owners, &keys[i], &records[i]);
+		if (error && error != -ENOMEM)
 			error = plan_remove_service(reconcile->datapath, &keys[i]);
+	}
 	for (uint32_t i = 0; !error && i < count; i++)
 		error = adopt_previous(reconcile, &keys[i], &records[i]);
 	if (!error)
