@@ -45,14 +45,13 @@ static uint64_t monotonic_ns(void)
 }
 
 /* Destinations come and go with services; the table keeps what an earlier lbd resolved. */
-static void destination_added(void *context, const struct address *address, uint32_t slot)
+static int destination_added(void *context, const struct address *address, uint32_t slot)
 {
 	struct daemon *daemon = context;
 	struct nexthop known;
 
 	datapath_get_nexthop(daemon->datapath, slot, &known);
-	if (neighbours_watch(daemon->neighbours, address, slot, known.port ? &known : NULL))
-		log_error("out-of-memory", "what=%s", "neighbour");
+	return neighbours_watch(daemon->neighbours, address, slot, known.port ? &known : NULL);
 }
 
 static void destination_removed(void *context, const struct address *address, uint32_t slot)

@@ -15,9 +15,10 @@
 struct known_address {
 	struct address address; /* the key */
 	uint32_t services;
-	bool is_own;    /* the node's */
-	bool is_told;   /* the datapath knows it */
-	bool is_wanted; /* while all own ones are named anew */
+	uint32_t counted; /* services, while these are counted anew */
+	bool is_own;      /* the node's */
+	bool is_told;     /* the datapath knows it */
+	bool is_wanted;   /* while all own ones are named anew */
 	UT_hash_handle hh;
 };
 
@@ -134,8 +135,10 @@ int datapath_serve_address(struct datapath *datapath, const struct address *addr
 {
 	struct known_address *known = get(datapath, address);
 
-	if (!known)
+	if (!known) {
+		datapath->addresses_uncounted = true;
 		return -ENOMEM;
+	}
 	known->services++;
 	return settle(datapath, known);
 }
@@ -182,10 +185,52 @@ int datapath_set_own_addresses(struct datapath *datapath, const struct address *
 	return error;
 }
 
+static int count_services(struct datapath *datapath)
+{
+	struct known_address *known;
+	struct service_record *records;
+	struct service_key *keys;
+	uint32_t count;
+	int error = datapath_list_services(datapath, &keys, &records, &count);
+
+	if (error)
+		return error;
+	for (uint32_t i = 0; i < count && !error; i++) {
+		known = get(datapath, &keys[i].address);
+		if (known)
+			known->counted++;
+		else
+			error = -ENOMEM;
+	}
+	free(keys);
+	free(records);
+	return error;
+}
+
+/* One that found no memory was not counted. */
+static int count_again(struct datapath *datapath)
+{
+	struct known_address *known, *next;
+	int error;
+
+	HASH_ITER (hh, datapath->addresses, known, next)
+		known->counted = 0;
+	error = count_services(datapath);
+	if (error)
+		return error;
+	HASH_ITER (hh, datapath->addresses, known, next)
+		known->services = known->counted;
+	return 0;
+}
+
 void addresses_mend(struct datapath *datapath)
 {
 	struct known_address *known, *next;
 
+	if (datapath->addresses_uncounted && !count_again(datapath)) {
+		datapath->addresses_uncounted = false;
+		datapath->addresses_differ = true;
+	}
 	if (!datapath->addresses_differ)
 		return;
 	datapath->addresses_differ = false;
@@ -213,28 +258,6 @@ static int read_told(struct datapath *datapath)
 	return errno == ENOENT ? 0 : -errno;
 }
 
-static int count_services(struct datapath *datapath)
-{
-	struct known_address *known;
-	struct service_record *records;
-	struct service_key *keys;
-	uint32_t count;
-	int error = datapath_list_services(datapath, &keys, &records, &count);
-
-	if (error)
-		return error;
-	for (uint32_t i = 0; i < count && !error; i++) {
-		known = get(datapath, &keys[i].address);
-		if (known)
-			known->services++;
-		else
-			error = -ENOMEM;
-	}
-	free(keys);
-	free(records);
-	return error;
-}
-
 /*
  * A service's address that an earlier lbd has not told is taken for one of the node's, until those
  * are named: better that its packets pass than that they are refused.
@@ -245,7 +268,7 @@ int addresses_open(struct datapath *datapath)
 	int error = read_told(datapath);
 
 	if (!error)
-		error = count_services(datapath);
+		error = count_again(datapath);
 	if (error)
 		return error;
 	HASH_ITER (hh, datapath->addresses, known, next) {

@@ -60,6 +60,7 @@ struct datapath {
 	uint32_t audited_filters;              /* the part that comes next */
 	bool ends_differ;                      /* the map backend_ends could not be written */
 	bool addresses_differ;                 /* nor that of addresses */
+	bool addresses_uncounted;              /* how many services each has, is not known */
 	struct source_range owed_ranges[OWED_RANGES]; /* could not be removed */
 	size_t owed_range_count;
 	bool moves; /* something pinned is of another size or layout than we want it */

@@ -59,9 +59,19 @@ static struct destination *find(const struct destinations *destinations,
 	return destination;
 }
 
+static int tell_added(const struct destinations *destinations,
+		      const struct destination *destination)
+{
+	const struct destination_hooks *hooks = &destinations->hooks;
+
+	return hooks->added ? hooks->added(hooks->context, &destination->address, destination->slot)
+			    : 0;
+}
+
 static int insert(struct destinations *destinations, const struct address *address, uint32_t slot)
 {
 	struct destination *destination = calloc(1, sizeof(*destination));
+	int error;
 
 	if (!destination)
 		return -ENOMEM;
@@ -73,8 +83,12 @@ static int insert(struct destinations *destinations, const struct address *addre
 		free(destination);
 		return -ENOMEM;
 	}
-	destinations->hooks.added(destinations->hooks.context, address, slot);
-	return 0;
+	error = tell_added(destinations, destination);
+	if (error) {
+		HASH_DEL(destinations->table, destination);
+		free(destination);
+	}
+	return error;
 }
 
 int destinations_hold(struct destinations *destinations, const struct address *address,
@@ -129,8 +143,9 @@ void destinations_release(struct destinations *destinations, const struct addres
 	if (!destination || --destination->backends)
 		return;
 	HASH_DEL(destinations->table, destination);
-	destinations->hooks.removed(destinations->hooks.context, &destination->address,
-				    destination->slot);
+	if (destinations->hooks.removed)
+		destinations->hooks.removed(destinations->hooks.context, &destination->address,
+					    destination->slot);
 	slots_give_back(destinations->slots, destination->slot, 1);
 	free(destination);
 }

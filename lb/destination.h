@@ -11,10 +11,13 @@
 
 struct destinations;
 
-/* Called when an address is held for the first time, and when it is held no more. */
+/*
+ * Called when an address is held for the first time, unless that refuses it by -errno, and when it
+ * is held no more. NULL: nobody is to know.
+ */
 struct destination_hooks {
 	void *context;
-	void (*added)(void *context, const struct address *address, uint32_t slot);
+	int (*added)(void *context, const struct address *address, uint32_t slot);
 	void (*removed)(void *context, const struct address *address, uint32_t slot);
 };
 
@@ -22,7 +25,7 @@ struct destination_hooks {
 struct destinations *destinations_new(uint32_t count, const struct destination_hooks *hooks);
 void destinations_free(struct destinations *destinations);
 
-/* One more backend is at `address`: its slot in *slot. 0, -ENOMEM, or -ENOSPC. */
+/* One more backend is at `address`: its slot in *slot. 0, -ENOMEM, -ENOSPC, or what a hook says. */
 int destinations_hold(struct destinations *destinations, const struct address *address,
 		      uint32_t *slot);
 /*

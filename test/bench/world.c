@@ -88,7 +88,7 @@ static int set_port(struct world *world, enum interface interface)
 	return datapath_set_port(world->datapath, interface, &port);
 }
 
-static void resolve(void *context, const struct address *address, uint32_t slot)
+static int resolve(void *context, const struct address *address, uint32_t slot)
 {
 	struct nexthop hop = {.port = POD};
 	struct world *world = context;
@@ -96,6 +96,7 @@ static void resolve(void *context, const struct address *address, uint32_t slot)
 	(void)address;
 	memcpy(hop.mac, role_mac(BACKEND_A), sizeof(hop.mac));
 	datapath_set_nexthop(world->datapath, slot, &hop);
+	return 0;
 }
 
 static void forget(void *context, const struct address *address, uint32_t slot)

@@ -38,9 +38,10 @@ static void put_destination(struct scene *scene, const struct address *address, 
 	resolve(scene, role, family);
 }
 
-static void destination_added(void *context, const struct address *address, uint32_t slot)
+static int destination_added(void *context, const struct address *address, uint32_t slot)
 {
 	put_destination(context, address, slot);
+	return 0;
 }
 
 static void destination_removed(void *context, const struct address *address, uint32_t slot)

@@ -77,10 +77,11 @@ static void prepare(void)
 	must(neighbours, "a set of neighbours");
 }
 
-static void ignore_destination(void *context, const struct address *address, uint32_t slot)
+static int hear_added(void *context, const struct address *address, uint32_t slot)
 {
 	(void)context;
 	must(address && slot && slot < FAKE_BACKENDS, "a destination has a slot");
+	return 0;
 }
 
 static void ignore_change(void *context, uint32_t ifindex)
@@ -120,8 +121,7 @@ static void must_be_whole(void)
 static bool try_start(void)
 {
 	const struct interface_hooks interface_hooks = {.changed = ignore_change};
-	const struct destination_hooks destination_hooks = {.added = ignore_destination,
-							    .removed = ignore_destination};
+	const struct destination_hooks destination_hooks = {.added = hear_added};
 	const struct fragment_hooks no_fragments = {0};
 	struct refusal refusal = {0};
 	struct operated operated;

@@ -7,7 +7,7 @@
 #include "lb/slots.h"
 #include "test/model/world.h"
 
-static void put_destination(void *context, const struct address *address, uint32_t slot)
+static int put_destination(void *context, const struct address *address, uint32_t slot)
 {
 	const enum family family = address_is_ipv4(address) ? IPV4 : IPV6;
 	const enum station station = station_at(address);
@@ -15,6 +15,7 @@ static void put_destination(void *context, const struct address *address, uint32
 
 	world->nexthops[station][family] = slot;
 	world_move(world, station, world->location[station]);
+	return 0;
 }
 
 static void drop_destination(void *context, const struct address *address, uint32_t slot)

@@ -17,6 +17,7 @@
 /* What the hooks have heard, and of whom last. */
 struct heard {
 	int added, removed;
+	int refusal; /* what is answered */
 	struct address address;
 	uint32_t slot;
 };
@@ -25,13 +26,14 @@ static struct heard heard;
 static struct destinations *destinations;
 static struct address BACKEND_A, BACKEND_B, STRANGER;
 
-static void hear_added(void *context, const struct address *address, uint32_t slot)
+static int hear_added(void *context, const struct address *address, uint32_t slot)
 {
 	struct heard *told = context;
 
 	told->added++;
 	told->address = *address;
 	told->slot = slot;
+	return told->refusal;
 }
 
 static void hear_removed(void *context, const struct address *address, uint32_t slot)
@@ -239,6 +241,36 @@ static void a_slot_rests_until_it_is_settled(void **state)
 	assert_int_equal(hold(&STRANGER), slots[2]);
 }
 
+static void what_a_hook_refuses_is_not_held(void **state)
+{
+	uint32_t slot = UNTOUCHED;
+
+	(void)state;
+	heard.refusal = -ENOMEM;
+	assert_int_equal(destinations_hold(destinations, &BACKEND_A, &slot), -ENOMEM);
+	assert_int_equal(destinations_adopt(destinations, &BACKEND_B, 3), -ENOMEM);
+	assert_int_equal(slot, UNTOUCHED);
+	assert_int_equal(destinations_count(destinations), 0);
+	assert_heard(2, 0);
+
+	heard.refusal = 0;
+	hold(&BACKEND_A);
+	assert_heard(3, 0);
+}
+
+static void nobody_need_hear(void **state)
+{
+	static const struct destination_hooks NOBODY;
+	struct destinations *others = destinations_new(SLOTS, &NOBODY);
+	uint32_t slot;
+
+	(void)state;
+	assert_int_equal(destinations_hold(others, &BACKEND_A, &slot), 0);
+	destinations_release(others, &BACKEND_A);
+	assert_int_equal(destinations_count(others), 0);
+	destinations_free(others);
+}
+
 static void freeing_tells_nobody(void **state)
 {
 	(void)state;
@@ -264,6 +296,8 @@ int main(void)
 		WITH_DESTINATIONS(adopting_refuses_a_slot_that_cannot_be),
 		WITH_DESTINATIONS(a_full_table_refuses_new_addresses_only),
 		WITH_DESTINATIONS(a_slot_rests_until_it_is_settled),
+		WITH_DESTINATIONS(what_a_hook_refuses_is_not_held),
+		WITH_DESTINATIONS(nobody_need_hear),
 		WITH_DESTINATIONS(freeing_tells_nobody),
 	};
 

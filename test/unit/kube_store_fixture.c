@@ -68,13 +68,6 @@ char *__wrap_strdup(const char *text)
 	return is_refused() ? NULL : __real_strdup(text);
 }
 
-static void ignore_destination(void *context, const struct address *address, uint32_t slot)
-{
-	(void)context;
-	(void)address;
-	(void)slot;
-}
-
 static void note_queued(void *context)
 {
 	struct shop *shop = context;
@@ -105,8 +98,7 @@ static void note_health(void *context)
 
 static void open_store(struct shop *shop)
 {
-	static const struct destination_hooks HOOKS = {.added = ignore_destination,
-						       .removed = ignore_destination};
+	static const struct destination_hooks HOOKS;
 	const struct kube_store_hooks hooks = {shop, note_queued, note_programmed, note_node,
 					       note_health};
 	const struct kube_rules rules = {

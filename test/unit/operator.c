@@ -55,13 +55,6 @@ void __wrap_log_event(enum log_level level, const char *event, const char *field
 	snprintf(events + strlen(events), sizeof(events) - strlen(events), "%s ", event);
 }
 
-static void ignore_destination(void *context, const struct address *address, uint32_t slot)
-{
-	(void)context;
-	(void)address;
-	(void)slot;
-}
-
 static void forget_tables(void)
 {
 	reconcile_free(reconcile);
@@ -73,8 +66,7 @@ static void forget_tables(void)
 /* As after a boot. */
 static bool make_tables(void)
 {
-	static const struct destination_hooks HOOKS = {.added = ignore_destination,
-						       .removed = ignore_destination};
+	static const struct destination_hooks HOOKS;
 
 	forget_tables();
 	fake_clear(&datapath);

@@ -37,11 +37,12 @@ struct usage {
 	int heard; /* addresses added less those removed */
 };
 
-static inline void hear_added(void *context, const struct address *address, uint32_t slot)
+static inline int hear_added(void *context, const struct address *address, uint32_t slot)
 {
 	(void)address;
 	(void)slot;
 	++*(int *)context;
+	return 0;
 }
 
 static inline void hear_removed(void *context, const struct address *address, uint32_t slot)

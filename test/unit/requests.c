@@ -24,17 +24,9 @@ void *__wrap_malloc(size_t size)
 	return __real_malloc(size);
 }
 
-static void ignore_destination(void *context, const struct address *address, uint32_t slot)
-{
-	(void)context;
-	(void)address;
-	(void)slot;
-}
-
 static int begin(void **state)
 {
-	static const struct destination_hooks HOOKS = {.added = ignore_destination,
-						       .removed = ignore_destination};
+	static const struct destination_hooks HOOKS;
 	struct operated operated;
 
 	if (make_directory(state))

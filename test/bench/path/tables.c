@@ -71,14 +71,7 @@ static struct datapath *open_datapath(const char *pin, int number)
 	return datapath;
 }
 
-static void no_hook(void *context, const struct address *address, uint32_t slot)
-{
-	(void)context;
-	(void)address;
-	(void)slot;
-}
-
-static const struct destination_hooks HOOKS = {NULL, no_hook, no_hook};
+static const struct destination_hooks HOOKS;
 
 /* Prepares and applies; the time that took in µs. */
 static double put(struct reconcile *reconcile, struct change *changes, size_t count)
