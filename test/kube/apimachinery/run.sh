@@ -10,6 +10,7 @@
 # build/apimachinery; nothing is installed. As root, with build/ built.
 
 . "$(dirname "${BASH_SOURCE[0]}")/../../netns/_init.sh"
+# shellcheck source=../_api_server.sh
 . "$HERE/../kube/_api_server.sh"
 cd "$HERE/../.." || exit
 . test/install.sh
