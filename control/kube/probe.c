@@ -1,7 +1,8 @@
 /*
- * After a server was away: whether it still counts from where we are. One whose storage was made
- * anew, or from a backup, has older versions, and who watches it from one that is yet to come hears
- * of nothing until then. So a list of one object tells its version first.
+ * After a server was away, perhaps only between a cut and the next request: whether it still counts
+ * from where we are. One whose storage was made anew, or from a backup, has older versions, and who
+ * watches it from one that is yet to come hears of nothing until then. So a list of one object
+ * tells its version first.
  */
 #include <stdio.h>
 #include <stdlib.h>

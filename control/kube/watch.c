@@ -75,6 +75,7 @@ static void time_is_up(void *context, uint32_t events)
 	} else if (watch->state == KUBE_CONNECTING) {
 		kube_request_cancel(watch->request);
 		watch->request = NULL;
+		watch->doubted = true;
 		kube_watch_fail(watch, &SILENT);
 	}
 }
@@ -139,7 +140,7 @@ void kube_watch_fail_by(struct kube_watch *watch, const struct kube_result *resu
 		failure.text = result->error;
 	}
 	failure.wait_seconds = result->retry_seconds;
-	watch->doubted |= !result->status;
+	watch->doubted |= !result->is_whole;
 	if (result->status == KUBE_STATUS_UNAUTHORIZED)
 		kube_client_renew(watch->client);
 	kube_watch_fail(watch, &failure);

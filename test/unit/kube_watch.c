@@ -19,6 +19,13 @@ static void events_become_puts_and_removals(void **state)
 	assert_watches_from("11");
 }
 
+/* After a cut; the server counts from where we are. */
+static void is_asked_where_it_is(void)
+{
+	assert_asks("/api/v1/services?limit=1&labelSelector=%21a");
+	gives_page(PAGE("\"resourceVersion\":\"99\"", ITEM("c")));
+}
+
 static void a_bookmark_moves_the_version_alone(void **state)
 {
 	(void)state;
@@ -28,6 +35,7 @@ static void a_bookmark_moves_the_version_alone(void **state)
 	assert_string_equal(told, "");
 	breaks();
 	pass_time();
+	is_asked_where_it_is();
 	assert_watches_from("99");
 }
 
@@ -103,8 +111,9 @@ static void a_server_that_was_away_is_asked_where_it_is(void **state)
 	assert_watches_from("7");
 	assert_string_equal(told, "");
 	answers(200);
-	breaks();
+	breaks(); /* perhaps it was away for a moment */
 	pass_time();
+	is_asked_where_it_is();
 	assert_watches_from("7");
 }
 
@@ -195,6 +204,7 @@ static void errors_that_pass_go_on_from_the_same_version(void **state)
 		assert_false(sends(errors[i]));
 		breaks();
 		pass_time();
+		is_asked_where_it_is();
 		assert_watches_from("7");
 		answers(200);
 	}
@@ -287,6 +297,7 @@ static void a_server_that_says_nothing_is_given_up(void **state)
 	assert_int_equal(cancelled, 1);
 	assert_waits(500);
 	pass_time();
+	is_asked_where_it_is();
 	assert_watches_from("7");
 }
 
@@ -329,6 +340,7 @@ static void what_stays_wrong_is_told_once_and_what_is_right_again_too(void **sta
 	}
 	refuses_with(500);
 	pass_time();
+	is_asked_where_it_is();
 	answers(200);
 	assert_string_equal(logged, "kube-lost kube-lost kube-connected ");
 }
