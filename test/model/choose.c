@@ -85,9 +85,10 @@ static struct model_backend *pick_observed(struct walk *walk, struct model_backe
 			*first = blocked;
 			return NULL;
 		}
-		is_free |= backend != usual;
+		is_free |= backend != usual || (!backend && blocked != *first);
 	}
-	if (is_free && !is_dropped)
+	/* What leaves by one may be too big by another's way, or have no port left there. */
+	if (is_free)
 		walk->model->is_uncertain = true;
 	return usual;
 }
