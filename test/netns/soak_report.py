@@ -23,7 +23,8 @@ LED = ("addresses", "backends", "deny", "services")
 OF_PROCESS = ("rss_kb", "fds")
 # Growth a minute that is no leak, whatever its significance: a page here and there.
 FLOORS = {"rss_kb": 64, "fds": 0.2}
-FLOOR_ENTRIES = 0.01     # of the mean
+# Entries live for half a minute or longer, so what happens in a short run moves their number.
+FLOOR_ENTRIES = 0.15     # of the mean, over all that is judged
 
 
 def read_lines(path):
@@ -81,7 +82,8 @@ def judge_slopes(samples):
             continue
         mean = sum(value for _, _, value in found) / len(found)
         slope, error = slope_of(found)
-        floor = FLOORS.get(name, max(FLOOR_ENTRIES * mean, 0.5))
+        judged = max(found[-1][1] - found[0][1], 1 / 60)
+        floor = FLOORS.get(name, max(FLOOR_ENTRIES * mean / judged, 0.5))
         grows = slope - 3 * error > floor
         if name in LED:
             print(f"# {name}: mean {mean:.1f}, slope {slope:+.2f} ± {3 * error:.2f} a minute")
