@@ -204,10 +204,6 @@ static char *make_path(const struct kube_watch *watch, unsigned int seconds)
 
 void kube_events_begin(struct kube_watch *watch)
 {
-	static const struct kube_failure NO_MEMORY = {
-		.kind = KUBE_FAILURE_MEMORY,
-		.text = "out of memory",
-	};
 	const struct kube_stream_hooks stream_hooks = {watch, take_event, skip_event};
 	const struct kube_request_hooks hooks = {watch, begin_watch, take_events, end_watch};
 	const unsigned int seconds = WATCH_SECONDS_LEAST + kube_random() % WATCH_SECONDS_SPREAD;
@@ -215,12 +211,6 @@ void kube_events_begin(struct kube_watch *watch)
 
 	watch->state = KUBE_CONNECTING;
 	kube_stream_init(&watch->stream, KUBE_STREAM_EVENTS, &stream_hooks);
-	if (path)
-		watch->request = kube_client_get(watch->client, path, seconds + WATCH_SECONDS_GRACE,
-						 true, &hooks);
-	free(path);
-	if (watch->request)
+	if (kube_watch_ask(watch, path, seconds + WATCH_SECONDS_GRACE, true, &hooks))
 		loop_set_timer(watch->timer, KUBE_SILENCE_SECONDS * 1000, 0);
-	else
-		kube_watch_fail(watch, &NO_MEMORY);
 }

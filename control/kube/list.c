@@ -140,10 +140,6 @@ static char *make_whole_path(const struct kube_watch *watch)
 
 void kube_list_begin(struct kube_watch *watch)
 {
-	static const struct kube_failure NO_MEMORY = {
-		.kind = KUBE_FAILURE_MEMORY,
-		.text = "out of memory",
-	};
 	const struct kube_stream_hooks stream_hooks = {watch, take_object, skip_object};
 	const struct kube_request_hooks hooks = {watch, begin_page, take_page, end_page};
 	char *path = make_whole_path(watch);
@@ -155,10 +151,5 @@ void kube_list_begin(struct kube_watch *watch)
 		watch->hooks.begin(watch->hooks.context);
 	}
 	kube_stream_init(&watch->stream, KUBE_STREAM_LIST, &stream_hooks);
-	if (path)
-		watch->request =
-			kube_client_get(watch->client, path, KUBE_LIST_SECONDS, false, &hooks);
-	free(path);
-	if (!watch->request)
-		kube_watch_fail(watch, &NO_MEMORY);
+	kube_watch_ask(watch, path, KUBE_LIST_SECONDS, false, &hooks);
 }

@@ -62,10 +62,6 @@ static void end_probe(void *context, const struct kube_result *result)
 
 void kube_probe_begin(struct kube_watch *watch)
 {
-	static const struct kube_failure NO_MEMORY = {
-		.kind = KUBE_FAILURE_MEMORY,
-		.text = "out of memory",
-	};
 	const struct kube_stream_hooks stream_hooks = {watch, pass_object, pass_skipped};
 	const struct kube_request_hooks hooks = {watch, begin_probe, take_probe, end_probe};
 	char *path;
@@ -74,10 +70,5 @@ void kube_probe_begin(struct kube_watch *watch)
 	kube_stream_init(&watch->stream, KUBE_STREAM_LIST, &stream_hooks);
 	if (asprintf(&path, "%s?limit=1&%s", watch->path, watch->query) < 0)
 		path = NULL;
-	if (path)
-		watch->request =
-			kube_client_get(watch->client, path, KUBE_LIST_SECONDS, false, &hooks);
-	free(path);
-	if (!watch->request)
-		kube_watch_fail(watch, &NO_MEMORY);
+	kube_watch_ask(watch, path, KUBE_LIST_SECONDS, false, &hooks);
 }

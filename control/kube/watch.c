@@ -146,6 +146,22 @@ void kube_watch_fail_by(struct kube_watch *watch, const struct kube_result *resu
 	kube_watch_fail(watch, &failure);
 }
 
+bool kube_watch_ask(struct kube_watch *watch, char *path, unsigned int seconds, bool patient,
+		    const struct kube_request_hooks *hooks)
+{
+	static const struct kube_failure NO_MEMORY = {
+		.kind = KUBE_FAILURE_MEMORY,
+		.text = "out of memory",
+	};
+
+	if (path)
+		watch->request = kube_client_get(watch->client, path, seconds, patient, hooks);
+	free(path);
+	if (!watch->request)
+		kube_watch_fail(watch, &NO_MEMORY);
+	return watch->request;
+}
+
 struct kube_watch *kube_watch_open(struct kube_client *client, const char *path, const char *query,
 				   const struct kube_watch_hooks *hooks)
 {

@@ -66,6 +66,13 @@ void kube_list_begin(struct kube_watch *watch);
 void kube_probe_begin(struct kube_watch *watch);
 void kube_events_begin(struct kube_watch *watch);
 
+/*
+ * Asks for a path, as kube_client_get does, and frees it. False: there is none (NULL), or no memory
+ * to ask, and the watch has failed.
+ */
+bool kube_watch_ask(struct kube_watch *watch, char *path, unsigned int seconds, bool patient,
+		    const struct kube_request_hooks *hooks);
+
 /* It lasted: the next failure is the first. */
 void kube_watch_worked(struct kube_watch *watch);
 /* What comes next, at once. */
