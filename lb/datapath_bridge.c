@@ -96,8 +96,8 @@ int datapath_move(struct datapath *datapath, uint32_t *missed, struct refusal *r
 
 void datapath_end_move(struct datapath *datapath)
 {
-	masquerades_open(
-		datapath); /* what began with the earlier programs since ours were loaded */
+	/* What began with the earlier programs since ours were loaded. */
+	masquerades_open(datapath);
 	pins_drop_others(datapath);
 	lb_bpf__destroy(datapath->bridge);
 	datapath->bridge = NULL;
