@@ -222,7 +222,6 @@ static __always_inline enum verdict start_tunnelled_here(struct packet *packet, 
 	const struct service_record *service = find_record(packet);
 	const struct backend_record *backend;
 	enum verdict verdict;
-	int refused;
 
 	backend = service && is_to_be_masqueraded(packet, service)
 			  ? backend_at_end(&work->other.dst, service)
@@ -242,14 +241,8 @@ static __always_inline enum verdict start_tunnelled_here(struct packet *packet, 
 	wanted->head.backend = backend->handle;
 	wanted->state.word = 0;
 	wanted->state.last_seen = packet->now;
-	wanted->state.client_hop = learn_way(packet, in, 0);
 	wanted->client = packet->flow.src;
-	refused = record_connection(wanted, packet->client_hash, packet->now, packet->known,
-				    packet->known_head);
-	if (refused)
-		return refused < 0 ? VERDICT_DROP_TABLE : VERDICT_DROP_COLLISION;
-	packet->is_new = true;
-	return VERDICT_CONTINUE;
+	return start_connection_by(packet, learn_way(packet, in, 0), wanted);
 }
 
 static __always_inline enum verdict find_tunnelled(struct packet *packet,

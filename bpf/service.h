@@ -146,18 +146,24 @@ static __always_inline __u32 pick_backend(const struct packet *packet,
 }
 
 /* Makes the connection's entry. Ends with DROP_TABLE and DROP_COLLISION. */
-static __always_inline enum verdict start_connection(struct packet *packet, __u16 in,
-						     struct connection *wanted)
+static __always_inline enum verdict start_connection_by(struct packet *packet, __u16 client_hop,
+							struct connection *wanted)
 {
 	int refused;
 
-	wanted->state.client_hop = learn_sender(packet, in);
+	wanted->state.client_hop = client_hop;
 	refused = record_connection(wanted, packet->client_hash, packet->now, packet->known,
 				    packet->known_head);
 	if (refused)
 		return refused < 0 ? VERDICT_DROP_TABLE : VERDICT_DROP_COLLISION;
 	packet->is_new = true;
 	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict start_connection(struct packet *packet, __u16 in,
+						     struct connection *wanted)
+{
+	return start_connection_by(packet, learn_sender(packet, in), wanted);
 }
 
 static __always_inline enum verdict send_to(struct packet *packet, __u16 in,
